@@ -1,0 +1,50 @@
+// Bundles the executables. `tortie` is split, so that `tortie get` does not load what only the agent
+// needs; the CNI executable is one CommonJS file, the form that starts fastest.
+import { chmodSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { root } from './setup.mjs'
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20.19',
+  external: ['koffi', 'lmdb'],
+  sourcemap: true,
+  logLevel: 'warning',
+}
+
+// CommonJS dependencies inside an ES module bundle still ask for `require`.
+const requireShim =
+  "import { createRequire as tortieCreateRequire } from 'node:module'; const require = tortieCreateRequire(import.meta.url);"
+
+const modules = {
+  tortie: 'src/main/tortie.ts',
+  bgp: 'src/bgp/index.ts',
+}
+const entryPoints = Object.fromEntries(
+  Object.entries(modules).filter(([, path]) => existsSync(join(root, path))),
+)
+await build({
+  ...common,
+  entryPoints,
+  outdir: 'dist',
+  format: 'esm',
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  banner: { js: requireShim },
+})
+if (existsSync(join(root, 'src/main/cni.ts'))) {
+  await build({
+    ...common,
+    entryPoints: { 'tortie-cni': 'src/main/cni.ts' },
+    outdir: 'dist',
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+    minifySyntax: true,
+  })
+}
+for (const file of ['dist/tortie.js', 'dist/tortie-cni.cjs']) {
+  if (existsSync(join(root, file))) chmodSync(join(root, file), 0o755)
+}

@@ -1,0 +1,91 @@
+// What `npm test` and `npm run demo` need, from a fresh clone and without asking: npm packages, Debian
+// packages (as root, where apt is), the build. Each step looks first and is skipped when it is done.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+const step = (text) => console.log(`[setup] ${text}`)
+const run = (command, args, options = {}) =>
+  execFileSync(command, args, { cwd: root, stdio: 'inherit', ...options })
+
+export const isLinuxRoot = process.platform === 'linux' && process.getuid?.() === 0
+
+/** npm ci, unless node_modules is already what the lock file says. */
+export function npmPackages() {
+  const digest = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
+  const stamp = join(root, 'node_modules', '.tortie-lock')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return
+  step('installing npm packages')
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  writeFileSync(stamp, digest)
+}
+
+/**
+ * Debian packages that are missing, by the program each brings. Without root or apt it says what is
+ * missing and goes on: the tests that need it skip with a reason.
+ */
+export function debianPackages(programs) {
+  const missing = Object.entries(programs).filter(([path]) => !existsSync(path))
+  if (missing.length === 0) return
+  const names = [...new Set(missing.map(([, name]) => name))]
+  if (!isLinuxRoot || !existsSync('/usr/bin/apt-get')) {
+    step(`not installed (needs root and apt): ${names.join(' ')}`)
+    return
+  }
+  step(`installing Debian packages: ${names.join(' ')}`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const install = () =>
+    run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...names], {
+      env,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+  try {
+    install()
+  } catch {
+    step('refreshing the package lists')
+    run('apt-get', ['update', '-q'], { env, stdio: ['ignore', 'ignore', 'inherit'] })
+    install()
+  }
+}
+
+/** Bundles into dist/, unless nothing under src/ is newer. */
+export function build() {
+  const stamp = join(root, 'dist', '.built')
+  const newest = (path) => {
+    const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', path], {
+      cwd: root,
+    })
+    return Math.max(
+      ...listed
+        .toString()
+        .split('\n')
+        .filter((name) => name !== '' && existsSync(join(root, name)))
+        .map((name) => statSync(join(root, name)).mtimeMs),
+    )
+  }
+  const sources = Math.max(newest('src'), newest('scripts'), newest('package-lock.json'))
+  if (existsSync(stamp) && statSync(stamp).mtimeMs > sources) return
+  step('building')
+  mkdirSync(join(root, 'dist'), { recursive: true })
+  run(process.execPath, ['scripts/build.mjs'])
+  writeFileSync(stamp, '')
+}
+
+/** What the demo and the lab use besides Node: nothing; these are witnesses that a person types. */
+export const WITNESSES = {
+  '/usr/sbin/ip': 'iproute2',
+  '/usr/bin/ping': 'iputils-ping',
+  '/usr/bin/tcpdump': 'tcpdump',
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  npmPackages()
+  debianPackages(WITNESSES)
+  build()
+}

@@ -1,0 +1,148 @@
+/**
+ * IPv4 and IPv6 addresses. Outside hot paths an address is its canonical text (RFC 5952 for IPv6), so
+ * that it compares with `===`, keys a map and survives JSON; inside, it is octets or a number.
+ */
+
+declare const brand: unique symbol
+
+/** Canonical text of an address, made only by the functions of this file. */
+export type IpAddress = string & { readonly [brand]: 'IpAddress' }
+
+export type Family = 4 | 6
+
+/** Bits of an address: 32 or 128. */
+export function addressBits(family: Family): 32 | 128 {
+  return family === 4 ? 32 : 128
+}
+
+export function familyOf(address: IpAddress): Family {
+  return address.includes(':') ? 6 : 4
+}
+
+/** The address that `text` spells, or undefined. Strict: no leading zeros, no zone, no white space. */
+export function parseIpAddress(text: string): IpAddress | undefined {
+  const octets = text.includes(':') ? parseIpv6(text) : parseIpv4(text)
+  return octets === undefined ? undefined : addressFromOctets(octets)
+}
+
+/** The address that `text` spells; throws RangeError where {@link parseIpAddress} gives undefined. */
+export function ip(text: string): IpAddress {
+  const address = parseIpAddress(text)
+  if (address === undefined) throw new RangeError(`Expected an IP address, found "${text}"`)
+  return address
+}
+
+/** The address of 4 or 16 octets in network order. */
+export function addressFromOctets(octets: Uint8Array): IpAddress {
+  if (octets.length === 4) return octets.join('.') as IpAddress
+  if (octets.length === 16) return formatIpv6(octets) as IpAddress
+  throw new RangeError(`Expected 4 or 16 octets of address, found ${octets.length}`)
+}
+
+/** The octets of an address in network order: 4 or 16. */
+export function addressOctets(address: IpAddress): Uint8Array {
+  return (address.includes(':') ? parseIpv6(address) : parseIpv4(address))!
+}
+
+/** An IPv4 address from its 32-bit number. */
+export function ipv4FromNumber(value: number): IpAddress {
+  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}` as IpAddress
+}
+
+/** The 32-bit number of an IPv4 address. */
+export function ipv4ToNumber(address: IpAddress): number {
+  const octets = parseIpv4(address)
+  if (octets === undefined) throw new RangeError(`Expected an IPv4 address, found "${address}"`)
+  return ((octets[0]! << 24) | (octets[1]! << 16) | (octets[2]! << 8) | octets[3]!) >>> 0
+}
+
+/** The address `offset` above `address`; wraps at the end of the address space. */
+export function addressPlus(address: IpAddress, offset: number): IpAddress {
+  const octets = addressOctets(address)
+  let carry = offset
+  for (let at = octets.length - 1; at >= 0 && carry !== 0; at--) {
+    const sum = octets[at]! + carry
+    octets[at] = ((sum % 256) + 256) % 256
+    carry = Math.floor(sum / 256)
+  }
+  return addressFromOctets(octets)
+}
+
+/** Numeric order; IPv4 before IPv6. */
+export function compareAddresses(a: IpAddress, b: IpAddress): number {
+  const left = addressOctets(a)
+  const right = addressOctets(b)
+  if (left.length !== right.length) return left.length - right.length
+  for (let at = 0; at < left.length; at++) {
+    if (left[at] !== right[at]) return left[at]! - right[at]!
+  }
+  return 0
+}
+
+function parseIpv4(text: string): Uint8Array | undefined {
+  const parts = text.split('.')
+  if (parts.length !== 4) return undefined
+  const octets = new Uint8Array(4)
+  for (let at = 0; at < 4; at++) {
+    const part = parts[at]!
+    if (!/^(0|[1-9]\d{0,2})$/.test(part)) return undefined
+    const value = Number(part)
+    if (value > 255) return undefined
+    octets[at] = value
+  }
+  return octets
+}
+
+function parseIpv6(text: string): Uint8Array | undefined {
+  const halves = text.split('::')
+  if (halves.length > 2) return undefined
+  const head = parseGroups(halves[0]!, halves.length === 1)
+  const tail = halves.length === 2 ? parseGroups(halves[1]!, true) : []
+  if (head === undefined || tail === undefined) return undefined
+  const missing = 8 - head.length - tail.length
+  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined
+  const groups = [...head, ...Array.from({ length: missing }, () => 0), ...tail]
+  const octets = new Uint8Array(16)
+  groups.forEach((group, at) => {
+    octets[at * 2] = group >>> 8
+    octets[at * 2 + 1] = group & 255
+  })
+  return octets
+}
+
+function parseGroups(text: string, mayEndInIpv4: boolean): number[] | undefined {
+  if (text === '') return []
+  const groups: number[] = []
+  const parts = text.split(':')
+  for (const [at, part] of parts.entries()) {
+    if (mayEndInIpv4 && at === parts.length - 1 && part.includes('.')) {
+      const octets = parseIpv4(part)
+      if (octets === undefined) return undefined
+      groups.push((octets[0]! << 8) | octets[1]!, (octets[2]! << 8) | octets[3]!)
+    } else if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups.push(Number.parseInt(part, 16))
+    else return undefined
+  }
+  return groups
+}
+
+/** RFC 5952: lower case, the longest run of zero groups (two or more, the first of equals) as "::". */
+function formatIpv6(octets: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, at) => (octets[at * 2]! << 8) | octets[at * 2 + 1]!)
+  let best = -1
+  let bestLength = 1
+  for (let at = 0; at < 8; at++) {
+    let length = 0
+    while (at + length < 8 && groups[at + length] === 0) length++
+    if (length > bestLength) [best, bestLength] = [at, length]
+    if (length > 0) at += length - 1
+  }
+  const text = (from: number, to: number): string =>
+    groups
+      .slice(from, to)
+      .map((group) => group.toString(16))
+      .join(':')
+  if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
+    return `::ffff:${octets.subarray(12).join('.')}` // RFC 5952 section 5, IPv4-mapped
+  }
+  return best < 0 ? text(0, 8) : `${text(0, best)}::${text(best + bestLength, 8)}`
+}

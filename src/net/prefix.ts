@@ -1,0 +1,102 @@
+import {
+  addressBits,
+  addressFromOctets,
+  addressOctets,
+  compareAddresses,
+  familyOf,
+  type Family,
+  type IpAddress,
+  parseIpAddress,
+} from './ip-address.ts'
+
+declare const brand: unique symbol
+
+/** Canonical text of a prefix, host bits zero: "10.211.0.0/24", "fd00::/64". */
+export type Prefix = string & { readonly [brand]: 'Prefix' }
+
+/** An address with the length of its network: "172.16.170.128/24", as on an interface. */
+export interface InterfaceAddress {
+  readonly address: IpAddress
+  readonly prefixLength: number
+}
+
+/** "address/length" in parts, host bits kept; undefined if it is not that. */
+export function parseInterfaceAddress(text: string): InterfaceAddress | undefined {
+  const slash = text.indexOf('/')
+  if (slash < 0) return undefined
+  const address = parseIpAddress(text.slice(0, slash))
+  const digits = text.slice(slash + 1)
+  if (address === undefined || !/^(0|[1-9]\d{0,2})$/.test(digits)) return undefined
+  const prefixLength = Number(digits)
+  return prefixLength > addressBits(familyOf(address)) ? undefined : { address, prefixLength }
+}
+
+/** The prefix that `text` spells, or undefined; bits beyond the length must be zero. */
+export function parsePrefix(text: string): Prefix | undefined {
+  const parts = parseInterfaceAddress(text)
+  if (parts === undefined) return undefined
+  const prefix = prefixOf(parts.address, parts.prefixLength)
+  return prefixAddress(prefix) === parts.address ? prefix : undefined
+}
+
+/** The prefix that `text` spells; throws RangeError where {@link parsePrefix} gives undefined. */
+export function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text)
+  if (parsed === undefined) {
+    throw new RangeError(`Expected a prefix such as 10.0.0.0/8, host bits zero, found "${text}"`)
+  }
+  return parsed
+}
+
+/** The network of `length` bits in which `address` is. */
+export function prefixOf(address: IpAddress, length: number): Prefix {
+  const octets = addressOctets(address)
+  for (let at = 0; at < octets.length; at++) {
+    const bits = Math.min(8, Math.max(0, length - at * 8))
+    octets[at]! &= 0xff << (8 - bits)
+  }
+  return `${addressFromOctets(octets)}/${length}` as Prefix
+}
+
+/** The prefix of one address: /32 or /128. */
+export function hostPrefix(address: IpAddress): Prefix {
+  return `${address}/${addressBits(familyOf(address))}` as Prefix
+}
+
+/** The first address of a prefix. */
+export function prefixAddress(prefix: Prefix): IpAddress {
+  return prefix.slice(0, prefix.indexOf('/')) as IpAddress
+}
+
+export function prefixLength(prefix: Prefix): number {
+  return Number(prefix.slice(prefix.indexOf('/') + 1))
+}
+
+export function prefixFamily(prefix: Prefix): Family {
+  return prefix.includes(':') ? 6 : 4
+}
+
+/** Whether the prefix is one address. */
+export function isHostPrefix(prefix: Prefix): boolean {
+  return prefixLength(prefix) === addressBits(prefixFamily(prefix))
+}
+
+export function contains(prefix: Prefix, address: IpAddress): boolean {
+  return (
+    prefixFamily(prefix) === familyOf(address) && prefixOf(address, prefixLength(prefix)) === prefix
+  )
+}
+
+/** Whether all of `inner` is in `outer`; a prefix covers itself. */
+export function covers(outer: Prefix, inner: Prefix): boolean {
+  return prefixLength(inner) >= prefixLength(outer) && contains(outer, prefixAddress(inner))
+}
+
+export function overlaps(a: Prefix, b: Prefix): boolean {
+  return covers(a, b) || covers(b, a)
+}
+
+/** By address, then the shorter first. */
+export function comparePrefixes(a: Prefix, b: Prefix): number {
+  return compareAddresses(prefixAddress(a), prefixAddress(b)) || prefixLength(a) - prefixLength(b)
+}

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config'
+
+// One process per worker, files share it: isolation is what costs (ten times on this many files),
+// and no test here may keep state in a module. Tests of the real kernel make and remove their own
+// namespaces; what cannot run on a machine is skipped with a printed reason.
+export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    pool: 'forks',
+    isolate: false,
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    reporters: ['default'],
+  },
+})
