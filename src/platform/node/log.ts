@@ -1,0 +1,33 @@
+import pino from 'pino'
+import type { Log, LogFields } from '../../lib/log.ts'
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** One JSON object a line on a file descriptor (standard error by default), written at once. */
+export function createLog(options: { level: LogLevel; name: string; fd?: number }): Log {
+  const logger = pino(
+    {
+      level: options.level,
+      name: options.name,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    pino.destination({ fd: options.fd ?? 2, sync: true }),
+  )
+  return wrap(logger)
+}
+
+function wrap(logger: pino.Logger): Log {
+  const at =
+    (level: LogLevel) =>
+    (message: string, fields?: LogFields): void =>
+      logger[level](fields ?? {}, message)
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields) => wrap(logger.child(fields)),
+  }
+}
