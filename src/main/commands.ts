@@ -1,0 +1,11 @@
+import type { CommandEntry } from '../cli/command-entry.ts'
+
+/** Every sub-command of `tortie`, in the order of the help. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'lab',
+    summary: 'clusters of network namespaces on this machine: up, down, status, exec, list',
+    group: 'Lab',
+    load: async () => (await import('./lab-command.ts')).defineLab,
+  },
+]
