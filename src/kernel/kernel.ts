@@ -285,6 +285,8 @@ export interface CaptureOptions {
 /** Packets between two addresses, either way round, bare or inside one outer IPv4 header (IPIP). */
 export interface CaptureFilter {
   readonly addresses: readonly [IpAddress, IpAddress]
+  /** Also ICMP errors, from whomever, that quote a packet between the two. */
+  readonly icmpErrors?: boolean
 }
 
 export interface CapturedPacket {

@@ -34,8 +34,8 @@ export interface NodeAccess {
   probe(request: ProbeRequest): Promise<ProbeAnswer>
   /** Errors: ENOENT when the id is unknown or its captures have ended by themselves. */
   collect(request: CollectRequest): Promise<CollectAnswer>
-  /** Closes the captures. Answers nothing new the second time. */
-  finish(request: { readonly id: string }): Promise<FinishAnswer>
+  /** Closes the captures and answers what was not collected yet. Errors: ENOENT, as collect. */
+  finish(request: FinishRequest): Promise<FinishAnswer>
 }
 
 /** A network namespace of a node: its own, or that of a pod by "namespace/name". */
@@ -126,7 +126,10 @@ export interface ArmRequest {
   readonly points: readonly CapturePoint[]
   /** Packets between these two, bare, inside one outer header, or quoted by an ICMP error. */
   readonly addresses: readonly [IpAddress, IpAddress]
-  /** Keep only packets that hold these octets (hexadecimal); all between the addresses when absent. */
+  /**
+   * Keep only packets that hold these octets (hexadecimal), and ICMP errors, which may quote too
+   * little of a packet to show it; all between the addresses when absent.
+   */
   readonly marker?: string
   readonly snapOctets?: number
   /** When the captures end by themselves. */
@@ -182,6 +185,12 @@ export interface Sighting {
   readonly octets: string
   /** Octets before cutting. */
   readonly length: number
+}
+
+export interface FinishRequest {
+  readonly id: string
+  /** As in {@link CollectRequest}. */
+  readonly after: number
 }
 
 export interface FinishAnswer extends CollectAnswer {
