@@ -1,0 +1,127 @@
+import type { z } from 'zod'
+import { bgpConfigurationSpec, checkBgpConfiguration } from './bgp-configuration.ts'
+import { bgpFilterSpec, checkBgpFilter } from './bgp-filter.ts'
+import { bgpPeerSpec, checkBgpPeer } from './bgp-peer.ts'
+import type { Checks } from './checks.ts'
+import { checkIpPool, ipPoolSpec } from './ip-pool.ts'
+import { checkNode, nodeSpec, nodeStatus } from './node.ts'
+import {
+  blockAffinitySpec,
+  checkIpamConfiguration,
+  checkIpReservation,
+  clusterInformationSpec,
+  felixConfigurationSpec,
+  ipamConfigurationSpec,
+  ipReservationSpec,
+} from './plain-kinds.ts'
+import type { Kind, ResourceOf } from './resource.ts'
+import {
+  checkWorkloadEndpoint,
+  completeWorkloadEndpoint,
+  workloadEndpointSpec,
+} from './workload-endpoint.ts'
+
+/** What the program knows of one kind of resource. */
+export interface KindDefinition<K extends Kind> {
+  /** Lower case, as in the store's keys and on the command line. */
+  readonly plural: string
+  readonly aliases: readonly string[]
+  readonly namespaced: boolean
+  readonly spec: z.ZodType
+  readonly status?: z.ZodType
+  /** Fills in what follows from other fields. */
+  complete?(resource: ResourceOf<K>): void
+  /** Rules beyond the types of fields; checked when something is written. */
+  check?(checks: Checks, resource: ResourceOf<K>): void
+}
+
+/** Every kind; the plurals and aliases are calicoctl's. */
+export const KINDS: { readonly [K in Kind]: KindDefinition<K> } = {
+  Node: {
+    plural: 'nodes',
+    aliases: ['no'],
+    namespaced: false,
+    spec: nodeSpec,
+    status: nodeStatus,
+    check: checkNode,
+  },
+  WorkloadEndpoint: {
+    plural: 'workloadendpoints',
+    aliases: ['wep', 'weps'],
+    namespaced: true,
+    spec: workloadEndpointSpec,
+    complete: completeWorkloadEndpoint,
+    check: checkWorkloadEndpoint,
+  },
+  IPPool: {
+    plural: 'ippools',
+    aliases: ['ipp', 'ipps', 'pool', 'pools'],
+    namespaced: false,
+    spec: ipPoolSpec,
+    check: checkIpPool,
+  },
+  IPReservation: {
+    plural: 'ipreservations',
+    aliases: ['reservation', 'reservations'],
+    namespaced: false,
+    spec: ipReservationSpec,
+    check: checkIpReservation,
+  },
+  BGPConfiguration: {
+    plural: 'bgpconfigurations',
+    aliases: ['bgpconfig', 'bgpconfigs'],
+    namespaced: false,
+    spec: bgpConfigurationSpec,
+    check: checkBgpConfiguration,
+  },
+  BGPPeer: {
+    plural: 'bgppeers',
+    aliases: ['bgpp', 'bgpps', 'bp', 'bps'],
+    namespaced: false,
+    spec: bgpPeerSpec,
+    check: checkBgpPeer,
+  },
+  BGPFilter: {
+    plural: 'bgpfilters',
+    aliases: ['bgpf', 'bf'],
+    namespaced: false,
+    spec: bgpFilterSpec,
+    check: checkBgpFilter,
+  },
+  ClusterInformation: {
+    plural: 'clusterinformations',
+    aliases: ['clusterinfo', 'clusterinfos'],
+    namespaced: false,
+    spec: clusterInformationSpec,
+  },
+  FelixConfiguration: {
+    plural: 'felixconfigurations',
+    aliases: ['felixconfig', 'felixconfigs'],
+    namespaced: false,
+    spec: felixConfigurationSpec,
+  },
+  BlockAffinity: {
+    plural: 'blockaffinities',
+    aliases: ['affinity', 'affinities'],
+    namespaced: false,
+    spec: blockAffinitySpec,
+  },
+  IPAMConfiguration: {
+    plural: 'ipamconfigurations',
+    aliases: ['ipamconfig', 'ipamconfigs'],
+    namespaced: false,
+    spec: ipamConfigurationSpec,
+    check: checkIpamConfiguration,
+  },
+}
+
+export const ALL_KINDS = Object.keys(KINDS) as readonly Kind[]
+
+/** The kind that a person means by its name, plural or alias in any case; undefined if it is none. */
+export function findKind(word: string): Kind | undefined {
+  const wanted = word.toLowerCase()
+  return ALL_KINDS.find((kind) => {
+    const { plural, aliases } = KINDS[kind]
+    return kind.toLowerCase() === wanted || plural === wanted || aliases.includes(wanted)
+  })
+}
