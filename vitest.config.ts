@@ -4,6 +4,14 @@ import { defineConfig } from 'vitest/config'
 // and no test here may keep state in a module. Tests of the real kernel make and remove their own
 // namespaces; what cannot run on a machine is skipped with a printed reason.
 export default defineConfig({
+  // As the bundler does it: a YAML file is its text.
+  plugins: [
+    {
+      name: 'yaml-text',
+      transform: (text, id) =>
+        id.endsWith('.yaml') ? `export default ${JSON.stringify(text)}` : undefined,
+    },
+  ],
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     pool: 'forks',

@@ -11,6 +11,7 @@ const common = {
   platform: 'node',
   target: 'node20.19',
   external: ['koffi', 'lmdb'],
+  loader: { '.yaml': 'text' },
   sourcemap: true,
   logLevel: 'warning',
 }
