@@ -1,0 +1,175 @@
+import {
+  type Kernel,
+  KernelError,
+  type Link,
+  type LinkChange,
+  type LinkSpec,
+  isKernelError,
+} from '../../kernel/kernel.ts'
+import { macFromOctets, macOctets, type MacAddress } from '../../net/mac-address.ts'
+import {
+  ARPHRD,
+  IFF,
+  linkBody,
+  type LinkMessage,
+  type LinkRequest,
+  SKIP_STATISTICS,
+  vethData,
+} from '../../wire/netlink/link.ts'
+import { type Message, NLM_F, RTM } from '../../wire/netlink/message.ts'
+import type { Context } from './context.ts'
+import { createTun } from './tun.ts'
+
+/** The descriptor of another kernel's namespace; throws for a kernel that is not of this machine. */
+export type NamespaceOf = (kernel: Kernel) => number
+
+export function listLinks({ netlink, name }: Context): Link[] {
+  const body = { extendedMask: SKIP_STATISTICS }
+  return netlink.dump(
+    {
+      type: RTM.getLink,
+      body: (to) => linkBody.encode(to, body),
+      what: () => `List links on ${name}`,
+    },
+    decodeLink,
+  )
+}
+
+export function findLink({ netlink, name }: Context, linkName: string): Link | undefined {
+  const body = { name: linkName, extendedMask: SKIP_STATISTICS }
+  try {
+    return netlink.ask(
+      {
+        type: RTM.getLink,
+        body: (to) => linkBody.encode(to, body),
+        what: () => `Look up link ${linkName} on ${name}`,
+      },
+      decodeLink,
+    )
+  } catch (thrown) {
+    // ERANGE is a name longer than any link's.
+    if (isKernelError(thrown, 'ENODEV', 'ERANGE')) return undefined
+    throw thrown
+  }
+}
+
+export function createLink(context: Context, spec: LinkSpec, namespaceOf: NamespaceOf): Link {
+  if (spec.kind === 'ipip' && spec.name === 'tunl0') return createFallbackTunnel(context, spec)
+  if (spec.kind === 'tun') createTun(context, spec.name)
+  else requestLink(context, spec, namespaceOf)
+  const link = findLink(context, spec.name)
+  if (link === undefined) {
+    throw new KernelError('ENODEV', `${describe(context, spec)}: gone as soon as it was made`)
+  }
+  if (spec.kind !== 'tun' || spec.mtu === undefined) return link
+  changeLink(context, link.index, { mtu: spec.mtu }, namespaceOf)
+  return { ...link, mtu: spec.mtu }
+}
+
+function requestLink(context: Context, spec: LinkSpec, namespaceOf: NamespaceOf): void {
+  const body: LinkRequest = {
+    name: spec.name,
+    mtu: spec.mtu,
+    info: { kind: spec.kind },
+    ...(spec.kind === 'veth' ? vethRequest(spec, namespaceOf) : {}),
+  }
+  context.netlink.execute({
+    type: RTM.newLink,
+    flags: NLM_F.create | NLM_F.exclusive,
+    body: (to) => linkBody.encode(to, body),
+    what: () => describe(context, spec),
+  })
+}
+
+function vethRequest(
+  spec: Extract<LinkSpec, { kind: 'veth' }>,
+  namespaceOf: NamespaceOf,
+): LinkRequest {
+  const { peer } = spec
+  const data = vethData({
+    name: peer.name,
+    mtu: spec.mtu,
+    address: peer.macAddress === undefined ? undefined : macOctets(peer.macAddress),
+    namespaceFd: peer.kernel === undefined ? undefined : namespaceOf(peer.kernel),
+  })
+  return {
+    address: spec.macAddress === undefined ? undefined : macOctets(spec.macAddress),
+    info: { kind: 'veth', data },
+  }
+}
+
+/**
+ * The ipip module makes tunl0 itself in every namespace, and a request for any ipip link loads the
+ * module; so the device is there after the request whatever the request answered.
+ */
+function createFallbackTunnel(context: Context, spec: Extract<LinkSpec, { kind: 'ipip' }>): Link {
+  try {
+    requestLink(context, spec, () => -1)
+  } catch (thrown) {
+    if (!isKernelError(thrown, 'EEXIST')) throw thrown
+  }
+  const link = findLink(context, spec.name)
+  if (link?.kind !== 'ipip') {
+    throw new KernelError('EEXIST', `${describe(context, spec)}: another kind of link has the name`)
+  }
+  if (spec.mtu !== undefined) changeLink(context, link.index, { mtu: spec.mtu }, () => -1)
+  return { ...link, mtu: spec.mtu ?? link.mtu }
+}
+
+export function changeLink(
+  { netlink, name }: Context,
+  index: number,
+  change: LinkChange,
+  namespaceOf: NamespaceOf,
+): void {
+  const body: LinkRequest = {
+    index,
+    flags: change.up === true ? IFF.up : 0,
+    change: change.up === undefined ? 0 : IFF.up,
+    mtu: change.mtu,
+    name: change.name,
+    address: change.macAddress === undefined ? undefined : macOctets(change.macAddress),
+    master: change.masterIndex === null ? 0 : change.masterIndex,
+    namespaceFd: change.kernel === undefined ? undefined : namespaceOf(change.kernel),
+  }
+  netlink.execute({
+    type: RTM.newLink,
+    body: (to) => linkBody.encode(to, body),
+    what: () => `Change link ${index} on ${name} (${Object.keys(change).join(', ')})`,
+  })
+}
+
+export function deleteLink({ netlink, name }: Context, index: number): void {
+  netlink.execute({
+    type: RTM.deleteLink,
+    body: (to) => linkBody.encode(to, { index }),
+    what: () => `Delete link ${index} on ${name}`,
+  })
+}
+
+function describe({ name }: Context, spec: LinkSpec): string {
+  return `Create link ${spec.name} (${spec.kind}) on ${name}`
+}
+
+export function decodeLink(message: Message): Link {
+  return linkFrom(linkBody.decode(message.body))
+}
+
+export function linkFrom(link: LinkMessage): Link {
+  const kind = link.type === ARPHRD.loopback ? 'loopback' : (link.info?.kind ?? '')
+  return {
+    index: link.index,
+    name: link.name ?? '',
+    kind,
+    mtu: link.mtu ?? 0,
+    macAddress: macFrom(link.address),
+    up: (link.flags & IFF.up) !== 0,
+    carrier: (link.flags & IFF.lowerUp) !== 0,
+    masterIndex: link.master === 0 ? undefined : link.master,
+    peerIndex: kind === 'veth' ? link.link : undefined,
+  }
+}
+
+export function macFrom(octets: Uint8Array | undefined): MacAddress | undefined {
+  return octets?.length === 6 ? macFromOctets(octets) : undefined
+}

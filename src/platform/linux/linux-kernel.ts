@@ -1,0 +1,192 @@
+import { closeSync } from 'node:fs'
+import type {
+  Capture,
+  CapturedPacket,
+  CaptureOptions,
+  Kernel,
+  KernelEvent,
+  Link,
+  LinkAddress,
+  LinkChange,
+  LinkSpec,
+  Neighbor,
+  Route,
+  RouteAnswer,
+  RouteFilter,
+  RouteQuery,
+  Rule,
+} from '../../kernel/kernel.ts'
+import type { Closable } from '../../lib/closable.ts'
+import type { Family } from '../../net/ip-address.ts'
+import type { TcpStack, UdpStack } from '../../net/transport.ts'
+import { addAddress, deleteAddress, listAddresses } from './addresses.ts'
+import type { Context } from './context.ts'
+import { readCounters } from './counters.ts'
+import type { Libc } from './libc.ts'
+import { changeLink, createLink, deleteLink, findLink, listLinks } from './links.ts'
+import { deleteNeighbor, listNeighbors, setNeighbor } from './neighbors.ts'
+import { NetlinkSocket } from './netlink-socket.ts'
+import { addRoute, deleteRoute, listRoutes, lookupRoute, replaceRoute } from './routes.ts'
+import { addRule, deleteRule, listRules } from './rules.ts'
+import { readSysctl, writeSysctl } from './sysctl.ts'
+import type { ThreadNamespace } from './thread-namespace.ts'
+
+export interface LinuxKernelOptions {
+  readonly name: string
+  readonly libc: Libc
+  readonly thread: ThreadNamespace
+  /** Descriptor of the namespace; the kernel closes it. */
+  readonly namespaceFd: number
+  /** Told once, after closing. */
+  readonly onClose: () => void
+}
+
+/** The real kernel, in one network namespace. */
+export class LinuxKernel implements Kernel, Context {
+  readonly name: string
+  readonly libc: Libc
+  readonly namespaceFd: number
+  readonly #thread: ThreadNamespace
+  readonly #onClose: () => void
+  #netlink: NetlinkSocket | undefined
+  #closed = false
+
+  constructor({ name, libc, thread, namespaceFd, onClose }: LinuxKernelOptions) {
+    this.name = name
+    this.libc = libc
+    this.namespaceFd = namespaceFd
+    this.#thread = thread
+    this.#onClose = onClose
+  }
+
+  inside<Result>(body: () => Result): Result {
+    if (this.#closed) throw new Error(`The kernel of ${this.name} is closed`)
+    return this.#thread.inside(this.namespaceFd, body)
+  }
+
+  get netlink(): NetlinkSocket {
+    this.#netlink ??= this.inside(() => new NetlinkSocket(this.libc))
+    return this.#netlink
+  }
+
+  links(): readonly Link[] {
+    return listLinks(this)
+  }
+
+  link(name: string): Link | undefined {
+    return findLink(this, name)
+  }
+
+  createLink(spec: LinkSpec): Link {
+    return createLink(this, spec, namespaceOf)
+  }
+
+  changeLink(index: number, change: LinkChange): void {
+    changeLink(this, index, change, namespaceOf)
+  }
+
+  deleteLink(index: number): void {
+    deleteLink(this, index)
+  }
+
+  addresses(): readonly LinkAddress[] {
+    return listAddresses(this)
+  }
+
+  addAddress(address: LinkAddress): void {
+    addAddress(this, address)
+  }
+
+  deleteAddress(address: LinkAddress): void {
+    deleteAddress(this, address)
+  }
+
+  routes(filter?: RouteFilter): readonly Route[] {
+    return listRoutes(this, filter)
+  }
+
+  addRoute(route: Route): void {
+    addRoute(this, route)
+  }
+
+  replaceRoute(route: Route): void {
+    replaceRoute(this, route)
+  }
+
+  deleteRoute(route: Route): void {
+    deleteRoute(this, route)
+  }
+
+  lookupRoute(query: RouteQuery): RouteAnswer {
+    return lookupRoute(this, query)
+  }
+
+  rules(family: Family): readonly Rule[] {
+    return listRules(this, family)
+  }
+
+  addRule(rule: Rule): void {
+    addRule(this, rule)
+  }
+
+  deleteRule(rule: Rule): void {
+    deleteRule(this, rule)
+  }
+
+  neighbors(): readonly Neighbor[] {
+    return listNeighbors(this)
+  }
+
+  setNeighbor(neighbor: Neighbor): void {
+    setNeighbor(this, neighbor)
+  }
+
+  deleteNeighbor(neighbor: Pick<Neighbor, 'linkIndex' | 'address'>): void {
+    deleteNeighbor(this, neighbor)
+  }
+
+  readSysctl(path: string): string {
+    return readSysctl(this, path)
+  }
+
+  writeSysctl(path: string, value: string): void {
+    writeSysctl(this, path, value)
+  }
+
+  counters(): ReadonlyMap<string, number> {
+    return readCounters(this)
+  }
+
+  watch(_listener: (event: KernelEvent) => void): Closable {
+    throw new Error('Not yet')
+  }
+
+  capture(_options: CaptureOptions, _onPacket: (packet: CapturedPacket) => void): Capture {
+    throw new Error('Not yet')
+  }
+
+  sendPacket(_packet: Uint8Array): void {
+    throw new Error('Not yet')
+  }
+
+  get tcp(): TcpStack {
+    throw new Error('Not yet')
+  }
+
+  get udp(): UdpStack {
+    throw new Error('Not yet')
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#netlink?.close()
+    closeSync(this.namespaceFd)
+    this.#onClose()
+  }
+}
+
+function namespaceOf(kernel: Kernel): number {
+  if (kernel instanceof LinuxKernel) return kernel.namespaceFd
+  throw new TypeError(`${kernel.name} is not a namespace of this machine`)
+}

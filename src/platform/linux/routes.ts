@@ -1,0 +1,231 @@
+import {
+  isKernelError,
+  type NextHop,
+  type Route,
+  ROUTE_TABLE,
+  type RouteAnswer,
+  type RouteFilter,
+  type RouteQuery,
+} from '../../kernel/kernel.ts'
+import { addressBits, familyOf, type Family, ip, type IpAddress } from '../../net/ip-address.ts'
+import { prefixAddress, prefixFamily, prefixLength, prefixOf } from '../../net/prefix.ts'
+import { type Message, NLM_F, RTM } from '../../wire/netlink/message.ts'
+import {
+  type NextHopMessage,
+  routeBody,
+  type RouteMessage,
+  type RouteRequest,
+  RT_SCOPE,
+  RTM_F,
+  RTN,
+  RTNH_F,
+} from '../../wire/netlink/route.ts'
+import { scopeFrom } from './addresses.ts'
+import { addressFamily, AF, type Context } from './context.ts'
+import { reverse } from './reverse.ts'
+
+const typeNames = reverse(RTN)
+
+/** Types that lead nowhere, so that a device in their message (IPv6 names lo) means nothing. */
+const WITHOUT_WAY_OUT: readonly string[] = ['blackhole', 'unreachable', 'prohibit', 'throw']
+
+export function listRoutes(context: Context, filter: RouteFilter = {}): Route[] {
+  const families = filter.family === undefined ? ([4, 6] as const) : [filter.family]
+  return families.flatMap((family) => listFamily(context, family, filter))
+}
+
+function listFamily({ netlink, name }: Context, family: Family, filter: RouteFilter): Route[] {
+  const table = filter.table ?? ROUTE_TABLE.main
+  const body: RouteRequest = {
+    family: addressFamily(family),
+    protocol: filter.protocol ?? 0,
+    table: table === 0 ? undefined : table,
+  }
+  try {
+    const routes = netlink.dump(
+      {
+        type: RTM.getRoute,
+        body: (to) => routeBody.encode(to, body),
+        what: () => `List routes of table ${table} on ${name}`,
+      },
+      decodeRoute,
+    )
+    // A kernel too old to filter a dump answers everything.
+    return routes.filter((route): route is Route => route !== undefined && matches(route, filter))
+  } catch (thrown) {
+    if (isKernelError(thrown, 'ENOENT')) return [] // "FIB table does not exist"
+    throw thrown
+  }
+}
+
+function matches(route: Route, { table = ROUTE_TABLE.main, protocol }: RouteFilter): boolean {
+  return (
+    (table === 0 || route.table === table) &&
+    (protocol === undefined || route.protocol === protocol)
+  )
+}
+
+export function addRoute(context: Context, route: Route): void {
+  change(context, 'Add', route, RTM.newRoute, NLM_F.create | NLM_F.exclusive)
+}
+
+export function replaceRoute(context: Context, route: Route): void {
+  change(context, 'Replace', route, RTM.newRoute, NLM_F.create | NLM_F.replace)
+}
+
+export function deleteRoute(context: Context, route: Route): void {
+  change(context, 'Delete', route, RTM.deleteRoute, 0)
+}
+
+function change(
+  { netlink, name }: Context,
+  verb: 'Add' | 'Replace' | 'Delete',
+  route: Route,
+  type: number,
+  flags: number,
+): void {
+  const request = routeRequest(route)
+  // Asked to delete, the kernel compares what it is told; "nowhere" is the scope that it does not compare.
+  const body = verb === 'Delete' ? { ...request, scope: RT_SCOPE.nowhere } : request
+  netlink.execute({
+    type,
+    flags,
+    body: (to) => routeBody.encode(to, body),
+    what: () => `${verb} route ${describe(route)} on ${name}`,
+  })
+}
+
+function routeRequest(route: Route): RouteRequest {
+  const length = prefixLength(route.destination)
+  const hops = route.nextHops
+  return {
+    family: addressFamily(prefixFamily(route.destination)),
+    destinationLength: length,
+    shortTable: route.table < 256 ? route.table : 0,
+    protocol: route.protocol,
+    scope: RT_SCOPE[route.scope],
+    type: RTN[route.type],
+    destination: length === 0 ? undefined : prefixAddress(route.destination),
+    priority: route.priority === 0 ? undefined : route.priority,
+    preferredSource: route.preferredSource,
+    metrics: route.mtu === undefined ? undefined : { mtu: route.mtu },
+    table: route.table,
+    ...(hops.length > 1
+      ? { multipath: hops.map((hop) => nextHopRequest(route, hop)) }
+      : singleHop(route, hops[0])),
+  }
+}
+
+function singleHop(route: Route, hop: NextHop | undefined): RouteRequest {
+  if (hop === undefined) return {}
+  return {
+    flags: hop.onlink === true ? RTNH_F.onlink : 0,
+    outputIndex: hop.linkIndex === 0 ? undefined : hop.linkIndex,
+    ...gatewayOf(route, hop),
+  }
+}
+
+function nextHopRequest(route: Route, hop: NextHop): NextHopMessage {
+  return {
+    flags: hop.onlink === true ? RTNH_F.onlink : 0,
+    hops: (hop.weight ?? 1) - 1,
+    index: hop.linkIndex,
+    ...gatewayOf(route, hop),
+  }
+}
+
+function gatewayOf(route: Route, { gateway }: NextHop): { gateway?: IpAddress; via?: IpAddress } {
+  if (gateway === undefined) return {}
+  return familyOf(gateway) === prefixFamily(route.destination) ? { gateway } : { via: gateway }
+}
+
+/** Undefined for what is not a row of a table: entries of the IPv6 route cache. */
+export function decodeRoute(message: Message): Route | undefined {
+  const route = routeBody.decode(message.body)
+  return (route.flags & RTM_F.cloned) === 0 ? routeFrom(route) : undefined
+}
+
+export function routeFrom(route: RouteMessage): Route {
+  const zero = ip(route.family === AF.inet6 ? '::' : '0.0.0.0')
+  const type = typeNames.get(route.type) ?? 'unicast'
+  return {
+    destination: prefixOf(route.destination ?? zero, route.destinationLength),
+    type,
+    table: route.table ?? route.shortTable,
+    protocol: route.protocol,
+    scope: scopeFrom(route.scope),
+    priority: route.priority ?? 0,
+    nextHops: WITHOUT_WAY_OUT.includes(type) ? [] : nextHopsFrom(route),
+    ...(route.preferredSource === undefined ? {} : { preferredSource: route.preferredSource }),
+    ...(route.metrics?.mtu === undefined ? {} : { mtu: route.metrics.mtu }),
+  }
+}
+
+function nextHopsFrom(route: RouteMessage): NextHop[] {
+  if (route.multipath !== undefined) {
+    return route.multipath.map((hop) => ({
+      ...nextHopFrom(hop),
+      ...(hop.hops === 0 ? {} : { weight: hop.hops + 1 }),
+    }))
+  }
+  if (route.outputIndex === undefined) return []
+  return [nextHopFrom({ ...route, index: route.outputIndex })]
+}
+
+function nextHopFrom(hop: {
+  readonly index: number
+  readonly flags: number
+  readonly gateway?: IpAddress | undefined
+  readonly via?: IpAddress | undefined
+}): NextHop {
+  const gateway = hop.gateway ?? hop.via
+  return {
+    linkIndex: hop.index,
+    ...(gateway === undefined ? {} : { gateway }),
+    ...((hop.flags & RTNH_F.onlink) === 0 ? {} : { onlink: true }),
+  }
+}
+
+export function lookupRoute({ netlink, name }: Context, query: RouteQuery): RouteAnswer {
+  const family = familyOf(query.destination)
+  const bits = addressBits(family)
+  const body: RouteRequest = {
+    family: addressFamily(family),
+    destinationLength: bits,
+    sourceLength: query.source === undefined ? 0 : bits,
+    flags: RTM_F.lookupTable,
+    destination: query.destination,
+    source: query.source,
+    inputIndex: query.inputLinkIndex,
+    outputIndex: query.outputLinkIndex,
+    mark: query.mark,
+  }
+  return netlink.ask(
+    {
+      type: RTM.getRoute,
+      body: (to) => routeBody.encode(to, body),
+      what: () => `Look up the route to ${query.destination} on ${name}`,
+    },
+    decodeAnswer,
+  )
+}
+
+function decodeAnswer(message: Message): RouteAnswer {
+  const route = routeBody.decode(message.body)
+  return {
+    type: typeNames.get(route.type) ?? 'unicast',
+    linkIndex: route.outputIndex ?? 0,
+    gateway: route.gateway ?? route.via,
+    preferredSource: route.preferredSource,
+    table: route.table ?? route.shortTable,
+  }
+}
+
+function describe(route: Route): string {
+  const type = route.type === 'unicast' ? '' : `${route.type} `
+  const hops = route.nextHops.map(
+    (hop) => (hop.gateway === undefined ? '' : ` via ${hop.gateway}`) + ` dev ${hop.linkIndex}`,
+  )
+  const table = route.table === ROUTE_TABLE.main ? '' : ` table ${route.table}`
+  return `${type}${route.destination}${hops.join(',')}${table}`
+}

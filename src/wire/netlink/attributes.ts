@@ -1,0 +1,90 @@
+import type { ByteReader, ByteWriter } from '../../lib/bytes.ts'
+import type { Codec } from './codec.ts'
+
+/** struct nlattr: the two high bits of the type are flags (linux/netlink.h). */
+const NLA_TYPE_MASK = 0x3fff
+const NLA_F_NESTED = 0x8000
+const NLA_HDRLEN = 4
+
+/** One attribute: the kernel's name of it, its number, how its value lies. */
+export type AttributeRow<Value = unknown> = readonly [
+  kernelName: string,
+  type: number,
+  codec: Codec<Value>,
+]
+
+export type AttributeRows = Readonly<Record<string, AttributeRow>>
+
+/** Values by row name. Undefined is absent when writing; when reading, absent is absent. */
+export type AttributeValues<Table extends AttributeRows> = {
+  readonly [Name in keyof Table]?:
+    | (Table[Name] extends AttributeRow<infer Value> ? Value : never)
+    | undefined
+}
+
+export interface AttributeTable<Table extends AttributeRows> extends Codec<AttributeValues<Table>> {
+  /** The kernel's name of an attribute number, for explanations. */
+  nameOf(type: number): string | undefined
+}
+
+/**
+ * A codec of attributes from a table of them. What the table does not name is skipped when reading;
+ * of an attribute that occurs twice the last counts, as in the kernel's nla_parse.
+ */
+export function attributes<const Table extends AttributeRows>(table: Table): AttributeTable<Table> {
+  const byType = new Map(
+    Object.entries(table).map(([name, [, type, codec]]) => [type & NLA_TYPE_MASK, { name, codec }]),
+  )
+  return {
+    decode(from) {
+      const values: Record<string, unknown> = {}
+      for (const { type, value } of eachAttribute(from)) {
+        const row = byType.get(type)
+        if (row !== undefined) values[row.name] = row.codec.decode(value)
+      }
+      return values as AttributeValues<Table>
+    },
+    encode(to, values) {
+      for (const [name, [, type, codec]] of Object.entries(table)) {
+        const value = (values as Record<string, unknown>)[name]
+        if (value !== undefined) putAttribute(to, type, () => codec.encode(to, value))
+      }
+    },
+    nameOf: (type) => Object.values(table).find((row) => (row[1] & NLA_TYPE_MASK) === type)?.[0],
+  }
+}
+
+/** Marks the type of an attribute whose value is attributes: strict kernels ask for the flag. */
+export function nested(type: number): number {
+  return type | NLA_F_NESTED
+}
+
+/** A present-or-absent attribute without a value (NLA_FLAG). */
+export const flag: Codec<boolean> = {
+  decode: () => true,
+  encode() {},
+}
+
+/** The attributes of a region, flags taken off the type. Throws ShortInput where one is cut. */
+export function* eachAttribute(
+  from: ByteReader,
+): Generator<{ type: number; value: ByteReader; at: number }> {
+  while (from.remaining >= NLA_HDRLEN) {
+    const at = from.at
+    const length = from.u16le()
+    const type = from.u16le() & NLA_TYPE_MASK
+    const value = from.fence(Math.max(length - NLA_HDRLEN, 0))
+    yield { type, value, at }
+    from.skip(Math.min(-length & 3, from.remaining))
+  }
+}
+
+/** Writes one attribute with what `body` writes as its value. */
+export function putAttribute(to: ByteWriter, type: number, body: () => void): void {
+  const start = to.length
+  to.u16le(0)
+  to.u16le(type)
+  body()
+  to.patch16le(start, to.length - start)
+  to.zeros(-(to.length - start) & 3)
+}
