@@ -1,0 +1,58 @@
+import type { IpAddress } from '../net/ip-address.ts'
+import type { MacAddress } from '../net/mac-address.ts'
+
+/** One interface of one container on this node: what ADD made and DEL must unmake. */
+export interface Attachment {
+  /** Name of the CNI network. */
+  readonly network: string
+  readonly containerId: string
+  /** Path of the pod's network namespace. */
+  readonly networkNamespace: string
+  /** The pod's end: "eth0". */
+  readonly interfaceName: string
+  /** The host's end: "cali50914021272". */
+  readonly hostInterfaceName: string
+  readonly orchestrator: 'k8s' | 'cni'
+  readonly namespace: string
+  /** Name of the pod; the container id where there is no orchestrator. */
+  readonly pod: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly addresses: readonly IpAddress[]
+  /** Of the pod's end; absent until it is made. */
+  readonly macAddress?: MacAddress
+  readonly mtu: number
+  /** "adding" until ADD has succeeded: what a crash leaves in that state is undone at the next start. */
+  readonly state: 'adding' | 'ready'
+}
+
+export function attachmentKey(of: Pick<Attachment, 'containerId' | 'interfaceName'>): string {
+  return `${of.containerId}-${of.interfaceName}`
+}
+
+/**
+ * The node's own memory of its attachments. It outlives the agent, so that DEL, CHECK and the routes of
+ * running pods do not depend on the datastore. Writes are durable when the call returns.
+ */
+export interface AttachmentStore {
+  list(): readonly Attachment[]
+  put(attachment: Attachment): void
+  /** Removing what is not there does nothing. */
+  delete(key: string): void
+}
+
+/** An {@link AttachmentStore} that forgets with the process, for simulation and tests. */
+export class MemoryAttachmentStore implements AttachmentStore {
+  readonly #rows = new Map<string, Attachment>()
+
+  list(): readonly Attachment[] {
+    return [...this.#rows.values()]
+  }
+
+  put(attachment: Attachment): void {
+    this.#rows.set(attachmentKey(attachment), attachment)
+  }
+
+  delete(key: string): void {
+    this.#rows.delete(key)
+  }
+}

@@ -1,0 +1,342 @@
+import { messageOf } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import { isKernelError, type Kernel, type Machine } from '../kernel/kernel.ts'
+import { hostInterfaceName } from '../model/names.ts'
+import { addressBits, familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
+import { type Attachment, attachmentKey, type AttachmentStore } from './attachment.ts'
+import { attachPod, checkPod, detachPod } from './networking.ts'
+import { CNI_ERROR, CniError, type CniRequest, type CniResult } from './protocol.ts'
+
+/** Addresses, as far as attaching a pod needs them; the agent makes it of IPAM. */
+export interface AddressSource {
+  /** Assigns the wanted addresses, or one of the node's own choice, under a handle. */
+  assign(request: AddressRequest): Promise<readonly IpAddress[]>
+  /** Gives back all addresses of a handle; none is not an error. */
+  release(handle: string): Promise<void>
+  /** Handles of pods that hold addresses for this node. */
+  handles(): Promise<readonly string[]>
+}
+
+export interface AddressRequest {
+  readonly handle: string
+  readonly namespace: string
+  readonly pod: string
+  /** Fixed addresses; the first free one when empty. */
+  readonly wanted: readonly IpAddress[]
+}
+
+/** Publishes workload endpoints; the agent makes it of the datastore. */
+export interface EndpointPublisher {
+  publish(attachment: Attachment): Promise<void>
+  /** Removes the endpoint if it is still this container's; a newer container's is left alone. */
+  withdraw(
+    of: Pick<Attachment, 'namespace' | 'pod' | 'interfaceName' | 'containerId' | 'orchestrator'>,
+  ): Promise<void>
+}
+
+export interface CniServiceNeeds {
+  readonly host: Kernel
+  readonly machine: Pick<Machine, 'openNamespace'>
+  readonly addresses: AddressSource
+  readonly endpoints: EndpointPublisher
+  readonly attachments: AttachmentStore
+  readonly log: Log
+  /** Octets of a pod's interface when the network configuration leaves it to the agent. */
+  podMtu(): number
+  /** Why pods cannot be attached now, or undefined. */
+  notReady(): string | undefined
+  /** Called after every change of the attachments. */
+  onChange(): void
+}
+
+/**
+ * The agent's side of CNI: attaches and detaches pods. Every command may be repeated, come in any
+ * order and be cut off anywhere; requests for one container run one after another.
+ */
+export class CniService {
+  readonly #needs: CniServiceNeeds
+  readonly #queues = new Map<string, Promise<unknown>>()
+
+  constructor(needs: CniServiceNeeds) {
+    this.#needs = needs
+  }
+
+  /** The answer to one request: a {@link CniResult} for ADD, else null. Errors: {@link CniError}. */
+  async handle(request: CniRequest): Promise<CniResult | null> {
+    switch (request.command) {
+      case 'ADD':
+        return this.#alone(request.containerId, () => this.#add(request))
+      case 'DEL':
+        return this.#alone(request.containerId, () => this.#delete(request))
+      case 'CHECK':
+        return this.#alone(request.containerId, () => this.#check(request))
+      case 'GC':
+        return this.#collectGarbage(request)
+      case 'STATUS':
+        return this.#status()
+    }
+  }
+
+  /** Undoes what a crash left half made; to be called once, before the first request. */
+  async recover(): Promise<void> {
+    for (const attachment of this.#needs.attachments.list()) {
+      if (attachment.state === 'adding') await this.#undo(attachment)
+    }
+  }
+
+  async #alone<T>(containerId: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#queues.get(containerId) ?? Promise.resolve()
+    const mine = before.then(work, work)
+    this.#queues.set(containerId, mine)
+    try {
+      return await mine
+    } finally {
+      if (this.#queues.get(containerId) === mine) this.#queues.delete(containerId)
+    }
+  }
+
+  async #add(request: CniRequest): Promise<CniResult> {
+    const { attachments, addresses, endpoints, host, log, onChange } = this.#needs
+    this.#assertReady(CNI_ERROR.tryAgainLater)
+    const intended = intend(request, this.#needs.podMtu())
+    this.#assertFree(intended)
+    const pod = this.#openPod(request)
+    try {
+      if (pod.link(request.interfaceName) !== undefined) {
+        throw new CniError(
+          CNI_ERROR.conflict,
+          `The namespace ${request.networkNamespace} already has an interface ${request.interfaceName}`,
+        )
+      }
+      let attachment = intended
+      attachments.put(attachment)
+      try {
+        const assigned = await addresses.assign({
+          handle: handleOf(attachment),
+          namespace: attachment.namespace,
+          pod: attachment.pod,
+          wanted: wantedAddresses(request),
+        })
+        attachment = { ...attachment, addresses: assigned }
+        attachments.put(attachment)
+        const podEnd = attachPod(host, pod, attachment)
+        attachment = {
+          ...attachment,
+          ...(podEnd.macAddress === undefined ? {} : { macAddress: podEnd.macAddress }),
+        }
+        await endpoints.publish(attachment)
+        attachment = { ...attachment, state: 'ready' }
+        attachments.put(attachment)
+      } catch (thrown) {
+        await this.#undo(attachment).catch((second: unknown) =>
+          log.error('ADD failed and could not be undone; DEL or the next start will', {
+            containerId: attachment.containerId,
+            error: messageOf(second),
+          }),
+        )
+        throw asCniError(thrown)
+      }
+      onChange()
+      log.info('Attached', {
+        pod: `${attachment.namespace}/${attachment.pod}`,
+        addresses: attachment.addresses,
+      })
+      return resultOf(attachment)
+    } finally {
+      pod.close()
+    }
+  }
+
+  async #delete(request: CniRequest): Promise<null> {
+    const known = this.#needs.attachments
+      .list()
+      .find((row) => attachmentKey(row) === attachmentKey(request))
+    // Unknown here is no error: the record may have been lost, so all that can be derived is removed.
+    await this.#undo(known ?? intend(request, 0))
+    return null
+  }
+
+  async #undo(attachment: Attachment): Promise<void> {
+    const { attachments, addresses, endpoints, host, onChange } = this.#needs
+    const pod = this.#tryOpenPod(attachment.networkNamespace)
+    try {
+      if (this.#ownsHostEnd(attachment)) detachPod(host, pod, attachment)
+      else if (pod !== undefined) detachPodEnd(pod, attachment.interfaceName)
+    } finally {
+      pod?.close()
+    }
+    await endpoints.withdraw(attachment)
+    await addresses.release(handleOf(attachment))
+    attachments.delete(attachmentKey(attachment))
+    onChange()
+  }
+
+  /** False when a newer container of the same pod has taken the host end over. */
+  #ownsHostEnd(attachment: Attachment): boolean {
+    return !this.#needs.attachments
+      .list()
+      .some(
+        (row) =>
+          row.hostInterfaceName === attachment.hostInterfaceName &&
+          attachmentKey(row) !== attachmentKey(attachment),
+      )
+  }
+
+  async #check(request: CniRequest): Promise<null> {
+    const known = this.#needs.attachments
+      .list()
+      .find((row) => attachmentKey(row) === attachmentKey(request) && row.state === 'ready')
+    if (known === undefined) {
+      throw new CniError(
+        CNI_ERROR.unknownContainer,
+        `Container ${request.containerId} has no interface ${request.interfaceName} from this node`,
+      )
+    }
+    const pod = this.#openPod(request)
+    try {
+      const found = checkPod(this.#needs.host, pod, known)
+      if (found.length > 0) {
+        throw new CniError(CNI_ERROR.conflict, `Not as ADD left it: ${found.join('; ')}`)
+      }
+    } finally {
+      pod.close()
+    }
+    return null
+  }
+
+  async #collectGarbage(request: CniRequest): Promise<null> {
+    const { name } = request.configuration
+    const valid = new Set(
+      (request.configuration['cni.dev/valid-attachments'] ?? []).map(
+        ({ containerID, ifname }) => `${containerID}-${ifname}`,
+      ),
+    )
+    for (const attachment of this.#needs.attachments.list()) {
+      if (attachment.network !== name || valid.has(attachmentKey(attachment))) continue
+      await this.#alone(attachment.containerId, () => this.#undo(attachment))
+    }
+    const live = new Set(this.#needs.attachments.list().map(handleOf))
+    for (const handle of await this.#needs.addresses.handles()) {
+      if (handle.startsWith(`${name}.`) && !live.has(handle)) {
+        await this.#needs.addresses.release(handle)
+      }
+    }
+    return null
+  }
+
+  async #status(): Promise<null> {
+    this.#assertReady(CNI_ERROR.notAvailable)
+    return null
+  }
+
+  #assertReady(code: number): void {
+    const reason = this.#needs.notReady()
+    if (reason !== undefined) throw new CniError(code, `The node agent is not ready: ${reason}`)
+  }
+
+  #assertFree(attachment: Attachment): void {
+    const known = this.#needs.attachments
+      .list()
+      .find((row) => attachmentKey(row) === attachmentKey(attachment))
+    if (known === undefined) return
+    throw new CniError(
+      CNI_ERROR.conflict,
+      `Container ${known.containerId} already has ${known.interfaceName} with ${known.addresses.join(', ')}: a second ADD needs a DEL first`,
+    )
+  }
+
+  #openPod(request: CniRequest): Kernel {
+    try {
+      return this.#needs.machine.openNamespace(request.networkNamespace)
+    } catch (thrown) {
+      if (!isKernelError(thrown)) throw thrown
+      throw new CniError(
+        CNI_ERROR.invalidEnvironment,
+        `CNI_NETNS is ${request.networkNamespace}, which is no network namespace: ${thrown.message}`,
+      )
+    }
+  }
+
+  #tryOpenPod(path: string): Kernel | undefined {
+    if (path === '') return undefined
+    try {
+      return this.#needs.machine.openNamespace(path)
+    } catch (thrown) {
+      if (isKernelError(thrown)) return undefined
+      throw thrown
+    }
+  }
+}
+
+function detachPodEnd(pod: Kernel, name: string): void {
+  const link = pod.link(name)
+  if (link !== undefined) pod.deleteLink(link.index)
+}
+
+/** How IPAM names what a container holds: Calico's handle of a CNI workload. */
+function handleOf(of: Pick<Attachment, 'network' | 'containerId'>): string {
+  return `${of.network}.${of.containerId}`
+}
+
+/** The attachment that a request asks for, before anything is made. */
+function intend(request: CniRequest, podMtu: number): Attachment {
+  const { configuration, containerId, interfaceName, networkNamespace } = request
+  const pod = request.arguments['K8S_POD_NAME']
+  const namespace = request.arguments['K8S_POD_NAMESPACE'] ?? 'default'
+  const labels = Object.fromEntries(
+    (configuration.args?.cni?.labels ?? []).map(({ key, value }) => [key, value]),
+  )
+  return {
+    network: configuration.name,
+    containerId,
+    networkNamespace,
+    interfaceName,
+    // Calico names the host end of a workload without orchestrator after its container.
+    hostInterfaceName:
+      pod === undefined ? `cali${containerId.slice(0, 11)}` : hostInterfaceName(namespace, pod),
+    orchestrator: pod === undefined ? 'cni' : 'k8s',
+    namespace,
+    pod: pod ?? containerId,
+    labels,
+    addresses: [],
+    mtu: configuration.mtu === undefined || configuration.mtu === 0 ? podMtu : configuration.mtu,
+    state: 'adding',
+  }
+}
+
+/** Fixed addresses by the runtime's conventions: `args.cni.ips`, or IP in CNI_ARGS. */
+function wantedAddresses(request: CniRequest): readonly IpAddress[] {
+  const texts = [
+    ...(request.configuration.args?.cni?.ips ?? []),
+    ...(request.arguments['IP']?.split(',') ?? []),
+  ]
+  return texts.map((text) => {
+    const address = parseIpAddress(text.split('/')[0]!)
+    if (address !== undefined) return address
+    throw new CniError(CNI_ERROR.invalidConfiguration, `"${text}" is no IP address`)
+  })
+}
+
+function asCniError(thrown: unknown): CniError {
+  return thrown instanceof CniError ? thrown : new CniError(CNI_ERROR.internal, messageOf(thrown))
+}
+
+function resultOf(attachment: Attachment): CniResult {
+  return {
+    interfaces: [
+      { name: attachment.hostInterfaceName },
+      {
+        name: attachment.interfaceName,
+        ...(attachment.macAddress === undefined ? {} : { mac: attachment.macAddress }),
+        mtu: attachment.mtu,
+        sandbox: attachment.networkNamespace,
+      },
+    ],
+    ips: attachment.addresses.map((address) => ({
+      address: `${address}/${addressBits(familyOf(address))}`,
+      interface: 1,
+    })),
+    routes: [],
+    dns: {},
+  }
+}

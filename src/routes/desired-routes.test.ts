@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest'
+import type { Kernel, Route } from '../kernel/kernel.ts'
+import { KernelError } from '../kernel/kernel.ts'
+import { silentLog } from '../lib/log.ts'
+import { ip } from '../net/ip-address.ts'
+import { prefix } from '../net/prefix.ts'
+import { desiredRoutes, type RouteInputs } from './desired-routes.ts'
+import { isOurRoute } from './ownership.ts'
+import { RouteTable } from './route-table.ts'
+
+const [lo, ens33, tunl0, cali] = [1, 2, 3, 4]
+const router = ip('172.16.170.1')
+
+/** server01 of a cluster with a fourth node in another subnet. */
+const server01: RouteInputs = {
+  blocks: [prefix('10.211.0.0/24')],
+  pods: [{ address: ip('10.211.0.6'), linkIndex: cali! }],
+  learned: [
+    { prefix: prefix('10.211.1.0/24'), nextHops: [ip('172.16.170.129')] },
+    { prefix: prefix('10.211.3.0/24'), nextHops: [ip('172.16.171.10')] },
+  ],
+  pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'CrossSubnet' }],
+  nodeNetworks: [prefix('172.16.170.0/24')],
+  tunnelLinkIndex: tunl0,
+  loopbackLinkIndex: lo!,
+  resolve: (address) => ({
+    linkIndex: ens33!,
+    gateway: address.startsWith('172.16.170.') ? undefined : router,
+  }),
+}
+
+function hopsTo(destination: string, inputs: RouteInputs): unknown {
+  return desiredRoutes(inputs).get(destination)?.nextHops
+}
+
+describe('the routes of a node', () => {
+  it('sends to a pod by its host end, in link scope', () => {
+    expect(desiredRoutes(server01).get('10.211.0.6/32')).toMatchObject({
+      scope: 'link',
+      protocol: 3,
+      nextHops: [{ linkIndex: cali }],
+    })
+  })
+
+  it('ends unassigned addresses of an own block in a blackhole, but never hides a pod', () => {
+    expect(desiredRoutes(server01).get('10.211.0.0/24')).toMatchObject({
+      type: 'blackhole',
+      protocol: 12,
+    })
+    const single = { ...server01, blocks: [prefix('10.211.0.6/32')] }
+    expect(desiredRoutes(single).get('10.211.0.6/32')).toMatchObject({ type: 'unicast' })
+  })
+
+  it('goes bare to a next hop in its own network and through the tunnel to any other', () => {
+    expect(hopsTo('10.211.1.0/24', server01)).toEqual([
+      { linkIndex: ens33, gateway: '172.16.170.129' },
+    ])
+    expect(hopsTo('10.211.3.0/24', server01)).toEqual([
+      { linkIndex: tunl0, gateway: '172.16.171.10', onlink: true },
+    ])
+  })
+
+  it('follows the mode of the pool', () => {
+    const always: RouteInputs = {
+      ...server01,
+      pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'Always' }],
+    }
+    expect(hopsTo('10.211.1.0/24', always)).toEqual([
+      { linkIndex: tunl0, gateway: '172.16.170.129', onlink: true },
+    ])
+    const never: RouteInputs = {
+      ...server01,
+      pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'Never' }],
+    }
+    expect(hopsTo('10.211.3.0/24', never)).toEqual([{ linkIndex: ens33, gateway: router }])
+  })
+
+  it('leaves out what it cannot reach yet', () => {
+    expect(hopsTo('10.211.3.0/24', { ...server01, tunnelLinkIndex: undefined })).toBeUndefined()
+    expect(hopsTo('10.211.1.0/24', { ...server01, resolve: () => undefined })).toBeUndefined()
+  })
+
+  it('prefers its own block to the same prefix from a peer', () => {
+    const learned = [{ prefix: prefix('10.211.0.0/24'), nextHops: [ip('172.16.170.129')] }]
+    expect(desiredRoutes({ ...server01, learned }).get('10.211.0.0/24')?.type).toBe('blackhole')
+  })
+
+  it('has a way to the gateway of pods only where there are pods', () => {
+    expect(hopsTo('169.254.1.1/32', server01)).toEqual([{ linkIndex: lo }])
+    expect(hopsTo('169.254.1.1/32', { ...server01, pods: [] })).toBeUndefined()
+  })
+})
+
+/** A main table that records what is done to it. */
+function recordingKernel(rows: Route[]) {
+  const done: string[] = []
+  let refuse: string | undefined
+  const kernel: Pick<Kernel, 'routes' | 'replaceRoute' | 'deleteRoute'> = {
+    routes: () => rows,
+    replaceRoute(route) {
+      if (refuse !== undefined) throw new KernelError(refuse, 'Replace route')
+      done.push(`replace ${route.destination}`)
+      rows = [...rows.filter((row) => row.destination !== route.destination), route]
+    },
+    deleteRoute(route) {
+      done.push(`delete ${route.destination}`)
+      rows = rows.filter((row) => row.destination !== route.destination)
+    },
+  }
+  return { kernel, done, refuse: (code: string | undefined) => (refuse = code) }
+}
+
+const foreign: Route = {
+  destination: prefix('0.0.0.0/0'),
+  type: 'unicast',
+  table: 254,
+  protocol: 3,
+  scope: 'global',
+  priority: 0,
+  nextHops: [{ linkIndex: ens33!, gateway: router }],
+}
+const stale: Route = { ...foreign, destination: prefix('10.211.9.0/24'), protocol: 12 }
+
+describe('the route table', () => {
+  const linkName = (index: number) => (index === cali ? 'cali50914021272' : 'ens33')
+  const make = (rows: Route[]) => {
+    const recording = recordingKernel(rows)
+    const isOurs = (route: Route) => isOurRoute(route, linkName)
+    const table = new RouteTable({ kernel: recording.kernel, isOurs, log: silentLog })
+    return { ...recording, table }
+  }
+
+  it('writes and removes only what differs, and nothing at the second time', () => {
+    const { table, done } = make([foreign, stale])
+    table.setDesired(desiredRoutes(server01))
+    expect(table.reconcile(() => false)).toEqual({ written: 5, removed: 1, failed: 0, held: 0 })
+    expect(done).toContain('delete 10.211.9.0/24')
+    done.length = 0
+    table.reconcile(() => false)
+    expect(done).toEqual([])
+  })
+
+  it('leaves alone what is not ours', () => {
+    const { table, done } = make([foreign])
+    table.setDesired(new Map())
+    table.reconcile(() => false)
+    expect(done).toEqual([])
+  })
+
+  it('keeps what is held until it no longer is', () => {
+    const { table, done } = make([stale])
+    table.setDesired(new Map())
+    expect(table.reconcile(() => true).held).toBe(1)
+    expect(done).toEqual([])
+    table.reconcile(() => false)
+    expect(done).toEqual(['delete 10.211.9.0/24'])
+  })
+
+  it('tries again what the kernel refused', () => {
+    const { table, refuse } = make([])
+    table.setDesired(desiredRoutes(server01))
+    refuse('ENETUNREACH')
+    expect(table.reconcile(() => false)).toMatchObject({ written: 0, failed: 5 })
+    expect(table.complete).toBe(false)
+    refuse(undefined)
+    expect(table.reconcile(() => false)).toMatchObject({ written: 5, failed: 0 })
+    expect(table.complete).toBe(true)
+  })
+
+  it('claims every IPv4 route on a host end of a pod, whoever made it', () => {
+    const byHand: Route = {
+      ...foreign,
+      destination: prefix('10.9.9.9/32'),
+      nextHops: [{ linkIndex: cali! }],
+    }
+    expect(isOurRoute(byHand, linkName)).toBe(true)
+    expect(isOurRoute({ ...byHand, table: 100 }, linkName)).toBe(false)
+  })
+})

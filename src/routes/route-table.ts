@@ -1,0 +1,123 @@
+import { DeltaTracker } from '../lib/delta-tracker.ts'
+import type { Log } from '../lib/log.ts'
+import { isKernelError, type Kernel, type NextHop, type Route } from '../kernel/kernel.ts'
+
+export interface RouteTableNeeds {
+  readonly kernel: Pick<Kernel, 'routes' | 'replaceRoute' | 'deleteRoute'>
+  /** Whether a route is one that we may change or remove. */
+  isOurs(route: Route): boolean
+  readonly log: Log
+}
+
+/** One line about what {@link RouteTable.reconcile} did. */
+export interface Reconciled {
+  readonly written: number
+  readonly removed: number
+  /** Rows that the kernel refused; they stay pending. */
+  readonly failed: number
+  /** Rows not desired that were left because the caller holds them. */
+  readonly held: number
+}
+
+/**
+ * Keeps the kernel's main table as desired: writes what is missing or different, removes what is ours
+ * and not desired, and touches nothing else. A row that is right is never written again.
+ */
+export class RouteTable {
+  readonly #needs: RouteTableNeeds
+  readonly #tracker = new DeltaTracker<Route>(equalRoutes)
+  readonly #refused = new Map<string, string>()
+
+  constructor(needs: RouteTableNeeds) {
+    this.#needs = needs
+  }
+
+  /** What should be there, by destination. */
+  setDesired(routes: ReadonlyMap<string, Route>): void {
+    this.#tracker.replaceDesired(
+      new Map([...routes.values()].map((route) => [keyOf(route), route])),
+    )
+  }
+
+  /**
+   * Compares with what the kernel has now and mends the difference.
+   *
+   * @param hold rows not desired that are to be left for now
+   */
+  reconcile(hold: (route: Route) => boolean): Reconciled {
+    const { kernel, isOurs } = this.#needs
+    const observed = kernel.routes().filter((route) => isOurs(route))
+    this.#tracker.replaceObserved(new Map(observed.map((route) => [keyOf(route), route])))
+    let [written, removed, failed, held] = [0, 0, 0, 0]
+    for (const [key, route] of this.#tracker.pendingUpdates) {
+      if (this.#apply(key, 'write', () => kernel.replaceRoute(route))) {
+        this.#tracker.setObserved(key, route)
+        written++
+      } else failed++
+    }
+    for (const [key, route] of this.#tracker.pendingDeletions) {
+      if (hold(route)) held++
+      else if (this.#apply(key, 'remove', () => deleteRoute(kernel, route))) {
+        this.#tracker.setObserved(key, undefined)
+        removed++
+      } else failed++
+    }
+    return { written, removed, failed, held }
+  }
+
+  /** Whether the kernel had all desired rows at the last reconcile. */
+  get complete(): boolean {
+    return this.#tracker.pendingUpdates.length === 0
+  }
+
+  /** Logs a refusal once, not at every retry. */
+  #apply(key: string, verb: string, change: () => void): boolean {
+    try {
+      change()
+      this.#refused.delete(key)
+      return true
+    } catch (thrown) {
+      if (!isKernelError(thrown)) throw thrown
+      if (this.#refused.get(key) !== thrown.message) {
+        this.#needs.log.warn(`Unable to ${verb} a route; it is tried again`, {
+          route: key,
+          error: thrown.message,
+        })
+      }
+      this.#refused.set(key, thrown.message)
+      return false
+    }
+  }
+}
+
+/** What the kernel tells routes apart by: two rows that agree in these cannot both be there. */
+function keyOf(route: Route): string {
+  return `${route.destination} table ${route.table} metric ${route.priority}`
+}
+
+function deleteRoute(kernel: Pick<Kernel, 'deleteRoute'>, route: Route): void {
+  try {
+    kernel.deleteRoute(route)
+  } catch (thrown) {
+    if (!isKernelError(thrown, 'ESRCH')) throw thrown
+  }
+}
+
+function equalRoutes(a: Route, b: Route): boolean {
+  return (
+    a.type === b.type &&
+    a.protocol === b.protocol &&
+    // IPv6 routes have no scope: the kernel answers "global" whatever was asked.
+    (a.scope === b.scope || a.destination.includes(':')) &&
+    a.preferredSource === b.preferredSource &&
+    a.mtu === b.mtu &&
+    a.nextHops.length === b.nextHops.length &&
+    hopKeys(a.nextHops).every((key, at) => key === hopKeys(b.nextHops)[at])
+  )
+}
+
+function hopKeys(hops: readonly NextHop[]): string[] {
+  return hops
+    .map((hop) => `${hop.linkIndex} ${hop.gateway ?? ''} ${hop.onlink === true} ${hop.weight ?? 1}`)
+    .sort()
+}
