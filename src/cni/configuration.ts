@@ -33,7 +33,7 @@ export function checkConfiguration(
   command: CniCommand,
 ): NetworkConfiguration {
   const cniVersion = checkVersion(configuration['cniVersion'] ?? '0.3.1', command)
-  const { name, mtu = 0 } = configuration
+  const { name, mtu = 0, agentSocket } = configuration
   if (typeof name !== 'string' || !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
     throw new CniError(
       CNI_ERROR.invalidConfiguration,
@@ -45,6 +45,15 @@ export function checkConfiguration(
     throw new CniError(
       CNI_ERROR.invalidConfiguration,
       `mtu is ${JSON.stringify(mtu)}; expected 0 (the agent's choice) or 68 to 65535 octets`,
+    )
+  }
+  if (
+    agentSocket !== undefined &&
+    (typeof agentSocket !== 'string' || !agentSocket.startsWith('/'))
+  ) {
+    throw new CniError(
+      CNI_ERROR.invalidConfiguration,
+      `agentSocket is ${JSON.stringify(agentSocket)}; expected the absolute path of the agent's socket`,
     )
   }
   return { ...configuration, cniVersion } as unknown as NetworkConfiguration

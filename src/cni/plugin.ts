@@ -29,7 +29,7 @@ export async function runPlugin(input: PluginInput): Promise<PluginOutput> {
     if (command === 'VERSION') return print({ cniVersion, supportedVersions: CNI_VERSIONS }, 0)
     const configuration = checkConfiguration(raw, command)
     const request = { ...readParameters(input.environment, command), configuration }
-    const result = await ask(input, String(raw['agentSocket'] ?? DEFAULT_AGENT_SOCKET), request)
+    const result = await ask(input, configuration.agentSocket ?? DEFAULT_AGENT_SOCKET, request)
     return command === 'ADD'
       ? print(formatResult(result as CniResult, configuration.cniVersion), 0)
       : { standardOutput: '', exitCode: 0 }

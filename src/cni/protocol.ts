@@ -71,6 +71,8 @@ export interface NetworkConfiguration {
   /** The network's name. */
   readonly name: string
   readonly type: string
+  /** Where the node agent serves; the default when absent. */
+  readonly agentSocket?: string
   /** Octets of the pod's interface; the agent's choice when absent or 0. */
   readonly mtu?: number
   /** Conventions for dynamic configuration: fixed addresses and labels. */

@@ -1,7 +1,7 @@
 import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { isKernelError, type Kernel, type Machine } from '../kernel/kernel.ts'
-import { hostInterfaceName } from '../model/names.ts'
+import { interfaceName as hostInterfaceName } from '../model/interface-name.ts'
 import { addressBits, familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { type Attachment, attachmentKey, type AttachmentStore } from './attachment.ts'
 import { attachPod, checkPod, detachPod } from './networking.ts'

@@ -14,7 +14,7 @@ const router = ip('172.16.170.1')
 /** server01 of a cluster with a fourth node in another subnet. */
 const server01: RouteInputs = {
   blocks: [prefix('10.211.0.0/24')],
-  pods: [{ address: ip('10.211.0.6'), linkIndex: cali! }],
+  pods: [{ address: ip('10.211.0.6'), linkIndex: cali }],
   learned: [
     { prefix: prefix('10.211.1.0/24'), nextHops: [ip('172.16.170.129')] },
     { prefix: prefix('10.211.3.0/24'), nextHops: [ip('172.16.171.10')] },
@@ -22,9 +22,9 @@ const server01: RouteInputs = {
   pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'CrossSubnet' }],
   nodeNetworks: [prefix('172.16.170.0/24')],
   tunnelLinkIndex: tunl0,
-  loopbackLinkIndex: lo!,
+  loopbackLinkIndex: lo,
   resolve: (address) => ({
-    linkIndex: ens33!,
+    linkIndex: ens33,
     gateway: address.startsWith('172.16.170.') ? undefined : router,
   }),
 }
@@ -117,9 +117,14 @@ const foreign: Route = {
   protocol: 3,
   scope: 'global',
   priority: 0,
-  nextHops: [{ linkIndex: ens33!, gateway: router }],
+  nextHops: [{ linkIndex: ens33, gateway: router }],
 }
 const stale: Route = { ...foreign, destination: prefix('10.211.9.0/24'), protocol: 12 }
+
+function reconcile(table: RouteTable, hold = false) {
+  table.resync()
+  return table.apply(() => hold)
+}
 
 describe('the route table', () => {
   const linkName = (index: number) => (index === cali ? 'cali50914021272' : 'ens33')
@@ -133,26 +138,39 @@ describe('the route table', () => {
   it('writes and removes only what differs, and nothing at the second time', () => {
     const { table, done } = make([foreign, stale])
     table.setDesired(desiredRoutes(server01))
-    expect(table.reconcile(() => false)).toEqual({ written: 5, removed: 1, failed: 0, held: 0 })
+    expect(reconcile(table)).toEqual({ written: 5, removed: 1, failed: 0, held: 0 })
     expect(done).toContain('delete 10.211.9.0/24')
     done.length = 0
-    table.reconcile(() => false)
+    reconcile(table)
     expect(done).toEqual([])
+  })
+
+  it('mends what a notification says, without reading the table anew', () => {
+    const { table, done } = make([])
+    table.setDesired(desiredRoutes(server01))
+    reconcile(table)
+    done.length = 0
+    const blackhole = desiredRoutes(server01).get('10.211.0.0/24')!
+    table.observe('set', blackhole)
+    table.observe('set', stale)
+    table.observe('removed', desiredRoutes(server01).get('10.211.1.0/24')!)
+    table.apply(() => false)
+    expect(done).toEqual(['replace 10.211.1.0/24', 'delete 10.211.9.0/24'])
   })
 
   it('leaves alone what is not ours', () => {
     const { table, done } = make([foreign])
     table.setDesired(new Map())
-    table.reconcile(() => false)
+    reconcile(table)
     expect(done).toEqual([])
   })
 
   it('keeps what is held until it no longer is', () => {
     const { table, done } = make([stale])
     table.setDesired(new Map())
-    expect(table.reconcile(() => true).held).toBe(1)
+    expect(reconcile(table, true).held).toBe(1)
     expect(done).toEqual([])
-    table.reconcile(() => false)
+    reconcile(table)
     expect(done).toEqual(['delete 10.211.9.0/24'])
   })
 
@@ -160,10 +178,10 @@ describe('the route table', () => {
     const { table, refuse } = make([])
     table.setDesired(desiredRoutes(server01))
     refuse('ENETUNREACH')
-    expect(table.reconcile(() => false)).toMatchObject({ written: 0, failed: 5 })
+    expect(reconcile(table)).toMatchObject({ written: 0, failed: 5 })
     expect(table.complete).toBe(false)
     refuse(undefined)
-    expect(table.reconcile(() => false)).toMatchObject({ written: 5, failed: 0 })
+    expect(reconcile(table)).toMatchObject({ written: 5, failed: 0 })
     expect(table.complete).toBe(true)
   })
 
@@ -171,7 +189,7 @@ describe('the route table', () => {
     const byHand: Route = {
       ...foreign,
       destination: prefix('10.9.9.9/32'),
-      nextHops: [{ linkIndex: cali! }],
+      nextHops: [{ linkIndex: cali }],
     }
     expect(isOurRoute(byHand, linkName)).toBe(true)
     expect(isOurRoute({ ...byHand, table: 100 }, linkName)).toBe(false)

@@ -9,8 +9,8 @@ export interface RouteTableNeeds {
   readonly log: Log
 }
 
-/** One line about what {@link RouteTable.reconcile} did. */
-export interface Reconciled {
+/** What one {@link RouteTable.apply} did, in rows. */
+export interface Applied {
   readonly written: number
   readonly removed: number
   /** Rows that the kernel refused; they stay pending. */
@@ -39,25 +39,36 @@ export class RouteTable {
     )
   }
 
+  /** Reads the kernel's table anew, whole. */
+  resync(): void {
+    const rows = this.#needs.kernel.routes().filter((route) => this.#needs.isOurs(route))
+    this.#tracker.replaceObserved(new Map(rows.map((route) => [keyOf(route), route])))
+  }
+
+  /** Takes note of a change that the kernel told; our own come back here and change nothing. */
+  observe(change: 'set' | 'removed', route: Route): void {
+    const key = keyOf(route)
+    const isOurs = change === 'set' && this.#needs.isOurs(route)
+    this.#tracker.setObserved(key, isOurs ? route : undefined)
+  }
+
   /**
-   * Compares with what the kernel has now and mends the difference.
+   * Mends what differs between the kernel as last read and what is desired.
    *
    * @param hold rows not desired that are to be left for now
    */
-  reconcile(hold: (route: Route) => boolean): Reconciled {
-    const { kernel, isOurs } = this.#needs
-    const observed = kernel.routes().filter((route) => isOurs(route))
-    this.#tracker.replaceObserved(new Map(observed.map((route) => [keyOf(route), route])))
+  apply(hold: (route: Route) => boolean): Applied {
+    const { kernel } = this.#needs
     let [written, removed, failed, held] = [0, 0, 0, 0]
     for (const [key, route] of this.#tracker.pendingUpdates) {
-      if (this.#apply(key, 'write', () => kernel.replaceRoute(route))) {
+      if (this.#try(key, 'write', () => kernel.replaceRoute(route))) {
         this.#tracker.setObserved(key, route)
         written++
       } else failed++
     }
     for (const [key, route] of this.#tracker.pendingDeletions) {
       if (hold(route)) held++
-      else if (this.#apply(key, 'remove', () => deleteRoute(kernel, route))) {
+      else if (this.#try(key, 'remove', () => deleteRoute(kernel, route))) {
         this.#tracker.setObserved(key, undefined)
         removed++
       } else failed++
@@ -65,13 +76,13 @@ export class RouteTable {
     return { written, removed, failed, held }
   }
 
-  /** Whether the kernel had all desired rows at the last reconcile. */
+  /** Whether the kernel had all desired rows when last looked at. */
   get complete(): boolean {
     return this.#tracker.pendingUpdates.length === 0
   }
 
   /** Logs a refusal once, not at every retry. */
-  #apply(key: string, verb: string, change: () => void): boolean {
+  #try(key: string, verb: string, change: () => void): boolean {
     try {
       change()
       this.#refused.delete(key)
