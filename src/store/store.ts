@@ -11,10 +11,10 @@ export interface Store {
   get(key: string): Promise<{ readonly row: Row | undefined; readonly revision: number }>
   /** All rows whose key begins with `prefix`, in order of key. */
   list(prefix: string): Promise<{ readonly rows: readonly Row[]; readonly revision: number }>
-  /** All of `then` at once if every comparison holds, else nothing but the reads of `otherwise`. */
+  /** All of `success` at once if every comparison holds, else nothing but the reads of `failure`. */
   transact(transaction: Transaction): Promise<TransactionResult>
   /**
-   * Events of keys that begin with `prefix`, from `fromRevision` (inclusive) on, in order, none missing.
+   * Events of keys that begin with `prefix`, from `fromRevision` (inclusive; 0: from now) on, in order, none missing.
    * Ends with `onEnd` when the store has compacted that revision away ("compacted") or when the
    * connection is beyond repair; the watcher then lists again.
    */
@@ -42,16 +42,16 @@ export type Operation =
 
 export interface Transaction {
   readonly compare: readonly Comparison[]
-  readonly then: readonly Operation[]
+  readonly success: readonly Operation[]
   /** Keys to read when a comparison failed. */
-  readonly otherwise?: readonly string[]
+  readonly failure?: readonly string[]
 }
 
 export interface TransactionResult {
   readonly succeeded: boolean
   /** Of the store after the transaction; the modRevision of what it put. */
   readonly revision: number
-  /** What `otherwise` read, in its order. */
+  /** What `failure` read, in its order. */
   readonly rows: readonly (Row | undefined)[]
 }
 
