@@ -1,0 +1,35 @@
+// Bundles the benchmarks of one area and runs them: `npm run bench -- bgp full --speakers bird,tortie`.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { npmPackages, root } from './setup.mjs'
+
+npmPackages()
+const [area = 'bgp', ...args] = process.argv.slice(2)
+const folder = join(root, 'bench', area)
+if (!existsSync(folder)) {
+  console.error(
+    `no benchmarks of "${area}"; there are ${readdirSync(join(root, 'bench')).join(', ')}`,
+  )
+  process.exit(1)
+}
+await build({
+  absWorkingDir: root,
+  entryPoints: readdirSync(folder)
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name)),
+  outdir: join(root, 'dist', 'bench', area),
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  external: ['koffi'],
+  sourcemap: true,
+  logLevel: 'warning',
+})
+const program = join(root, 'dist', 'bench', area, 'run.js')
+const result = spawnSync(process.execPath, ['--enable-source-maps', program, ...args], {
+  stdio: 'inherit',
+})
+process.exitCode = result.status ?? 1
