@@ -41,13 +41,18 @@ export function parseResource(input: unknown): Resource {
     metadata: withDefaults(metadata, { name: '' }),
     spec: spec ?? {},
   }
+  const resource = shaped(kind, document)
+  completeResource(resource)
+  return resource
+}
+
+/** The document with its fields in canonical order; throws InvalidResource. */
+function shaped(kind: Kind, document: object): Resource {
   const result = SCHEMAS[kind].safeParse(document)
   if (!result.success) {
     throw new InvalidResource(result.error.issues.map((issue) => problemOf(issue, document)))
   }
-  const resource = result.data as Resource
-  completeResource(resource)
-  return resource
+  return result.data as Resource
 }
 
 /** Anything but a map is left for the schema to refuse. */
@@ -125,10 +130,11 @@ function checkSpec<K extends Kind>(checks: Checks, resource: ResourceOf<K>): voi
 
 /** The value under which a resource is stored: one line of JSON without resourceVersion. */
 export function encodeResource(resource: Resource): string {
-  const { resourceVersion: _, ...metadata } = resource.metadata
+  const document = shaped(resource.kind, resource)
+  const { resourceVersion: _, ...metadata } = document.metadata
   if (metadata.labels !== undefined) metadata.labels = sortedKeys(metadata.labels)
   if (metadata.annotations !== undefined) metadata.annotations = sortedKeys(metadata.annotations)
-  return stringifyJson({ ...resource, metadata })
+  return stringifyJson({ ...document, metadata })
 }
 
 /**

@@ -1,0 +1,303 @@
+import type { Clock } from '../lib/clock.ts'
+import type { Closable } from '../lib/closable.ts'
+import { messageOf } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import { type Random, uuid } from '../lib/random.ts'
+import { KINDS } from '../model/kinds.ts'
+import { checkResource, newResource } from '../model/parse-resource.ts'
+import { InvalidResource } from '../model/problem.ts'
+import {
+  type Draft,
+  identifierOf,
+  type IPPool,
+  type Kind,
+  type Resource,
+  type ResourceOf,
+} from '../model/resource.ts'
+import { Follower, type FollowHandlers } from './follower.ts'
+import { storageOf } from './kind-storage.ts'
+import { checkAgainstOtherPools, checkPoolChange } from './pool-rules.ts'
+import {
+  OperationNotSupported,
+  ResourceAlreadyExists,
+  ResourceDoesNotExist,
+  UpdateConflict,
+} from './resource-errors.ts'
+import type { Row, Store } from './store.ts'
+
+export interface ResourcesOptions {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** Tries of a read-modify-write before a conflict is told to the caller. */
+const TRIES = 32
+
+/**
+ * Resources in a store: Calico's keys, values and compare-and-swap.
+ *
+ *     const pool = await resources.get('IPPool', 'default')           // ResourceDoesNotExist
+ *     await resources.apply({ kind: 'IPPool', metadata: { name }, spec: { cidr } })
+ *     await resources.modify('Node', name, (node) => { node.spec.bgp = {...} })
+ *     const following = resources.follow(['IPPool', 'Node'], { onChanges, onInSync })
+ *
+ * Names of namespaced kinds are looked up in `namespace`, which defaults to "default". Writes throw
+ * InvalidResource with all problems, and StoreUnavailable when the store cannot be reached; after the
+ * latter the write may or may not have happened.
+ */
+export class Resources {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #log: Log
+
+  constructor({ store, clock, random, log }: ResourcesOptions) {
+    this.#store = store
+    this.#clock = clock
+    this.#random = random
+    this.#log = log
+  }
+
+  /** Throws ResourceDoesNotExist, or UserError if what is stored cannot be read. */
+  async get<K extends Kind>(kind: K, name: string, namespace?: string): Promise<ResourceOf<K>> {
+    const found = await this.find(kind, name, namespace)
+    if (found === undefined) throw new ResourceDoesNotExist(this.#identifier(kind, name, namespace))
+    return found
+  }
+
+  async find<K extends Kind>(
+    kind: K,
+    name: string,
+    namespace?: string,
+  ): Promise<ResourceOf<K> | undefined> {
+    const key = storageOf(kind).key(name, inNamespace(kind, namespace))
+    if (key === undefined) {
+      return (await this.list(kind)).find((resource) => resource.metadata.name === name)
+    }
+    const { row } = await this.#store.get(key)
+    return row === undefined
+      ? undefined
+      : (storageOf(kind).decode(row) as ResourceOf<K> | undefined)
+  }
+
+  /** In order of key: of a namespace, or of all. What cannot be read is logged and left out. */
+  async list<K extends Kind>(
+    kind: K,
+    options: { readonly namespace?: string | undefined } = {},
+  ): Promise<ResourceOf<K>[]> {
+    const namespace = KINDS[kind].namespaced ? options.namespace : undefined
+    const { rows } = await this.#store.list(storageOf(kind).prefix(namespace))
+    return rows.flatMap((row) => {
+      const resource = this.#decode(kind, row)
+      return resource === undefined ? [] : [resource]
+    })
+  }
+
+  #decode<K extends Kind>(kind: K, row: Row): ResourceOf<K> | undefined {
+    try {
+      return storageOf(kind).decode(row) as ResourceOf<K> | undefined
+    } catch (thrown) {
+      this.#log.warn('a stored resource cannot be read', { key: row.key, error: messageOf(thrown) })
+      return undefined
+    }
+  }
+
+  /** Throws ResourceAlreadyExists. The draft must have no resourceVersion. */
+  async create<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
+    const resource = this.#prepare(draft)
+    const { metadata } = resource
+    if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') {
+      throw invalid(
+        'metadata.resourceVersion',
+        metadata.resourceVersion,
+        'field must not be set for a Create request',
+      )
+    }
+    metadata.uid ||= uuid(this.#random)
+    metadata.creationTimestamp ||= timestamp(this.#clock)
+    if (isPool(resource)) checkAgainstOtherPools(resource, await this.list('IPPool'))
+    const key = this.#writableKey('create', resource)
+    const { succeeded, revision } = await this.#store.transact({
+      compare: [{ key, exists: false }],
+      success: [{ put: key, value: storageOf(draft.kind).encode(resource) }],
+    })
+    if (!succeeded) throw new ResourceAlreadyExists(this.#identifierOf(resource))
+    metadata.resourceVersion = String(revision)
+    return resource
+  }
+
+  /** Throws ResourceDoesNotExist, UpdateConflict. The resource must be as it was read, but for the change. */
+  async update<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
+    const resource = this.#prepare(draft)
+    const { metadata } = resource
+    const stored = storageOf(draft.kind)
+    const wanted = draft.kind === 'IPAMConfiguration' ? (['resourceVersion'] as const) : REQUIRED
+    for (const field of wanted) {
+      if (metadata[field] === undefined || metadata[field] === '') {
+        throw invalid(
+          `metadata.${field}`,
+          metadata[field],
+          'field must be set for an Update request',
+        )
+      }
+    }
+    const key = this.#writableKey('update', resource)
+    if (isPool(resource)) {
+      checkPoolChange(await this.get('IPPool', metadata.name), resource)
+    }
+    const { succeeded, revision, rows } = await this.#store.transact({
+      compare: [{ key, modRevision: Number(metadata.resourceVersion) }],
+      success: [{ put: key, value: stored.encode(resource) }],
+      failure: [key],
+    })
+    const identifier = this.#identifierOf(resource)
+    if (!succeeded && rows[0] === undefined) throw new ResourceDoesNotExist(identifier)
+    if (!succeeded) throw new UpdateConflict(identifier)
+    metadata.resourceVersion = String(revision)
+    return resource
+  }
+
+  /** Creates it, or updates what is there. A resourceVersion in the draft must still hold. */
+  async apply<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
+    const { name, namespace } = this.#prepare(draft).metadata
+    for (let tries = 1; ; tries++) {
+      const stored = await this.find(draft.kind, name, namespace)
+      try {
+        if (stored === undefined) return await this.create(draft)
+        const { uid, creationTimestamp, resourceVersion } = stored.metadata
+        const metadata = {
+          uid,
+          creationTimestamp,
+          resourceVersion,
+          ...defined(draft.metadata),
+          name,
+        }
+        return await this.update({ ...draft, metadata })
+      } catch (thrown) {
+        const raced =
+          thrown instanceof UpdateConflict ||
+          thrown instanceof ResourceAlreadyExists ||
+          (thrown instanceof ResourceDoesNotExist && stored !== undefined)
+        if (!raced || draft.metadata.resourceVersion || tries === TRIES) throw thrown
+      }
+    }
+  }
+
+  /**
+   * Reads, lets `change` change the resource, and writes it if the value differs; again from the
+   * start when somebody else was faster. `change` may return false to leave all as it is.
+   *
+   * Throws ResourceDoesNotExist, and UpdateConflict after 32 tries.
+   */
+  async modify<K extends Kind>(
+    kind: K,
+    name: string,
+    change: (resource: ResourceOf<K>) => boolean | void,
+    namespace?: string,
+  ): Promise<ResourceOf<K>> {
+    const { encode } = storageOf(kind)
+    for (let tries = 1; ; tries++) {
+      const resource = await this.get(kind, name, namespace)
+      const before = encode(resource)
+      if (change(resource) === false || encode(resource) === before) return resource
+      try {
+        return await this.update(resource as unknown as Draft<K>)
+      } catch (thrown) {
+        if (!(thrown instanceof UpdateConflict) || tries === TRIES) throw thrown
+      }
+    }
+  }
+
+  /**
+   * Deletes and gives what was deleted. With `resourceVersion` or `uid`, only that very one.
+   *
+   * Throws ResourceDoesNotExist, UpdateConflict.
+   */
+  async delete<K extends Kind>(
+    kind: K,
+    name: string,
+    options: { namespace?: string | undefined; resourceVersion?: string; uid?: string } = {},
+  ): Promise<ResourceOf<K>> {
+    const { namespace, resourceVersion, uid } = options
+    for (let tries = 1; ; tries++) {
+      const resource = await this.get(kind, name, namespace)
+      const { metadata } = resource
+      const other =
+        (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion) ||
+        (uid !== undefined && uid !== metadata.uid)
+      const key = this.#writableKey('delete', resource)
+      const { succeeded } = other
+        ? { succeeded: false }
+        : await this.#store.transact({
+            compare: [{ key, modRevision: Number(metadata.resourceVersion) }],
+            success: [{ delete: key }],
+          })
+      if (succeeded) return resource
+      if (other || tries === TRIES) throw new UpdateConflict(this.#identifierOf(resource))
+    }
+  }
+
+  /**
+   * Tells all resources of some kinds, and from then on every change, through outages and compactions
+   * of the store, until closed. See {@link FollowHandlers}.
+   */
+  follow<K extends Kind>(kinds: readonly K[], handlers: FollowHandlers<K>): Closable {
+    return new Follower<K>(
+      { store: this.#store, clock: this.#clock, random: this.#random, log: this.#log },
+      kinds,
+      handlers,
+    )
+  }
+
+  #prepare<K extends Kind>(draft: Draft<K>): ResourceOf<K> {
+    const namespace = inNamespace(draft.kind, draft.metadata.namespace)
+    const metadata = namespace === undefined ? draft.metadata : { ...draft.metadata, namespace }
+    const resource = newResource({ ...draft, metadata })
+    checkResource(resource)
+    return resource
+  }
+
+  #writableKey<K extends Kind>(operation: string, resource: ResourceOf<K>): string {
+    const { kind, metadata } = resource
+    const { readOnly, key } = storageOf(kind)
+    const found = key(metadata.name, metadata.namespace)
+    if (found !== undefined) return found
+    const reason = readOnly ?? 'the only name of it is "default"'
+    throw new OperationNotSupported(operation, this.#identifierOf(resource), reason)
+  }
+
+  #identifier(kind: Kind, name: string, namespace?: string): string {
+    return identifierOf(kind, name, inNamespace(kind, namespace))
+  }
+
+  #identifierOf({ kind, metadata }: ResourceOf<Kind>): string {
+    return this.#identifier(kind, metadata.name, metadata.namespace)
+  }
+}
+
+const REQUIRED = ['resourceVersion', 'uid', 'creationTimestamp'] as const
+
+function isPool(resource: Resource): resource is IPPool {
+  return resource.kind === 'IPPool'
+}
+
+function inNamespace(kind: Kind, namespace: string | undefined): string | undefined {
+  return KINDS[kind].namespaced ? namespace || 'default' : namespace
+}
+
+function invalid(field: string, value: unknown, reason: string): InvalidResource {
+  return new InvalidResource([{ field, value, reason }])
+}
+
+/** RFC 3339 in UTC to the second, as Kubernetes writes creation times. */
+function timestamp(clock: Clock): string {
+  return new Date(clock.wallTime()).toISOString().replace(/\.\d+Z$/, 'Z')
+}
+
+function defined<T extends object>(fields: T): T {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined && value !== ''),
+  ) as T
+}
