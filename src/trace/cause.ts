@@ -1,0 +1,94 @@
+import type { IpAddress } from '../net/ip-address.ts'
+import type { Netns } from './node-access.ts'
+
+/** Where something is wrong. */
+export interface Place {
+  readonly node: string
+  readonly netns: Netns
+  readonly link?: string
+  /** What a command is put behind to run there: "ip netns exec server01 ", or "" when it is not known. */
+  readonly enter: string
+}
+
+/**
+ * What can be wrong with a packet's way, and the facts that tell each. A row here asks for one in the
+ * catalogue (`catalogue.ts`), which has the sentence, the class and the command that mends it.
+ */
+export interface CauseFacts {
+  'no-route': { readonly destination: IpAddress }
+  'blackhole-route': { readonly destination: IpAddress; readonly route: string }
+  'unreachable-route': { readonly destination: IpAddress; readonly route: string }
+  'prohibit-route': { readonly destination: IpAddress; readonly route: string }
+  'kernel-refuses': { readonly destination: IpAddress; readonly code: string }
+  'forwarding-off': { readonly link: string; readonly everywhere: boolean }
+  'rp-filter': {
+    readonly link: string
+    readonly source: IpAddress
+    readonly value: number
+    /** The route back, as text; undefined if there is none. */
+    readonly back: string | undefined
+    /** Which setting decides: "all" or the link. */
+    readonly setting: string
+  }
+  'martian-source': { readonly link: string; readonly source: IpAddress }
+  'ttl-expired': { readonly ttl: number }
+  loop: { readonly through: readonly string[] }
+  'mtu-exceeded': {
+    readonly link: string
+    readonly mtu: number
+    readonly octets: number
+    readonly encapsulated: boolean
+  }
+  'link-down': { readonly link: string }
+  'no-carrier': { readonly link: string }
+  'link-missing': { readonly link: string; readonly route: string }
+  'neighbor-failed': { readonly link: string; readonly address: IpAddress; readonly state: string }
+  'neighbor-wrong-mac': {
+    readonly link: string
+    readonly address: IpAddress
+    readonly mac: string
+    readonly actual: string
+  }
+  'proxy-arp-off': { readonly link: string; readonly address: IpAddress }
+  'proxy-arp-no-route': { readonly link: string; readonly address: IpAddress }
+  'proxy-arp-no-forwarding': { readonly link: string; readonly address: IpAddress }
+  'tunnel-missing': { readonly outerSource: IpAddress }
+  'tunnel-down': { readonly link: string }
+  'wrong-pod': { readonly pod: string; readonly destination: IpAddress }
+  'address-missing': { readonly pod: string; readonly address: IpAddress }
+  'wrong-holder': {
+    readonly address: IpAddress
+    readonly expected: string
+    readonly holder: string
+  }
+  'pod-not-running': { readonly pod: string }
+  'wrong-next-hop': {
+    readonly destination: IpAddress
+    readonly nextHop: IpAddress
+    readonly nextNode: string
+    readonly owner: string
+    readonly route: string
+  }
+  'echo-ignored': { readonly sysctl: string }
+  'underlay-drops': {
+    readonly from: string
+    readonly to: string
+    readonly encapsulated: boolean
+  }
+  filtered: { readonly arrived: string; readonly counter: string | undefined }
+  'no-answer': { readonly pod: string }
+  'icmp-error': { readonly text: string; readonly sender: IpAddress }
+  'checksum-wrong': { readonly link: string }
+  'source-changed': { readonly before: IpAddress; readonly after: IpAddress }
+}
+
+export type CauseName = keyof CauseFacts
+
+/** One thing that is wrong, with its facts. */
+export type Fault<Name extends CauseName = CauseName> = {
+  [Each in Name]: {
+    readonly cause: Each
+    readonly place: Place
+    readonly facts: CauseFacts[Each]
+  }
+}[Name]

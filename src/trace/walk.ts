@@ -1,0 +1,476 @@
+import { familyOf, type IpAddress } from '../net/ip-address.ts'
+import { contains, prefixOf } from '../net/prefix.ts'
+import type { Link, NextHop, RouteQuery } from '../kernel/kernel.ts'
+import type { CauseFacts, CauseName, Fault } from './cause.ts'
+import type { NamespaceView } from './namespace-view.ts'
+import { neighborFault } from './neighbor-resolution.ts'
+import type { LookupAnswer, Netns } from './node-access.ts'
+import { placeOf } from './place.ts'
+import {
+  type Leg,
+  type Lookup,
+  lookupKey,
+  type Outcome,
+  type OuterHeader,
+  type PredictedHop,
+  type Prediction,
+  type Way,
+} from './prediction.ts'
+import { reversePathFault } from './reverse-path.ts'
+import { lookUpRoute, type RouteDecision, routeText } from './route-lookup.ts'
+import type { Topology } from './topology.ts'
+
+/** Hops after which a walk is given up; a packet has 255 at most. */
+const HOPS_MAX = 64
+/** Octets of the header that IPIP puts before a packet. */
+const OUTER_OCTETS = 20
+const IPIP = 4
+
+/** Where a walk begins and what for. */
+export interface WalkRequest {
+  readonly leg: Leg
+  readonly start: { readonly node: string; readonly netns: Netns }
+  /** Where it should end; undefined for an address that is nobody's. */
+  readonly end: { readonly node: string; readonly netns: Netns } | undefined
+  readonly source: IpAddress
+  readonly destination: IpAddress
+  readonly ttl: number
+  /** The packet's length, its header included. */
+  readonly octets: number
+  readonly dontFragment: boolean
+}
+
+/** Ends a walk from wherever it is. */
+class Ended {
+  readonly outcome: Outcome
+  constructor(outcome: Outcome) {
+    this.outcome = outcome
+  }
+}
+
+/** A link that a packet is handed to, and the neighbor on it. */
+interface Exit {
+  readonly link: Link
+  readonly nextHop: IpAddress
+  readonly way: Way
+  readonly notes: readonly string[]
+}
+
+/**
+ * Predicts the way of one packet by the tables alone: in each namespace rules, tables and longest
+ * prefix choose a link; the link leads to the namespace at its other end; until one has the address.
+ *
+ *     send ─> emit ─> (encapsulate ─> emit) ─> cross ─> receive ─> forward ─> emit …
+ *                                                          └─> (decapsulate ─> receive) ─> delivered
+ */
+export class Walk {
+  readonly #request: WalkRequest
+  readonly #topology: Topology
+  readonly #answers: ReadonlyMap<string, LookupAnswer>
+  readonly #hops: PredictedHop[] = []
+  readonly #lookups: Lookup[] = []
+  readonly #needs: string[] = []
+  readonly #visited = new Set<string>()
+  #ttl: number
+  #ttlIsUpperBound = false
+  #outer: OuterHeader | undefined
+
+  constructor(
+    request: WalkRequest,
+    topology: Topology,
+    answers: ReadonlyMap<string, LookupAnswer>,
+  ) {
+    this.#request = request
+    this.#topology = topology
+    this.#answers = answers
+    this.#ttl = request.ttl
+  }
+
+  run(): Prediction {
+    const { leg, source, destination } = this.#request
+    const outcome = this.#outcome()
+    const [hops, lookups, needs] = [this.#hops, this.#lookups, this.#needs]
+    return { leg, source, destination, hops, outcome, lookups, needs }
+  }
+
+  #outcome(): Outcome {
+    try {
+      const { start, source, destination } = this.#request
+      const view = this.#viewOf(start.node, start.netns)
+      this.#checkAddress(view, source)
+      return this.#emit(view, this.#decide(view, { destination, source }, undefined))
+    } catch (thrown) {
+      if (thrown instanceof Ended) return thrown.outcome
+      throw thrown
+    }
+  }
+
+  #viewOf(node: string, netns: Netns): NamespaceView {
+    const view = this.#topology.view(node, netns)
+    if (view !== undefined && view.snapshot.links.length > 0) return view
+    if (this.#topology.node(node) === undefined) {
+      this.#needs.push(node)
+      throw unknown(`the tables of ${node} were not read`)
+    }
+    const why = view?.snapshot.unknown[0] ?? `the namespace of ${netns} on ${node} was not found`
+    throw unknown(why)
+  }
+
+  /** What the pod sends must come from an address that it has. */
+  #checkAddress(view: NamespaceView, source: IpAddress): void {
+    if (view.holding(source) !== undefined) return
+    const pod = view.netns === 'host' ? view.node : view.netns
+    throw dropped('address-missing', view, undefined, { pod, address: source })
+  }
+
+  /** The header that routers look at: the outer one in a tunnel. */
+  get #header(): { readonly source: IpAddress; readonly destination: IpAddress } {
+    return this.#outer ?? this.#request
+  }
+
+  // ---------------------------------------------------------------- choosing a link
+
+  #decide(view: NamespaceView, query: RouteQuery, input: Link | undefined): Exit {
+    const { destination, source } = query
+    const decision = lookUpRoute(view, {
+      destination,
+      ...(source === undefined ? {} : { source }),
+      ...(input === undefined ? {} : { inputLink: input.name }),
+    })
+    this.#lookups.push({ node: view.node, netns: view.netns, query })
+    const answer = this.#answerTo(view, query)
+    if (decision === undefined) throw dropped('no-route', view, undefined, { destination })
+    refuseType(view, decision, destination)
+    if (answer !== undefined && 'code' in answer) {
+      throw dropped('kernel-refuses', view, input?.name, { destination, code: answer.code })
+    }
+    return this.#exit(view, decision, query, answer?.route)
+  }
+
+  #answerTo({ node, netns }: NamespaceView, query: RouteQuery): LookupAnswer | undefined {
+    return this.#answers.get(lookupKey({ node, netns, query }))
+  }
+
+  #exit(
+    view: NamespaceView,
+    { route, table }: RouteDecision,
+    query: RouteQuery,
+    answer: Extract<LookupAnswer, { route: unknown }>['route'] | undefined,
+  ): Exit {
+    const fits = (hop: NextHop): boolean =>
+      hop.linkIndex === answer?.linkIndex && hop.gateway === answer.gateway
+    const live = route.nextHops.filter(({ linkIndex }) => view.link(linkIndex)?.up ?? true)
+    const followed = route.nextHops.find(fits)
+    const differs = answer !== undefined && answer.type === 'unicast' && followed === undefined
+    const hop = differs ? answer : (followed ?? live[0] ?? route.nextHops[0])
+    if (hop === undefined) throw unknown(`the route ${routeText(view, route)} has no next hop`)
+    const text = routeText(view, route)
+    const link = view.link(hop.linkIndex)
+    if (link === undefined) {
+      const facts = { link: view.linkName(hop.linkIndex), route: text }
+      throw dropped('link-missing', view, facts.link, facts)
+    }
+    const nextHop = hop.gateway ?? query.destination
+    const alternatives = route.nextHops
+      .filter((other) => other !== followed && other.linkIndex !== hop.linkIndex)
+      .concat(
+        route.nextHops.filter((o) => o.linkIndex === hop.linkIndex && o.gateway !== hop.gateway),
+      )
+      .map((other) => `${other.gateway ?? query.destination} dev ${view.linkName(other.linkIndex)}`)
+    const kernel = answer === undefined ? 'not asked' : differs ? 'differs' : 'agrees'
+    const way: Way = { route: text, table, nextHop, alternatives, kernel, query }
+    return { link, nextHop, way, notes: exitNotes(way, link) }
+  }
+
+  // ---------------------------------------------------------------- sending
+
+  #emit(view: NamespaceView, exit: Exit): Outcome {
+    const { link, nextHop } = exit
+    if (!link.up) throw dropped('link-down', view, link.name, { link: link.name })
+    if (!link.carrier && isWired(link)) {
+      throw dropped('no-carrier', view, link.name, { link: link.name })
+    }
+    this.#checkSize(view, link)
+    if (isTunnel(link)) return this.#encapsulate(view, exit)
+    const far = this.#farEnd(view, link, nextHop)
+    const fault = neighborFault(view, link, nextHop, far)
+    if (fault !== undefined) throw new Ended({ kind: 'dropped', fault })
+    this.#hop(view, link, 'out', exit)
+    return this.#cross(view, exit, far)
+  }
+
+  #checkSize(view: NamespaceView, link: Link): void {
+    const encapsulated = this.#outer !== undefined
+    const octets = this.#request.octets + (encapsulated ? OUTER_OCTETS : 0)
+    if (octets <= link.mtu || !this.#request.dontFragment) return
+    const facts = { link: link.name, mtu: link.mtu, octets, encapsulated }
+    throw dropped('mtu-exceeded', view, link.name, facts)
+  }
+
+  /**
+   * Sends through the tunnel: the outer header is from the node's address towards the gateway, to the
+   * gateway. A kernel tunnel without a TTL of its own copies the inner one (ip_tunnel_xmit in
+   * net/ipv4/ip_tunnel.c); the TUN device with programs writes 64.
+   */
+  #encapsulate(view: NamespaceView, exit: Exit): Outcome {
+    const { link, nextHop } = exit
+    this.#hop(view, link, 'out', exit, link.kind !== 'tun')
+    if (this.#outer !== undefined) throw unknown(`a tunnel in a tunnel by ${link.name}`)
+    const query = { destination: nextHop }
+    const under = this.#decide(view, query, undefined)
+    const source = sourceToward(view, under, this.#answerTo(view, query))
+    if (source === undefined) throw unknown(`${under.link.name} has no address to send from`)
+    const ttl = link.kind === 'tun' ? 64 : this.#ttl
+    this.#outer = { source, destination: nextHop, ttl, protocol: IPIP }
+    return this.#emit(view, under)
+  }
+
+  /** Who would answer for the next hop: the other end of a pair, or the node that has the address. */
+  #farEnd(
+    view: NamespaceView,
+    link: Link,
+    nextHop: IpAddress,
+  ): { view: NamespaceView; link: Link } | undefined {
+    const peer = this.#topology.peer(view, link)
+    if (peer !== undefined) return peer
+    return this.#topology
+      .holders(nextHop)
+      .find((holder) => holder.view !== view && isWired(holder.link))
+  }
+
+  // ---------------------------------------------------------------- crossing a link
+
+  #cross(
+    view: NamespaceView,
+    exit: Exit,
+    far: { view: NamespaceView; link: Link } | undefined,
+  ): Outcome {
+    if (far !== undefined) return this.#receive(far.view, far.link)
+    const pod =
+      view.netns === 'host' ? this.#topology.podBehind(view.node, exit.link.name) : undefined
+    if (pod !== undefined) {
+      const there = this.#viewOf(view.node, pod.pod as Netns)
+      const facts = { link: pod.containerInterface, route: exit.way.route }
+      throw dropped('link-missing', there, pod.containerInterface, facts)
+    }
+    const node = this.#topology.registeredNode(exit.nextHop)
+    if (node !== undefined && this.#topology.node(node) === undefined) {
+      this.#needs.push(node)
+      throw unknown(`the tables of ${node} were not read`)
+    }
+    return this.#throughRouter(exit)
+  }
+
+  /** The next hop is nobody's that is known: the network between is believed to deliver. */
+  #throughRouter(exit: Exit): Outcome {
+    const { destination } = this.#header
+    const owner =
+      this.#topology.registeredNode(destination) ??
+      this.#topology.registeredPod(destination)?.node ??
+      (this.#outer === undefined ? this.#request.end?.node : undefined)
+    if (owner === undefined) throw unknown(`${exit.nextHop} is no node that is known`)
+    const view = this.#viewOf(owner, 'host')
+    const link = uplinkOf(view, this.#outer?.destination)
+    if (link === undefined) throw unknown(`${owner} has no interface towards ${exit.nextHop}`)
+    this.#ttlIsUpperBound = true
+    if (this.#outer === undefined) this.#ttl--
+    else this.#outer = { ...this.#outer, ttl: this.#outer.ttl - 1 }
+    return this.#receive(view, link, [`${exit.nextHop} is a router that no table here shows`])
+  }
+
+  // ---------------------------------------------------------------- receiving
+
+  #receive(view: NamespaceView, link: Link, notes: readonly string[] = []): Outcome {
+    if (!link.up) throw dropped('link-down', view, link.name, { link: link.name })
+    this.#hop(view, link, 'in', { notes })
+    this.#checkLoop(view, link)
+    const { source, destination } = this.#header
+    const backwards = reversePathFault(view, link, source, destination)
+    if (backwards !== undefined) throw new Ended({ kind: 'dropped', fault: backwards })
+    const local = lookUpRoute(view, { destination, source, inputLink: link.name })
+    if (local?.type !== 'local') return this.#forward(view, link)
+    return this.#outer === undefined ? this.#deliver(view) : this.#decapsulate(view)
+  }
+
+  #checkLoop(view: NamespaceView, link: Link): void {
+    const key = `${view.node} ${view.netns} ${link.name} ${this.#outer?.destination ?? ''}`
+    if (!this.#visited.has(key) && this.#hops.length < HOPS_MAX) {
+      this.#visited.add(key)
+      return
+    }
+    const through = this.#hops
+      .filter(({ direction }) => direction === 'in')
+      .map((hop) => `${hop.netns === 'host' ? hop.node : hop.netns} ${hop.link}`)
+    throw dropped('loop', view, link.name, { through })
+  }
+
+  #decapsulate(view: NamespaceView): Outcome {
+    const tunnel = view.snapshot.links.find(isTunnel)
+    const { source } = this.#header
+    if (tunnel === undefined) {
+      throw dropped('tunnel-missing', view, undefined, { outerSource: source })
+    }
+    if (!tunnel.up) throw dropped('tunnel-down', view, tunnel.name, { link: tunnel.name })
+    this.#outer = undefined
+    return this.#receive(view, tunnel)
+  }
+
+  #deliver(view: NamespaceView): Outcome {
+    const { end, destination } = this.#request
+    if (end === undefined || (end.node === view.node && end.netns === view.netns)) {
+      return { kind: 'delivered' }
+    }
+    const name = (node: string, netns: Netns): string =>
+      netns === 'host' ? node : `${netns} on ${node}`
+    throw dropped('wrong-holder', view, undefined, {
+      address: destination,
+      expected: name(end.node, end.netns),
+      holder: name(view.node, view.netns),
+    })
+  }
+
+  #forward(view: NamespaceView, link: Link): Outcome {
+    const { source, destination } = this.#header
+    const { netns } = view
+    if (netns !== 'host') {
+      const isOwner = this.#topology.registeredPod(destination)?.pod === netns
+      throw isOwner
+        ? dropped('address-missing', view, link.name, { pod: netns, address: destination })
+        : dropped('wrong-pod', view, link.name, { pod: netns, destination })
+    }
+    const family = familyOf(destination) === 4 ? 'ipv4' : 'ipv6'
+    if (view.setting(family, link.name, 'forwarding') === 0) {
+      const everywhere = view.setting(family, 'all', 'forwarding') === 0
+      throw dropped('forwarding-off', view, link.name, { link: link.name, everywhere })
+    }
+    const query = { destination, source, inputLinkIndex: link.index }
+    const exit = this.#decide(view, query, link)
+    this.#checkNextNode(view, exit)
+    const ttl = this.#outer?.ttl ?? this.#ttl
+    if (ttl <= 1) throw dropped('ttl-expired', view, link.name, { ttl })
+    if (this.#outer === undefined) this.#ttl--
+    else this.#outer = { ...this.#outer, ttl: ttl - 1 }
+    return this.#emit(view, exit)
+  }
+
+  /** Noticed here, where it is decided, rather than at the node that then has no way to the pod. */
+  #checkNextNode(view: NamespaceView, { way, nextHop }: Exit): void {
+    const owner = this.#topology.registeredPod(this.#request.destination)?.node
+    const nextNode = this.#topology.registeredNode(nextHop)
+    if (owner === undefined || nextNode === undefined) return
+    if (this.#outer !== undefined || nextNode === owner || nextNode === view.node) return
+    const { destination } = this.#request
+    if (!this.#isDeadEnd(nextNode, destination)) return
+    const facts = { destination, nextHop, nextNode, owner, route: way.route }
+    throw dropped('wrong-next-hop', view, undefined, facts)
+  }
+
+  /** Whether a node that is not the owner's, being handed the packet, would not pass it on. */
+  #isDeadEnd(node: string, destination: IpAddress): boolean {
+    const view = this.#topology.view(node, 'host')
+    if (view === undefined) return false
+    const type = lookUpRoute(view, { destination })?.type
+    return type !== 'unicast'
+  }
+
+  // ---------------------------------------------------------------- notes
+
+  #hop(
+    view: NamespaceView,
+    link: Link,
+    direction: 'in' | 'out',
+    why: { readonly way?: Way; readonly notes: readonly string[] },
+    visible = true,
+  ): void {
+    const hidden = 'its programs take packets before a capture on it can'
+    this.#hops.push({
+      node: view.node,
+      netns: view.netns,
+      link: link.name,
+      linkIndex: link.index,
+      direction,
+      ttl: this.#ttl,
+      ttlIsUpperBound: this.#ttlIsUpperBound,
+      ...(this.#outer === undefined ? {} : { outer: this.#outer }),
+      mtu: link.mtu,
+      ...(why.way === undefined ? {} : { way: why.way }),
+      visible,
+      notes: visible ? why.notes : [...why.notes, hidden],
+    })
+  }
+}
+
+function unknown(reason: string): Ended {
+  return new Ended({ kind: 'unknown', reason })
+}
+
+function dropped<Name extends CauseName>(
+  cause: Name,
+  view: NamespaceView,
+  link: string | undefined,
+  facts: CauseFacts[Name],
+): Ended {
+  const fault = { cause, place: placeOf(view, link), facts } as Fault
+  return new Ended({ kind: 'dropped', fault })
+}
+
+/** Routes that end a packet's way. */
+function refuseType(view: NamespaceView, decision: RouteDecision, destination: IpAddress): void {
+  const route = routeText(view, decision.route)
+  const facts = { destination, route }
+  if (decision.type === 'blackhole') throw dropped('blackhole-route', view, undefined, facts)
+  if (decision.type === 'unreachable') throw dropped('unreachable-route', view, undefined, facts)
+  if (decision.type === 'prohibit') throw dropped('prohibit-route', view, undefined, facts)
+}
+
+function exitNotes({ kernel, alternatives }: Way, link: Link): readonly string[] {
+  return [
+    ...(kernel === 'differs'
+      ? [
+          `the kernel's own lookup gives ${link.name}, the tables another way; the kernel is followed`,
+        ]
+      : []),
+    ...(alternatives.length > 0
+      ? [`one of ${alternatives.length + 1} ways of equal cost; also ${alternatives.join(', ')}`]
+      : []),
+  ]
+}
+
+/** IPIP, by the kernel's module or by Calico's name for it. */
+export function isTunnel(link: Link): boolean {
+  return link.kind === 'ipip' || link.name === 'tunl0'
+}
+
+/** Links whose carrier is a cable's; a TUN device without a process has none and works. */
+function isWired(link: Link): boolean {
+  return link.macAddress !== undefined && link.kind !== 'loopback' && !isTunnel(link)
+}
+
+/** The address that a node's own packet gets: the kernel's choice, else the one in the gateway's network. */
+function sourceToward(
+  view: NamespaceView,
+  exit: Exit,
+  answer: LookupAnswer | undefined,
+): IpAddress | undefined {
+  const chosen =
+    answer !== undefined && 'route' in answer ? answer.route.preferredSource : undefined
+  if (chosen !== undefined) return chosen
+  const own = view.snapshot.addresses.filter(
+    (each) =>
+      each.linkIndex === exit.link.index && familyOf(each.address) === familyOf(exit.nextHop),
+  )
+  const near = own.find((each) => contains(prefixOf(each.address, each.prefixLength), exit.nextHop))
+  return (near ?? own.find(({ scope }) => scope === 'global'))?.address
+}
+
+/** The wired link by which a node is reached: that of the address, else the first with a global one. */
+export function uplinkOf(view: NamespaceView, address?: IpAddress): Link | undefined {
+  const candidates = view.snapshot.addresses.filter(({ scope }) => scope === 'global')
+  const ordered =
+    address === undefined
+      ? candidates
+      : candidates.toSorted((a, b) => Number(b.address === address) - Number(a.address === address))
+  return ordered
+    .map(({ linkIndex }) => view.link(linkIndex))
+    .find((link) => link !== undefined && isWired(link) && link.up)
+}
