@@ -76,6 +76,11 @@ export class RouteTable {
     return { written, removed, failed, held }
   }
 
+  /** Whether nothing is left to write or remove, what is held included. */
+  get inSync(): boolean {
+    return this.#tracker.inSync
+  }
+
   /** Whether the kernel had all desired rows when last looked at. */
   get complete(): boolean {
     return this.#tracker.pendingUpdates.length === 0

@@ -1,0 +1,363 @@
+import type { SpeakerEvent } from '../bgp/status.ts'
+import type { Speaker } from '../bgp/speaker.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { Closable } from '../lib/closable.ts'
+import { messageOf } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { Kind, Resource } from '../model/resource.ts'
+import { parseSelector } from '../model/selector.ts'
+import type { IpAddress } from '../net/ip-address.ts'
+import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
+import { nodeAddress, speakerConfig } from './bgp-configuration.ts'
+import { ClusterView } from './cluster-view.ts'
+import { Dataplane, type DataplaneInputs } from './dataplane.ts'
+import { LearnedRoutes } from './learned-routes.ts'
+import type { AgentStatus } from './status.ts'
+import { tunnelDevice, tunnelsAnything } from './tunnel-settings.ts'
+
+/** A pod of this node, as far as the agent serves it. */
+export interface LocalPod {
+  readonly namespace: string
+  readonly pod: string
+  readonly hostInterfaceName: string
+  readonly addresses: readonly IpAddress[]
+}
+
+/** The datastore, as far as the agent follows it. */
+export interface ClusterFeed {
+  /** Tells what is there, then every change, across outages, until closed. */
+  follow(handlers: {
+    onSet(resource: Resource): void
+    onDelete(kind: Kind, name: string): void
+    /** All that was there has been told; after an outage perhaps again. */
+    onInSync(): void
+  }): Closable
+  /** The blocks of one node: all of them, at first and at every change. */
+  followBlocks(node: string, onBlocks: (blocks: readonly Prefix[]) => void): Closable
+}
+
+/** Addresses, as far as the node itself needs them. */
+export interface NodeAddresses {
+  /** Claims the block that the cluster gave this node (its podCIDR); done already is no error. */
+  claimBlock(node: string, block: Prefix): Promise<void>
+  /** The address of tunl0, assigned if there is none yet, and written to the Node. */
+  ensureTunnelAddress(node: string): Promise<IpAddress | undefined>
+}
+
+export interface AgentNeeds {
+  /** Name of the Node resource. */
+  readonly node: string
+  readonly kernel: Kernel
+  readonly feed: ClusterFeed
+  readonly addresses: NodeAddresses
+  readonly speaker: Speaker
+  readonly clock: Clock
+  readonly log: Log
+  pods(): readonly LocalPod[]
+}
+
+/** Longest that routes of the agent before this one are kept unless a neighbor announces them again. */
+const RESTART_MILLISECONDS = 120_000
+/** From the last End-of-RIB to the removal of routes that nobody announced. */
+const SETTLE_MILLISECONDS = 1_000
+/** Between tries of what the datastore refused. */
+const RETRY_MILLISECONDS = 2_000
+
+/**
+ * One node's agent: follows the datastore, its kernel and its BGP neighbors, and keeps the kernel, the
+ * speaker and the node's own rows as they should be. It decides from what is, never from what it did
+ * last, so that a restart finds nothing to do.
+ *
+ *     datastore --resources--> view --+--> speaker configuration, own blocks --> speaker
+ *               --blocks------------->|                                            |
+ *     CNI ------pods----------------->+--> desired routes, tunl0 <--best paths-----+
+ *                                                 |
+ *                                              kernel
+ */
+export class NodeAgent {
+  readonly #needs: AgentNeeds
+  readonly #view = new ClusterView()
+  readonly #dataplane: Dataplane
+  readonly #learned = new LearnedRoutes()
+  readonly #announced = new Set<Prefix>()
+  readonly #closables: Closable[] = []
+  #blocks: readonly Prefix[] | undefined
+  #viewInSync = false
+  #dataplaneStarted = false
+  #keepsLearnedRoutes = false
+  #restartTimer: Timer | undefined
+  #retryTimer: Timer | undefined
+  #tunnelAddress: IpAddress | undefined
+  #bookkeeping: Promise<void> = Promise.resolve()
+  #bookkeepingAsked = false
+  #stopped = false
+
+  constructor(needs: AgentNeeds) {
+    this.#needs = needs
+    this.#dataplane = new Dataplane({
+      kernel: needs.kernel,
+      clock: needs.clock,
+      log: needs.log,
+      inputs: () => this.#dataplaneInputs(),
+      keepsLearnedRoutes: () => this.#keepsLearnedRoutes,
+    })
+  }
+
+  /** Begins; what needs the datastore waits for it, and until then nothing of the node is touched. */
+  start(): void {
+    const { feed, node, speaker } = this.#needs
+    this.#closables.push(
+      { close: speaker.onBestPaths((changes) => this.#onBestPaths(changes)) },
+      { close: speaker.onEvent((event) => this.#onSpeakerEvent(event)) },
+      feed.follow({
+        onSet: (resource) => {
+          this.#view.set(resource)
+          this.#onChange()
+        },
+        onDelete: (kind, name) => {
+          this.#view.delete(kind, name)
+          this.#onChange()
+        },
+        onInSync: () => {
+          this.#viewInSync = true
+          this.#onChange()
+        },
+      }),
+      feed.followBlocks(node, (blocks) => {
+        this.#blocks = blocks
+        this.#onChange()
+      }),
+    )
+  }
+
+  /** Ends without touching the kernel. Graceful: neighbors keep this node's routes for a while. */
+  async stop(options: { readonly graceful: boolean }): Promise<void> {
+    this.#stopped = true
+    this.#restartTimer?.cancel()
+    this.#retryTimer?.cancel()
+    for (const closable of this.#closables) closable.close()
+    this.#dataplane.stop()
+    await this.#needs.speaker.stop(options)
+  }
+
+  /** To be called when {@link AgentNeeds.pods} answers differently. */
+  podsChanged(): void {
+    this.#announceBlocks()
+    this.#dataplane.schedule()
+  }
+
+  /** Why pods cannot be attached now, or undefined. */
+  notReady(): string | undefined {
+    if (!this.#viewInSync || this.#blocks === undefined)
+      return 'the datastore has not been read yet'
+    if (this.#view.get('ClusterInformation', 'default')?.spec.datastoreReady === false) {
+      return 'the datastore is locked (datastoreReady is false in ClusterInformation "default")'
+    }
+    if (this.#ownAddress() === undefined) {
+      return `Node "${this.#needs.node}" has no spec.bgp.ipv4Address in the datastore`
+    }
+    return undefined
+  }
+
+  /** Octets of a pod's interface where the network configuration leaves it to the agent. */
+  podMtu(): number {
+    return tunnelsAnything(this.#view) ? this.#uplinkMtu() - 20 : this.#uplinkMtu()
+  }
+
+  status(): AgentStatus {
+    const neighbors = this.#needs.speaker.neighbors().map((neighbor) => ({
+      address: neighbor.address,
+      description: neighbor.description,
+      remoteAs: neighbor.remoteAs,
+      state: neighbor.state,
+      since: neighbor.since,
+      lastError: neighbor.lastError,
+      endOfRibReceived: neighbor.families.every((family) => family.endOfRibReceived),
+      received: neighbor.families.reduce((sum, family) => sum + family.received, 0),
+    }))
+    const notReady = this.notReady()
+    return {
+      node: this.#needs.node,
+      ...(notReady === undefined ? {} : { notReady }),
+      blocks: this.#blocks ?? [],
+      pods: this.#needs.pods().length,
+      neighbors,
+      learnedRoutes: this.#learned.list().length,
+      routesInstalled: this.#dataplaneStarted && this.#dataplane.complete,
+      converged:
+        notReady === undefined &&
+        this.#dataplaneStarted &&
+        this.#dataplane.complete &&
+        neighbors.every((row) => row.state === 'Established' && row.endOfRibReceived),
+    }
+  }
+
+  #ownAddress() {
+    const node = this.#view.get('Node', this.#needs.node)
+    return node === undefined ? undefined : nodeAddress(node)
+  }
+
+  #uplinkMtu(): number {
+    const own = this.#ownAddress()?.address
+    const { kernel } = this.#needs
+    const row = kernel.addresses().find(({ address }) => address === own)
+    return kernel.links().find(({ index }) => index === row?.linkIndex)?.mtu ?? 1500
+  }
+
+  /** The datastore told something: everything that follows from it is brought up to date. */
+  #onChange(): void {
+    if (this.#stopped || !this.#viewInSync || this.#blocks === undefined) return
+    this.#startDataplane()
+    this.#configureSpeaker()
+    this.#announceBlocks()
+    this.#dataplane.schedule()
+    this.#askBookkeeping()
+  }
+
+  #startDataplane(): void {
+    if (this.#dataplaneStarted) return
+    this.#dataplaneStarted = true
+    this.#tunnelAddress = tunnelAddressOf(this.#view, this.#needs.node)
+    if (this.#dataplane.hasLearnedRoutes()) {
+      this.#needs.log.info('The kernel has routes of an agent before this one; they stay for now')
+      this.#keepsLearnedRoutes = true
+      this.#restartTimer = this.#needs.clock.after(RESTART_MILLISECONDS, () =>
+        this.#endRestart('not all neighbors came back in time'),
+      )
+    }
+    this.#dataplane.start()
+  }
+
+  #endRestart(reason: string): void {
+    if (!this.#keepsLearnedRoutes) return
+    this.#keepsLearnedRoutes = false
+    this.#restartTimer?.cancel()
+    this.#needs.log.info('Restart complete', { reason })
+    this.#dataplane.schedule()
+  }
+
+  #configureSpeaker(): void {
+    const config = speakerConfig(this.#view, this.#needs.node, {
+      selects: (selector, labels) => this.#selects(selector, labels),
+      policies: () => ({}),
+    })
+    if (config === undefined) return
+    try {
+      this.#needs.speaker.configure(config)
+    } catch (thrown) {
+      this.#needs.log.error('Unable to configure BGP; it stays as it was', {
+        error: messageOf(thrown),
+      })
+      this.#retry()
+    }
+  }
+
+  #selects(selector: string, labels: Readonly<Record<string, string>>): boolean {
+    try {
+      return parseSelector(selector).matches(labels)
+    } catch (thrown) {
+      this.#needs.log.error('A selector is not valid and selects nothing', {
+        error: messageOf(thrown),
+      })
+      return false
+    }
+  }
+
+  /** Announces own blocks whole, and single addresses of pods that are in none of them. */
+  #announceBlocks(): void {
+    if (this.#blocks === undefined) return
+    const { speaker, pods } = this.#needs
+    const blocks = this.#blocks
+    const borrowed = pods()
+      .flatMap(({ addresses }) => addresses)
+      .filter((address) => !blocks.some((block) => contains(block, address)))
+    const wanted = new Set([...blocks, ...borrowed.map((address) => hostPrefix(address))])
+    for (const prefix of wanted) {
+      if (!this.#announced.has(prefix)) speaker.announce(prefix)
+      this.#announced.add(prefix)
+    }
+    for (const prefix of this.#announced) {
+      if (wanted.has(prefix)) continue
+      speaker.withdraw(prefix)
+      this.#announced.delete(prefix)
+    }
+  }
+
+  #onBestPaths(changes: Parameters<LearnedRoutes['apply']>[0]): void {
+    if (this.#learned.apply(changes)) this.#dataplane.schedule()
+  }
+
+  #onSpeakerEvent(event: SpeakerEvent): void {
+    if (event.kind !== 'endOfRib' || !this.#keepsLearnedRoutes) return
+    const waiting = this.#needs.speaker
+      .neighbors()
+      .some(({ families }) => families.some((family) => !family.endOfRibReceived))
+    if (waiting) return
+    // The batch of best paths that goes with it may still be on its way.
+    this.#restartTimer?.cancel()
+    this.#restartTimer = this.#needs.clock.after(SETTLE_MILLISECONDS, () =>
+      this.#endRestart('all neighbors have announced their routes'),
+    )
+  }
+
+  #dataplaneInputs(): DataplaneInputs {
+    const own = this.#ownAddress()
+    return {
+      blocks: this.#blocks ?? [],
+      pods: this.#needs
+        .pods()
+        .flatMap(({ addresses, hostInterfaceName }) =>
+          addresses.map((address) => ({ address, hostInterfaceName })),
+        ),
+      learned: this.#learned.list(),
+      pools: this.#view
+        .list('IPPool')
+        .map(({ spec }) => ({ cidr: spec.cidr as Prefix, ipipMode: spec.ipipMode })),
+      nodeNetworks: own === undefined ? [] : [prefixOf(own.address, own.prefixLength)],
+      tunnel: tunnelDevice(this.#view, this.#tunnelAddress, this.#uplinkMtu()),
+    }
+  }
+
+  /** What the node writes to the datastore: one pass at a time, asked for again when it fails. */
+  #askBookkeeping(): void {
+    if (this.#bookkeepingAsked) return
+    this.#bookkeepingAsked = true
+    this.#bookkeeping = this.#bookkeeping.then(async () => {
+      this.#bookkeepingAsked = false
+      if (this.#stopped || this.notReady() !== undefined) return
+      try {
+        await this.#keepBooks()
+      } catch (thrown) {
+        this.#needs.log.warn('Unable to write the node’s own rows; it is tried again', {
+          error: messageOf(thrown),
+        })
+        this.#retry()
+      }
+    })
+  }
+
+  async #keepBooks(): Promise<void> {
+    const { addresses, node } = this.#needs
+    for (const block of this.#view.get('Node', node)?.status?.podCIDRs ?? []) {
+      if (this.#blocks?.includes(block as Prefix)) continue
+      await addresses.claimBlock(node, block as Prefix)
+    }
+    const tunnelAddress = tunnelsAnything(this.#view)
+      ? await addresses.ensureTunnelAddress(node)
+      : undefined
+    if (tunnelAddress === this.#tunnelAddress) return
+    this.#tunnelAddress = tunnelAddress
+    this.#dataplane.schedule()
+  }
+
+  #retry(): void {
+    this.#retryTimer?.cancel()
+    this.#retryTimer = this.#needs.clock.after(RETRY_MILLISECONDS, () => this.#onChange())
+  }
+}
+
+/** The tunnel address that the Node has from before. */
+function tunnelAddressOf(view: ClusterView, node: string): IpAddress | undefined {
+  return view.get('Node', node)?.spec.bgp?.ipv4IPIPTunnelAddr as IpAddress | undefined
+}

@@ -1,0 +1,188 @@
+import type { Clock, Timer } from '../lib/clock.ts'
+import { every } from '../lib/clock.ts'
+import type { Closable } from '../lib/closable.ts'
+import type { Log } from '../lib/log.ts'
+import {
+  isKernelError,
+  type Kernel,
+  type KernelEvent,
+  type Route,
+  ROUTE_PROTOCOL,
+} from '../kernel/kernel.ts'
+import type { IpAddress } from '../net/ip-address.ts'
+import type { Prefix } from '../net/prefix.ts'
+import { desiredRoutes, type PoolEncapsulation } from '../routes/desired-routes.ts'
+import { isOurRoute } from '../routes/ownership.ts'
+import { RouteTable } from '../routes/route-table.ts'
+import { ensureTunnelDevice, TUNNEL_LINK, type TunnelDevice } from './tunnel-device.ts'
+
+/** What the dataplane of a node should serve; routes, tunl0 and settings follow from it. */
+export interface DataplaneInputs {
+  readonly blocks: readonly Prefix[]
+  readonly pods: readonly { readonly address: IpAddress; readonly hostInterfaceName: string }[]
+  readonly learned: readonly { readonly prefix: Prefix; readonly nextHops: readonly IpAddress[] }[]
+  readonly pools: readonly PoolEncapsulation[]
+  readonly nodeNetworks: readonly Prefix[]
+  readonly tunnel: TunnelDevice | undefined
+}
+
+export interface DataplaneNeeds {
+  readonly kernel: Kernel
+  readonly clock: Clock
+  readonly log: Log
+  inputs(): DataplaneInputs
+  /** Routes to other nodes' blocks that nobody announces (yet) are kept while this answers true. */
+  keepsLearnedRoutes(): boolean
+}
+
+/** Everything is read anew this often, in case a notification was missed or the kernel kept silent. */
+const RESYNC_MILLISECONDS = 90_000
+/** After a refusal of the kernel. */
+const RETRY_MILLISECONDS = 1_000
+
+/** Keeps one node's kernel as the cluster wants it; driven by changes of either. */
+export class Dataplane {
+  readonly #needs: DataplaneNeeds
+  readonly #table: RouteTable
+  readonly #linkNames = new Map<number, string>()
+  #watch: Closable | undefined
+  #resyncTimer: Timer | undefined
+  #pending: Timer | undefined
+  #mustReadTable = true
+
+  constructor(needs: DataplaneNeeds) {
+    this.#needs = needs
+    this.#table = new RouteTable({
+      kernel: needs.kernel,
+      isOurs: (route) => isOurRoute(route, (index) => this.#linkNames.get(index)),
+      log: needs.log,
+    })
+  }
+
+  /** Begins to follow the kernel and to keep it; the first pass is done when this returns. */
+  start(): void {
+    const { clock, kernel } = this.#needs
+    this.#watch = kernel.watch((event) => this.#notice(event))
+    this.#resyncTimer = every(clock, RESYNC_MILLISECONDS, () => {
+      this.#mustReadTable = true
+      this.schedule()
+    })
+    this.#pass()
+  }
+
+  /** Leaves the kernel as it is. */
+  stop(): void {
+    this.#watch?.close()
+    this.#resyncTimer?.cancel()
+    this.#pending?.cancel()
+  }
+
+  /** Asks for a pass soon; any number of askers share one. */
+  schedule(milliseconds = 0): void {
+    if (this.#watch === undefined) return
+    this.#pending ??= this.#needs.clock.after(milliseconds, () => {
+      this.#pending = undefined
+      this.#pass()
+    })
+  }
+
+  /** Whether every route that should be there is. */
+  get complete(): boolean {
+    return this.#pending === undefined && this.#table.complete
+  }
+
+  /** Whether the kernel has routes to other nodes' blocks now, as an agent before this one left them. */
+  hasLearnedRoutes(): boolean {
+    return this.#needs.kernel
+      .routes({ protocol: ROUTE_PROTOCOL.bird })
+      .some((route) => isLearned(route))
+  }
+
+  #notice(event: KernelEvent): void {
+    switch (event.kind) {
+      case 'route':
+        this.#table.observe(event.change, event.route)
+        if (!this.#table.inSync) this.schedule()
+        return
+      case 'link':
+        // Routes of a link that goes away vanish without a word.
+        if (event.change === 'removed' || !event.link.up) this.#mustReadTable = true
+        this.schedule()
+        return
+      case 'address':
+        this.schedule()
+        return
+      case 'overrun':
+        this.#mustReadTable = true
+        this.schedule()
+        return
+      case 'rule':
+      case 'neighbor':
+    }
+  }
+
+  #pass(): void {
+    const { kernel, log, inputs: currentInputs, keepsLearnedRoutes } = this.#needs
+    try {
+      const inputs = currentInputs()
+      if (kernel.readSysctl('ipv4.ip_forward') !== '1') kernel.writeSysctl('ipv4.ip_forward', '1')
+      ensureTunnelDevice(kernel, inputs.tunnel, log)
+      this.#setDesired(inputs)
+      if (this.#mustReadTable) this.#table.resync()
+      this.#mustReadTable = false
+      const keep = keepsLearnedRoutes()
+      const applied = this.#table.apply((route) => keep && isLearned(route))
+      if (applied.written + applied.removed > 0) log.info('Routes changed', { ...applied })
+      if (applied.failed > 0) this.schedule(RETRY_MILLISECONDS)
+    } catch (thrown) {
+      if (!isKernelError(thrown)) throw thrown
+      log.warn('Unable to bring the node up to date; it is tried again', { error: thrown.message })
+      this.#mustReadTable = true
+      this.schedule(RETRY_MILLISECONDS)
+    }
+  }
+
+  #setDesired(inputs: DataplaneInputs): void {
+    const { kernel } = this.#needs
+    const links = kernel.links()
+    const indexOf = new Map(links.map((link) => [link.name, link.index]))
+    this.#linkNames.clear()
+    for (const link of links) this.#linkNames.set(link.index, link.name)
+    const pods = inputs.pods.flatMap(({ address, hostInterfaceName }) => {
+      const linkIndex = indexOf.get(hostInterfaceName)
+      return linkIndex === undefined ? [] : [{ address, linkIndex }]
+    })
+    this.#table.setDesired(
+      desiredRoutes({
+        ...inputs,
+        pods,
+        tunnelLinkIndex: indexOf.get(TUNNEL_LINK),
+        loopbackLinkIndex: indexOf.get('lo') ?? 1,
+        resolve: resolver(kernel),
+      }),
+    )
+  }
+}
+
+/** A route to another node's block. */
+function isLearned(route: Route): boolean {
+  return route.protocol === ROUTE_PROTOCOL.bird && route.nextHops.length > 0
+}
+
+/** Asks the kernel for the way to a next hop, once each. */
+function resolver(kernel: Kernel) {
+  type Way = { linkIndex: number; gateway: IpAddress | undefined } | undefined
+  const known = new Map<IpAddress, Way>()
+  return (address: IpAddress): Way => {
+    if (known.has(address)) return known.get(address)
+    let way: Way
+    try {
+      const { type, linkIndex, gateway } = kernel.lookupRoute({ destination: address })
+      way = type === 'unicast' ? { linkIndex, gateway } : undefined
+    } catch (thrown) {
+      if (!isKernelError(thrown)) throw thrown
+    }
+    known.set(address, way)
+    return way
+  }
+}

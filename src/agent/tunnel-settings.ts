@@ -1,0 +1,25 @@
+import type { IpAddress } from '../net/ip-address.ts'
+import type { ClusterView } from './cluster-view.ts'
+import type { TunnelDevice } from './tunnel-device.ts'
+
+/** Octets of an outer IPv4 header. */
+const IPIP_OVERHEAD = 20
+
+/** Whether any pool, disabled ones included, may send packets through IPIP (Felix: ipipEnabled auto). */
+export function tunnelsAnything(view: ClusterView): boolean {
+  const forced = view.get('FelixConfiguration', 'default')?.spec['ipipEnabled']
+  if (typeof forced === 'boolean') return forced
+  return view.list('IPPool').some(({ spec }) => spec.ipipMode !== 'Never')
+}
+
+/** tunl0 as it should be; undefined where nothing tunnels. */
+export function tunnelDevice(
+  view: ClusterView,
+  address: IpAddress | undefined,
+  uplinkMtu: number,
+): TunnelDevice | undefined {
+  if (!tunnelsAnything(view)) return undefined
+  const configured = view.get('FelixConfiguration', 'default')?.spec['ipipMTU']
+  const isSet = typeof configured === 'number' && configured > 0
+  return { address, mtu: isSet ? configured : uplinkMtu - IPIP_OVERHEAD }
+}
