@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest'
+import { type PluginOutput, runPlugin } from './plugin.ts'
+import type { CniRequest, CniResult } from './protocol.ts'
+
+const environment = {
+  CNI_COMMAND: 'ADD',
+  CNI_CONTAINERID: 'c1',
+  CNI_NETNS: '/run/netns/network-5z4qp',
+  CNI_IFNAME: 'eth0',
+  CNI_ARGS: 'K8S_POD_NAMESPACE=default;K8S_POD_NAME=network-5z4qp;IgnoreUnknown=1',
+}
+const configuration = { cniVersion: '1.0.0', name: 'k8s-pod-network', type: 'tortie-cni' }
+const result: CniResult = {
+  interfaces: [
+    { name: 'cali50914021272' },
+    { name: 'eth0', mac: '4e:30:25:dc:21:88', mtu: 1500, sandbox: '/run/netns/network-5z4qp' },
+  ],
+  ips: [{ address: '10.211.0.6/32', interface: 1 }],
+  routes: [],
+  dns: {},
+}
+
+async function run(change: {
+  environment?: Record<string, string>
+  input?: string
+  configuration?: object
+  answer?: (request: CniRequest) => unknown
+}): Promise<{ output: PluginOutput; said: Record<string, unknown>; calls: [string, CniRequest][] }> {
+  const calls: [string, CniRequest][] = []
+  const output = await runPlugin({
+    environment: { ...environment, ...change.environment },
+    standardInput: change.input ?? JSON.stringify({ ...configuration, ...change.configuration }),
+    async callAgent(path, request) {
+      calls.push([path, request])
+      return change.answer === undefined ? result : change.answer(request)
+    },
+  })
+  const said = output.standardOutput === '' ? {} : JSON.parse(output.standardOutput)
+  return { output, said: said as Record<string, unknown>, calls }
+}
+
+describe('the CNI executable', () => {
+  it('hands the request on and prints the result', async () => {
+    const { output, said, calls } = await run({})
+    expect(output.exitCode).toBe(0)
+    expect(calls[0]![0]).toBe('/run/tortie/agent.sock')
+    expect(calls[0]![1]).toMatchObject({
+      command: 'ADD',
+      containerId: 'c1',
+      arguments: { K8S_POD_NAMESPACE: 'default', K8S_POD_NAME: 'network-5z4qp' },
+    })
+    expect(said['cniVersion']).toBe('1.0.0')
+    expect(said['ips']).toEqual([{ address: '10.211.0.6/32', interface: 1 }])
+  })
+
+  it.each([
+    ['0.3.1', true, false],
+    ['0.4.0', true, false],
+    ['1.0.0', false, false],
+    ['1.1.0', false, true],
+  ])('writes the result as version %s has it', async (cniVersion, version, mtu) => {
+    const { said } = await run({ configuration: { cniVersion } })
+    expect('version' in (said['ips'] as object[])[0]!).toBe(version)
+    expect('mtu' in (said['interfaces'] as object[])[1]!).toBe(mtu)
+  })
+
+  it('says which versions it speaks without an agent', async () => {
+    const { said, calls } = await run({ environment: { CNI_COMMAND: 'VERSION' } })
+    expect(said).toEqual({
+      cniVersion: '1.0.0',
+      supportedVersions: ['0.3.1', '0.4.0', '1.0.0', '1.1.0'],
+    })
+    expect(calls).toEqual([])
+  })
+
+  it.each([
+    ['a command it does not know', { environment: { CNI_COMMAND: 'UP' } }, 4, 'CNI_COMMAND is "UP"'],
+    ['no command', { environment: { CNI_COMMAND: '' } }, 4, 'CNI_COMMAND is not set'],
+    ['no container', { environment: { CNI_CONTAINERID: '' } }, 4, 'ADD needs CNI_CONTAINERID'],
+    ['a container id that is a path', { environment: { CNI_CONTAINERID: '../x' } }, 4, '"../x"'],
+    ['an impossible interface name', { environment: { CNI_IFNAME: 'a/b' } }, 4, '1 to 15 characters'],
+    ['arguments without "="', { environment: { CNI_ARGS: 'K8S' } }, 4, 'CNI_ARGS has "K8S"'],
+    ['a configuration that is not JSON', { input: '{"name": ' }, 6, 'not JSON'],
+    ['a configuration that is no object', { input: '[]' }, 6, 'not a JSON object'],
+    ['an unknown version', { configuration: { cniVersion: '9.0.0' } }, 1, 'cniVersion is "9.0.0"'],
+    ['an old version for GC', { environment: { CNI_COMMAND: 'GC' } }, 1, 'GC needs cniVersion 1.1.0'],
+    ['no network name', { configuration: { name: '' } }, 7, 'name is ""'],
+    ['an mtu that is none', { configuration: { mtu: 12.5 } }, 7, 'mtu is 12.5'],
+    ['a relative socket', { configuration: { agentSocket: 'a.sock' } }, 7, 'absolute path'],
+  ])('refuses %s', async (_, change, code, message) => {
+    const { output, said, calls } = await run(change as Parameters<typeof run>[0])
+    expect(output.exitCode).toBe(1)
+    expect(said['code']).toBe(code)
+    expect(said['msg']).toContain(message)
+    expect(calls).toEqual([])
+  })
+
+  it.each([
+    ['ADD', 11],
+    ['STATUS', 50],
+  ])('tells at %s when the agent is not there', async (command, code) => {
+    const { said } = await run({
+      environment: { CNI_COMMAND: command },
+      configuration: { cniVersion: '1.1.0' },
+      answer() {
+        throw Object.assign(new Error('connect ENOENT'), { code: 'ENOENT' })
+      },
+    })
+    expect(said).toMatchObject({ code, details: 'connect ENOENT' })
+    expect(said['msg']).toContain('does "tortie agent" run on this node?')
+  })
+
+  it('passes on the code of an error that the agent answers', async () => {
+    const { said } = await run({
+      answer() {
+        throw Object.assign(new Error('Container c1 already has eth0'), { code: 'CNI100' })
+      },
+    })
+    expect(said).toMatchObject({ code: 100, msg: 'Container c1 already has eth0' })
+  })
+})

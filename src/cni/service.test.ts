@@ -1,0 +1,207 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Kernel, Machine } from '../kernel/kernel.ts'
+import { silentLog } from '../lib/log.ts'
+import { ip, type IpAddress } from '../net/ip-address.ts'
+import { createLinuxMachine } from '../platform/linux/machine.ts'
+import { MemoryAttachmentStore } from './attachment.ts'
+import type { CniRequest, NetworkConfiguration } from './protocol.ts'
+import { type AddressRequest, CniService } from './service.ts'
+
+const isRoot = process.platform === 'linux' && process.getuid?.() === 0
+if (!isRoot) console.log('Skipped: attaching pods on the real kernel needs Linux and root')
+
+/** What a CNI service stands on, with a log of what it did to the cluster. */
+function harness(machine: Machine, host: Kernel) {
+  const attachments = new MemoryAttachmentStore()
+  const held = new Map<string, readonly IpAddress[]>()
+  const endpoints = new Map<string, string>()
+  let fail: string | undefined
+  const failAt = (step: string): void => {
+    if (fail === step) throw new Error(`the ${step} failed`)
+  }
+  const service = new CniService({
+    host,
+    machine,
+    attachments,
+    log: silentLog,
+    addresses: {
+      async assign({ handle, wanted }: AddressRequest) {
+        failAt('assignment')
+        const addresses = wanted.length > 0 ? wanted : [ip(`10.211.0.${10 + held.size}`)]
+        held.set(handle, addresses)
+        return addresses
+      },
+      async release(handle) {
+        failAt('release')
+        held.delete(handle)
+      },
+      handles: async () => [...held.keys()],
+    },
+    endpoints: {
+      async publish(attachment) {
+        failAt('publication')
+        endpoints.set(attachment.pod, attachment.containerId)
+      },
+      async withdraw({ pod, containerId }) {
+        if (endpoints.get(pod) === containerId) endpoints.delete(pod)
+      },
+    },
+    podMtu: () => 1480,
+    notReady: () => undefined,
+    onChange() {},
+  })
+  return { service, attachments, held, endpoints, breakAt: (step?: string) => (fail = step) }
+}
+
+const configuration: NetworkConfiguration = {
+  cniVersion: '1.1.0',
+  name: 'k8s-pod-network',
+  type: 'tortie-cni',
+  mtu: 1500,
+  args: { cni: { ips: ['10.211.0.6'], labels: [{ key: 'app', value: 'network' }] } },
+}
+
+describe.skipIf(!isRoot)('attaching pods', () => {
+  const names = {
+    host: `tcni${process.pid}h`,
+    pod: `tcni${process.pid}p`,
+    newer: `tcni${process.pid}n`,
+  }
+  let machine: Machine
+  let host: Kernel
+  let pod: Kernel
+  let request: (command: CniRequest['command'], change?: Partial<CniRequest>) => CniRequest
+
+  beforeEach(() => {
+    machine = createLinuxMachine()
+    host = machine.createNamespace(names.host)
+    pod = machine.createNamespace(names.pod)
+    machine.createNamespace(names.newer).close()
+    request = (command, change) => ({
+      command,
+      containerId: 'c1',
+      networkNamespace: machine.namespacePath(names.pod),
+      interfaceName: 'eth0',
+      arguments: { K8S_POD_NAMESPACE: 'default', K8S_POD_NAME: 'network-5z4qp' },
+      configuration,
+      ...change,
+    })
+  })
+
+  afterEach(() => {
+    for (const kernel of [pod, host]) kernel.close()
+    for (const name of Object.values(names)) machine.deleteNamespace(name)
+  })
+
+  it('makes the pair, addresses and routes as Calico does', async () => {
+    const { service, endpoints } = harness(machine, host)
+    const result = await service.handle(request('ADD'))
+    expect(result?.ips).toEqual([{ address: '10.211.0.6/32', interface: 1 }])
+    expect(result?.interfaces[0]).toEqual({ name: 'cali50914021272' })
+    expect(result?.interfaces[1]).toMatchObject({ name: 'eth0', mtu: 1500 })
+    const hostEnd = host.link('cali50914021272')
+    expect(hostEnd).toMatchObject({ up: true, mtu: 1500, macAddress: 'ee:ee:ee:ee:ee:ee' })
+    expect(host.readSysctl('ipv4.conf.cali50914021272.proxy_arp')).toBe('1')
+    expect(host.routes()).toContainEqual(
+      expect.objectContaining({
+        destination: '10.211.0.6/32',
+        scope: 'link',
+        protocol: 3,
+        nextHops: [expect.objectContaining({ linkIndex: hostEnd?.index })],
+      }),
+    )
+    expect(pod.routes().map((route) => route.destination)).toEqual(
+      expect.arrayContaining(['0.0.0.0/0', '169.254.1.1/32']),
+    )
+    expect(endpoints.get('network-5z4qp')).toBe('c1')
+    await expect(service.handle(request('CHECK'))).resolves.toBeNull()
+  })
+
+  it('leaves nothing after DEL, however often and in whatever state', async () => {
+    const { service, attachments, held, endpoints } = harness(machine, host)
+    await service.handle(request('DEL'))
+    await service.handle(request('ADD'))
+    await service.handle(request('DEL'))
+    await service.handle(request('DEL', { networkNamespace: '' }))
+    await service.handle(request('DEL', { networkNamespace: '/run/netns/never-was' }))
+    expect(host.link('cali50914021272')).toBeUndefined()
+    expect(pod.link('eth0')).toBeUndefined()
+    expect([attachments.list().length, held.size, endpoints.size]).toEqual([0, 0, 0])
+  })
+
+  it.each(['assignment', 'publication'])('undoes everything when the %s fails', async (step) => {
+    const { service, attachments, held, breakAt } = harness(machine, host)
+    breakAt(step)
+    await expect(service.handle(request('ADD'))).rejects.toThrow(`the ${step} failed`)
+    expect([attachments.list().length, held.size]).toEqual([0, 0])
+    expect(host.link('cali50914021272')).toBeUndefined()
+    breakAt()
+    await service.handle(request('ADD'))
+    expect(pod.link('eth0')?.up).toBe(true)
+  })
+
+  it('undoes at the next start what a crash left half made', async () => {
+    const first = harness(machine, host)
+    await first.service.handle(request('ADD'))
+    for (const row of first.attachments.list()) first.attachments.put({ ...row, state: 'adding' })
+    await first.service.recover()
+    expect(pod.link('eth0')).toBeUndefined()
+    expect(first.held.size).toBe(0)
+  })
+
+  it('refuses a second ADD of the same container and leaves the first alone', async () => {
+    const { service } = harness(machine, host)
+    await service.handle(request('ADD'))
+    await expect(service.handle(request('ADD'))).rejects.toThrow(
+      'Container c1 already has eth0 with 10.211.0.6: a second ADD needs a DEL first',
+    )
+    await expect(service.handle(request('CHECK'))).resolves.toBeNull()
+  })
+
+  it('refuses a namespace that does not exist', async () => {
+    const { service, attachments } = harness(machine, host)
+    const add = service.handle(request('ADD', { networkNamespace: '/run/netns/no-such' }))
+    await expect(add).rejects.toThrow('CNI_NETNS is /run/netns/no-such')
+    expect(attachments.list()).toEqual([])
+  })
+
+  it('leaves a newer container of the same pod alone when the older one is deleted late', async () => {
+    const { service, endpoints } = harness(machine, host)
+    await service.handle(request('ADD'))
+    const other = { ...configuration, args: { cni: { ips: ['10.211.0.7'] } } }
+    const networkNamespace = machine.namespacePath(names.newer)
+    await service.handle(
+      request('ADD', { containerId: 'c2', configuration: other, networkNamespace }),
+    )
+    await service.handle(request('DEL'))
+    expect(host.link('cali50914021272')?.up).toBe(true)
+    expect(endpoints.get('network-5z4qp')).toBe('c2')
+  })
+
+  it('tells at CHECK what is not as it was', async () => {
+    const { service } = harness(machine, host)
+    await service.handle(request('ADD'))
+    const row = pod.addresses().find(({ address }) => address === '10.211.0.6')!
+    pod.deleteAddress(row)
+    host.changeLink(host.link('cali50914021272')!.index, { up: false })
+    await expect(service.handle(request('CHECK'))).rejects.toThrow(
+      /cali50914021272 is down; eth0 lacks the address 10\.211\.0\.6/,
+    )
+  })
+
+  it('collects what the runtime no longer knows', async () => {
+    const { service, attachments, held } = harness(machine, host)
+    await service.handle(request('ADD'))
+    held.set('k8s-pod-network.lost', [ip('10.211.0.99')])
+    held.set('other-network.kept', [ip('10.211.0.98')])
+    const keep = {
+      ...configuration,
+      'cni.dev/valid-attachments': [{ containerID: 'c1', ifname: 'eth0' }],
+    }
+    await service.handle(request('GC', { configuration: keep }))
+    expect([...held.keys()].sort()).toEqual(['k8s-pod-network.c1', 'other-network.kept'])
+    await service.handle(request('GC'))
+    expect(attachments.list()).toEqual([])
+    expect([...held.keys()]).toEqual(['other-network.kept'])
+  })
+})
