@@ -25,7 +25,11 @@ async function run(change: {
   input?: string
   configuration?: object
   answer?: (request: CniRequest) => unknown
-}): Promise<{ output: PluginOutput; said: Record<string, unknown>; calls: [string, CniRequest][] }> {
+}): Promise<{
+  output: PluginOutput
+  said: Record<string, unknown>
+  calls: [string, CniRequest][]
+}> {
   const calls: [string, CniRequest][] = []
   const output = await runPlugin({
     environment: { ...environment, ...change.environment },
@@ -74,16 +78,31 @@ describe('the CNI executable', () => {
   })
 
   it.each([
-    ['a command it does not know', { environment: { CNI_COMMAND: 'UP' } }, 4, 'CNI_COMMAND is "UP"'],
+    [
+      'a command it does not know',
+      { environment: { CNI_COMMAND: 'UP' } },
+      4,
+      'CNI_COMMAND is "UP"',
+    ],
     ['no command', { environment: { CNI_COMMAND: '' } }, 4, 'CNI_COMMAND is not set'],
     ['no container', { environment: { CNI_CONTAINERID: '' } }, 4, 'ADD needs CNI_CONTAINERID'],
     ['a container id that is a path', { environment: { CNI_CONTAINERID: '../x' } }, 4, '"../x"'],
-    ['an impossible interface name', { environment: { CNI_IFNAME: 'a/b' } }, 4, '1 to 15 characters'],
+    [
+      'an impossible interface name',
+      { environment: { CNI_IFNAME: 'a/b' } },
+      4,
+      '1 to 15 characters',
+    ],
     ['arguments without "="', { environment: { CNI_ARGS: 'K8S' } }, 4, 'CNI_ARGS has "K8S"'],
     ['a configuration that is not JSON', { input: '{"name": ' }, 6, 'not JSON'],
     ['a configuration that is no object', { input: '[]' }, 6, 'not a JSON object'],
     ['an unknown version', { configuration: { cniVersion: '9.0.0' } }, 1, 'cniVersion is "9.0.0"'],
-    ['an old version for GC', { environment: { CNI_COMMAND: 'GC' } }, 1, 'GC needs cniVersion 1.1.0'],
+    [
+      'an old version for GC',
+      { environment: { CNI_COMMAND: 'GC' } },
+      1,
+      'GC needs cniVersion 1.1.0',
+    ],
     ['no network name', { configuration: { name: '' } }, 7, 'name is ""'],
     ['an mtu that is none', { configuration: { mtu: 12.5 } }, 7, 'mtu is 12.5'],
     ['a relative socket', { configuration: { agentSocket: 'a.sock' } }, 7, 'absolute path'],

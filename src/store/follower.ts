@@ -39,11 +39,11 @@ export class Follower<K extends Kind> implements Closable {
   #missing: Set<K>
   #outages = 0
 
-  constructor(ports: Ports, kinds: readonly K[], handlers: FollowHandlers<K>) {
+  constructor(ports: Ports, kinds: readonly K[], handlers: FollowHandlers<K>, within?: string) {
     this.#missing = new Set(kinds)
     this.#streams = [...this.#missing].map(
       (kind) =>
-        new Stream<K>(ports, kind, {
+        new Stream<K>(ports, storageOf(kind).prefix(within), kind, {
           onChanges: (changes) => {
             handlers.onChanges(changes)
           },
@@ -73,6 +73,7 @@ interface StreamHandlers<K extends Kind> {
 /** One kind: list, tell the differences, watch; from the start again whenever the watch ends. */
 class Stream<K extends Kind> {
   readonly #ports: Ports
+  readonly #prefix: string
   readonly #storage: KindStorage
   readonly #handlers: StreamHandlers<K>
   readonly #backoff: Backoff
@@ -83,8 +84,9 @@ class Stream<K extends Kind> {
   #connected = true
   #open = true
 
-  constructor(ports: Ports, kind: K, handlers: StreamHandlers<K>) {
+  constructor(ports: Ports, prefix: string, kind: K, handlers: StreamHandlers<K>) {
     this.#ports = ports
+    this.#prefix = prefix
     this.#storage = storageOf(kind)
     this.#handlers = handlers
     this.#backoff = new Backoff({
@@ -99,7 +101,7 @@ class Stream<K extends Kind> {
   }
 
   async #list(): Promise<void> {
-    const prefix = this.#storage.prefix()
+    const prefix = this.#prefix
     const listing = await this.#ports.store.list(prefix).catch((thrown: unknown) => {
       this.#ports.log.warn('cannot list; trying again', { prefix, error: messageOf(thrown) })
     })

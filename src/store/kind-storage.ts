@@ -3,6 +3,7 @@ import { decodeResource, encodeResource, newResource } from '../model/parse-reso
 import type { Kind, Resource, ResourceOf } from '../model/resource.ts'
 import {
   AFFINITY_PREFIX,
+  affinityPrefix,
   IPAM_CONFIG_KEY,
   parseAffinityKey,
   resourceKey,
@@ -12,7 +13,8 @@ import type { Row } from './store.ts'
 
 /** Where and how the resources of one kind are kept. */
 export interface KindStorage {
-  prefix(namespace?: string): string
+  /** @param within a namespace, or the node whose affinities are meant */
+  prefix(within?: string): string
   /** Undefined: there can be none by that name, or it cannot be found by name alone. */
   key(name: string, namespace?: string): string | undefined
   encode(resource: Resource): string
@@ -35,7 +37,7 @@ export function storageOf(kind: Kind): KindStorage {
 
 /** Affinities of blocks are keys of IPAM; only IPAM writes them, since it must write the blocks with them. */
 const affinities: KindStorage = {
-  prefix: () => AFFINITY_PREFIX,
+  prefix: (node) => (node === undefined ? AFFINITY_PREFIX : affinityPrefix(node)),
   key: () => undefined,
   encode: encodeResource,
   decode({ key, value, modRevision }) {

@@ -242,12 +242,19 @@ export class Resources {
   /**
    * Tells all resources of some kinds, and from then on every change, through outages and compactions
    * of the store, until closed. See {@link FollowHandlers}.
+   *
+   * @param within only those of a namespace, or (BlockAffinity) of a node
    */
-  follow<K extends Kind>(kinds: readonly K[], handlers: FollowHandlers<K>): Closable {
+  follow<K extends Kind>(
+    kinds: readonly K[],
+    handlers: FollowHandlers<K>,
+    within?: string,
+  ): Closable {
     return new Follower<K>(
       { store: this.#store, clock: this.#clock, random: this.#random, log: this.#log },
       kinds,
       handlers,
+      within,
     )
   }
 
