@@ -107,7 +107,7 @@ describe('the CNI executable', () => {
     ['an mtu that is none', { configuration: { mtu: 12.5 } }, 7, 'mtu is 12.5'],
     ['a relative socket', { configuration: { agentSocket: 'a.sock' } }, 7, 'absolute path'],
   ])('refuses %s', async (_, change, code, message) => {
-    const { output, said, calls } = await run(change as Parameters<typeof run>[0])
+    const { output, said, calls } = await run(change)
     expect(output.exitCode).toBe(1)
     expect(said['code']).toBe(code)
     expect(said['msg']).toContain(message)
