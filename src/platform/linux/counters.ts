@@ -1,21 +1,22 @@
 import { readFileSync } from 'node:fs'
 import type { Context } from './context.ts'
 
+const FILES = ['snmp', 'netstat', 'snmp6'] as const
+
 /** Counters of one namespace by the kernel's names. A file that the kernel has not is left out. */
 export function readCounters(context: Context): Map<string, number> {
-  const read = (file: string): string => {
-    try {
-      return readFileSync(`/proc/thread-self/net/${file}`, 'utf8')
-    } catch {
-      return ''
-    }
-  }
-  const [snmp, netstat, snmp6] = context.inside(() => [
-    read('snmp'),
-    read('netstat'),
-    read('snmp6'),
-  ])
+  const texts = context.inside(() => FILES.map(readFile))
+  const [snmp = '', netstat = '', snmp6 = ''] = texts
   return new Map([...parseSnmp(snmp), ...parseSnmp(netstat), ...parseSnmp6(snmp6)])
+}
+
+/** Of the thread's namespace; /proc/net would show that of the process's first thread. */
+function readFile(file: string): string {
+  try {
+    return readFileSync(`/proc/thread-self/net/${file}`, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 /** Pairs of lines: "Ip: Forwarding DefaultTTL …" and "Ip: 1 64 …". */

@@ -20,16 +20,22 @@ import type { Closable } from '../../lib/closable.ts'
 import type { Family } from '../../net/ip-address.ts'
 import type { TcpStack, UdpStack } from '../../net/transport.ts'
 import { addAddress, deleteAddress, listAddresses } from './addresses.ts'
+import { capture } from './capture.ts'
 import type { Context } from './context.ts'
 import { readCounters } from './counters.ts'
 import type { Libc } from './libc.ts'
 import { changeLink, createLink, deleteLink, findLink, listLinks } from './links.ts'
 import { deleteNeighbor, listNeighbors, setNeighbor } from './neighbors.ts'
 import { NetlinkSocket } from './netlink-socket.ts'
+import { RawSender } from './raw-sender.ts'
+import { Resources } from './resources.ts'
 import { addRoute, deleteRoute, listRoutes, lookupRoute, replaceRoute } from './routes.ts'
 import { addRule, deleteRule, listRules } from './rules.ts'
 import { readSysctl, writeSysctl } from './sysctl.ts'
+import { LinuxTcpStack } from './tcp.ts'
 import type { ThreadNamespace } from './thread-namespace.ts'
+import { LinuxUdpStack } from './udp.ts'
+import { watch } from './watch.ts'
 
 export interface LinuxKernelOptions {
   readonly name: string
@@ -49,6 +55,10 @@ export class LinuxKernel implements Kernel, Context {
   readonly #thread: ThreadNamespace
   readonly #onClose: () => void
   #netlink: NetlinkSocket | undefined
+  readonly #resources = new Resources()
+  #rawSender: RawSender | undefined
+  readonly tcp: TcpStack
+  readonly udp: UdpStack
   #closed = false
 
   constructor({ name, libc, thread, namespaceFd, onClose }: LinuxKernelOptions) {
@@ -57,6 +67,8 @@ export class LinuxKernel implements Kernel, Context {
     this.namespaceFd = namespaceFd
     this.#thread = thread
     this.#onClose = onClose
+    this.tcp = new LinuxTcpStack(this, this.#resources)
+    this.udp = new LinuxUdpStack(this, this.#resources)
   }
 
   inside<Result>(body: () => Result): Result {
@@ -157,29 +169,23 @@ export class LinuxKernel implements Kernel, Context {
     return readCounters(this)
   }
 
-  watch(_listener: (event: KernelEvent) => void): Closable {
-    throw new Error('Not yet')
+  watch(listener: (event: KernelEvent) => void): Closable {
+    return watch(this, this.#resources, listener)
   }
 
-  capture(_options: CaptureOptions, _onPacket: (packet: CapturedPacket) => void): Capture {
-    throw new Error('Not yet')
+  capture(options: CaptureOptions, onPacket: (packet: CapturedPacket) => void): Capture {
+    return capture(this, this.#resources, options, onPacket)
   }
 
-  sendPacket(_packet: Uint8Array): void {
-    throw new Error('Not yet')
-  }
-
-  get tcp(): TcpStack {
-    throw new Error('Not yet')
-  }
-
-  get udp(): UdpStack {
-    throw new Error('Not yet')
+  sendPacket(packet: Uint8Array): void {
+    this.#rawSender ??= this.#resources.keep(new RawSender(this))
+    this.#rawSender.send(packet)
   }
 
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#resources.closeAll()
     this.#netlink?.close()
     closeSync(this.namespaceFd)
     this.#onClose()

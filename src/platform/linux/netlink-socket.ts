@@ -12,6 +12,7 @@ import {
 } from '../../wire/netlink/message.ts'
 import { ERRNO, errnoName } from './errno.ts'
 import { checked, type Libc } from './libc.ts'
+import { int } from './socket-options.ts'
 
 const AF_NETLINK = 16
 const SOCK_RAW = 3
@@ -157,13 +158,6 @@ function refuse(request: NetlinkRequest, { errno, message }: Acknowledgement): v
   if (errno === 0) return
   const explanation = message === undefined ? '' : `: ${message.replace(/^Error: |\.$/g, '')}`
   throw new KernelError(errnoName(errno), `${request.what()}${explanation}`)
-}
-
-/** An int as the kernel's option values are. */
-export function int(value: number): Uint8Array {
-  const octets = Buffer.alloc(4)
-  octets.writeInt32LE(value)
-  return octets
 }
 
 /** A struct timeval of whole seconds. */

@@ -212,14 +212,21 @@ export function lookupRoute({ netlink, name }: Context, query: RouteQuery): Rout
 
 function decodeAnswer(message: Message): RouteAnswer {
   const route = routeBody.decode(message.body)
+  const type = typeNames.get(route.type) ?? 'unicast'
   return {
-    type: typeNames.get(route.type) ?? 'unicast',
+    type,
     linkIndex: route.outputIndex ?? 0,
     gateway: route.gateway ?? route.via,
     preferredSource: route.preferredSource,
-    table: route.table ?? route.shortTable,
+    table: LOCAL_TYPES.includes(type) ? ROUTE_TABLE.local : (route.table ?? route.shortTable),
   }
 }
+
+/**
+ * As long as no rule was ever made the kernel keeps the local table in the main one's memory
+ * (net/ipv4/fib_trie.c, fib_trie_unmerge) and then answers 254 for both.
+ */
+const LOCAL_TYPES: readonly string[] = ['local', 'broadcast']
 
 function describe(route: Route): string {
   const type = route.type === 'unicast' ? '' : `${route.type} `

@@ -1,0 +1,1225 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ip, type IpAddress } from '../net/ip-address.ts'
+import { mac } from '../net/mac-address.ts'
+import { prefix } from '../net/prefix.ts'
+import type { TcpConnection } from '../net/transport.ts'
+import {
+  type CapturedPacket,
+  type Kernel,
+  type KernelEvent,
+  type Link,
+  type Machine,
+  type Route,
+  ROUTE_PROTOCOL,
+  ROUTE_TABLE,
+} from './kernel.ts'
+
+/** What the suite needs of an implementation. */
+export interface ContractMachine {
+  readonly machine: Machine
+  /** Names of namespaces begin with it, so that suites which run at once do not meet. */
+  readonly prefix: string
+  /**
+   * Lets time pass, real or virtual, until `condition` holds. Rejects, saying what was awaited, when it
+   * does not within a few seconds.
+   */
+  until(condition: () => boolean, what: string): Promise<void>
+  done(): Promise<void> | void
+}
+
+/** What holds for every kernel behind the port. Runs on the real one and on the simulated one. */
+export function kernelContract(
+  name: string,
+  makeMachine: () => Promise<ContractMachine> | ContractMachine,
+): void {
+  describe(`kernel contract: ${name}`, () => {
+    let harness: ContractMachine
+    let made: string[]
+
+    beforeEach(async () => {
+      harness = await makeMachine()
+      made = []
+    })
+    afterEach(async () => {
+      for (const namespace of made) {
+        if (harness.machine.namespaces().includes(namespace)) {
+          harness.machine.deleteNamespace(namespace)
+        }
+      }
+      await harness.done()
+    })
+
+    const until = (condition: () => boolean, what: string): Promise<void> =>
+      harness.until(condition, what)
+
+    function namespace(suffix: string): Kernel {
+      const full = `${harness.prefix}${suffix}`
+      made.push(full)
+      const kernel = harness.machine.createNamespace(full)
+      kernel.changeLink(kernel.link('lo')!.index, { up: true })
+      return kernel
+    }
+
+    /** Two namespaces with a cable between them: left 10.1.0.1/24, right 10.1.0.2/24. */
+    function pair(): { a: Kernel; b: Kernel; left: Link; right: Link } {
+      const [a, b] = [namespace('a'), namespace('b')]
+      const { near, far } = cable(a, 'left', b, 'right')
+      address(a, near, '10.1.0.1', 24)
+      address(b, far, '10.1.0.2', 24)
+      return { a, b, left: near, right: far }
+    }
+
+    /** a (10.1.0.1) - router (10.1.0.254, 10.2.0.254) - b (10.2.0.1); the router forwards. */
+    function line(): { a: Kernel; router: Kernel; b: Kernel } {
+      const [a, router, b] = [namespace('a'), namespace('r'), namespace('b')]
+      const first = cable(a, 'eth0', router, 'to-a')
+      const second = cable(b, 'eth0', router, 'to-b')
+      address(a, first.near, '10.1.0.1', 24)
+      address(router, first.far, '10.1.0.254', 24)
+      address(router, second.far, '10.2.0.254', 24)
+      address(b, second.near, '10.2.0.1', 24)
+      router.writeSysctl('ipv4.ip_forward', '1')
+      a.addRoute(unicast('0.0.0.0/0', first.near, '10.1.0.254'))
+      b.addRoute(unicast('0.0.0.0/0', second.near, '10.2.0.254'))
+      return { a, router, b }
+    }
+
+    describe('namespaces', () => {
+      it('hold only lo, which is down, when new', () => {
+        const kernel = harness.machine.createNamespace(`${harness.prefix}new`)
+        made.push(`${harness.prefix}new`)
+        expect(kernel.links()).toMatchObject([{ name: 'lo', kind: 'loopback', up: false }])
+        expect(kernel.addresses()).toEqual([])
+        expect(kernel.routes({ table: 0 })).toEqual([])
+      })
+
+      it('are listed, opened by name, and gone when deleted', () => {
+        const kernel = namespace('a')
+        kernel.createLink({ kind: 'bridge', name: 'br0' })
+        const { machine } = harness
+        expect(machine.namespaces()).toContain(kernel.name)
+        const again = machine.openNamespace(kernel.name)
+        expect(again.link('br0')).toMatchObject({ kind: 'bridge' })
+        again.close()
+        machine.deleteNamespace(kernel.name)
+        expect(machine.namespaces()).not.toContain(kernel.name)
+        expect(() => machine.openNamespace(kernel.name)).toThrow('ENOENT')
+        expect(() => machine.deleteNamespace(kernel.name)).toThrow('ENOENT')
+      })
+
+      it('are opened by path', () => {
+        const kernel = namespace('a')
+        kernel.createLink({ kind: 'bridge', name: 'br0' })
+        const again = harness.machine.openNamespace(harness.machine.namespacePath(kernel.name))
+        expect(again.name).toBe(kernel.name)
+        expect(again.link('br0')).toMatchObject({ kind: 'bridge' })
+        again.close()
+      })
+
+      it('cannot be made twice', () => {
+        const { name } = namespace('a')
+        expect(() => harness.machine.createNamespace(name)).toThrow(`${name}: EEXIST`)
+      })
+    })
+
+    describe('links', () => {
+      it('come in veth pairs across namespaces', () => {
+        const [a, b] = [namespace('a'), namespace('b')]
+        const link = a.createLink({
+          kind: 'veth',
+          name: 'cali123',
+          mtu: 1450,
+          macAddress: mac('ee:ee:ee:ee:ee:ee'),
+          peer: { name: 'eth0', kernel: b, macAddress: mac('52:2b:0a:d3:00:06') },
+        })
+        expect(link).toMatchObject({
+          name: 'cali123',
+          kind: 'veth',
+          mtu: 1450,
+          macAddress: 'ee:ee:ee:ee:ee:ee',
+          up: false,
+        })
+        const peer = b.link('eth0')!
+        expect(peer).toMatchObject({ kind: 'veth', mtu: 1450, macAddress: '52:2b:0a:d3:00:06' })
+        expect(link.peerIndex).toBe(peer.index)
+        expect(peer.peerIndex).toBe(link.index)
+        expect(a.link('eth0')).toBeUndefined()
+      })
+
+      it('of a pair have carrier when both ends are up', () => {
+        const [a, b] = [namespace('a'), namespace('b')]
+        const { index } = a.createLink({ kind: 'veth', name: 'x', peer: { name: 'y', kernel: b } })
+        a.changeLink(index, { up: true })
+        expect(a.link('x')).toMatchObject({ up: true, carrier: false })
+        b.changeLink(b.link('y')!.index, { up: true })
+        expect(a.link('x')).toMatchObject({ up: true, carrier: true })
+        b.changeLink(b.link('y')!.index, { up: false })
+        expect(a.link('x')).toMatchObject({ up: true, carrier: false })
+      })
+
+      it('vanish in pairs', () => {
+        const [a, b] = [namespace('a'), namespace('b')]
+        a.createLink({ kind: 'veth', name: 'x', peer: { name: 'y', kernel: b } })
+        b.deleteLink(b.link('y')!.index)
+        expect(a.link('x')).toBeUndefined()
+      })
+
+      it('vanish with the namespace of the other end', async () => {
+        const [a, b] = [namespace('a'), namespace('b')]
+        a.createLink({ kind: 'veth', name: 'x', peer: { name: 'y', kernel: b } })
+        harness.machine.deleteNamespace(b.name)
+        await until(() => a.link('x') === undefined, 'the link to vanish')
+      })
+
+      it('refuse a name that is taken', () => {
+        const a = namespace('a')
+        a.createLink({ kind: 'bridge', name: 'br0' })
+        expect(() => a.createLink({ kind: 'bridge', name: 'br0' })).toThrow('EEXIST')
+        expect(() => a.createLink({ kind: 'veth', name: 'br0', peer: { name: 'y' } })).toThrow(
+          'EEXIST',
+        )
+        expect(a.link('y')).toBeUndefined()
+      })
+
+      it('move to another namespace, renamed and up in one step, without their addresses', () => {
+        const [a, b] = [namespace('a'), namespace('b')]
+        const { index } = a.createLink({ kind: 'veth', name: 'x', peer: { name: 'y' } })
+        a.changeLink(index, { up: true })
+        a.addAddress({
+          linkIndex: index,
+          address: ip('10.1.0.1'),
+          prefixLength: 24,
+          scope: 'global',
+        })
+        a.changeLink(index, { kernel: b, name: 'eth0', up: true })
+        expect(a.link('x')).toBeUndefined()
+        expect(a.routes({ family: 4 })).toEqual([])
+        expect(b.link('eth0')).toMatchObject({ kind: 'veth', up: true })
+        expect(b.addresses().filter(({ address }) => address === '10.1.0.1')).toEqual([])
+      })
+
+      it('change name, MTU and MAC address', () => {
+        const a = namespace('a')
+        const { index } = a.createLink({ kind: 'veth', name: 'x', peer: { name: 'y' } })
+        a.changeLink(index, { name: 'z', mtu: 1300, macAddress: mac('02:00:00:00:00:01') })
+        expect(a.link('x')).toBeUndefined()
+        expect(a.link('z')).toMatchObject({ index, mtu: 1300, macAddress: '02:00:00:00:00:01' })
+      })
+
+      it('join and leave a bridge', () => {
+        const a = namespace('a')
+        const bridge = a.createLink({ kind: 'bridge', name: 'br0' })
+        const { index } = a.createLink({ kind: 'veth', name: 'x', peer: { name: 'y' } })
+        a.changeLink(index, { masterIndex: bridge.index })
+        expect(a.link('x')?.masterIndex).toBe(bridge.index)
+        a.changeLink(index, { masterIndex: null })
+        expect(a.link('x')?.masterIndex).toBeUndefined()
+      })
+
+      it('of kind tun have no link-layer address and stay without a process', () => {
+        const a = namespace('a')
+        const link = a.createLink({ kind: 'tun', name: 'tunl0', mtu: 1480 })
+        expect(link).toMatchObject({ name: 'tunl0', kind: 'tun', mtu: 1480, macAddress: undefined })
+        expect(a.link('tunl0')).toEqual(link)
+        expect(() => a.createLink({ kind: 'tun', name: 'tunl0' })).toThrow('EEXIST')
+        a.deleteLink(link.index)
+        expect(a.link('tunl0')).toBeUndefined()
+      })
+
+      it('that are not there are ENODEV', () => {
+        const a = namespace('a')
+        expect(() => a.deleteLink(4711)).toThrow('ENODEV')
+        expect(() => a.changeLink(4711, { up: true })).toThrow('ENODEV')
+        expect(() => a.capture({ linkIndex: 4711 }, () => {})).toThrow('ENODEV')
+      })
+    })
+
+    describe('addresses', () => {
+      it('bring a connected route and a local one', () => {
+        const { a, left } = pair()
+        expect(v4(a)).toEqual([
+          expect.objectContaining({ address: '10.1.0.1', prefixLength: 24, scope: 'global' }),
+        ])
+        expect(a.routes({ family: 4 })).toEqual([
+          {
+            destination: '10.1.0.0/24',
+            type: 'unicast',
+            table: ROUTE_TABLE.main,
+            protocol: ROUTE_PROTOCOL.kernel,
+            scope: 'link',
+            priority: 0,
+            preferredSource: '10.1.0.1',
+            nextHops: [{ linkIndex: left.index }],
+          },
+        ])
+        const local = a.routes({ family: 4, table: ROUTE_TABLE.local })
+        const named = local.map(({ type, destination }) => `${type} ${destination}`)
+        expect(named).toEqual(
+          expect.arrayContaining(['local 10.1.0.1/32', 'broadcast 10.1.0.255/32']),
+        )
+      })
+
+      it('take their routes with them', () => {
+        const { a, left } = pair()
+        a.deleteAddress({
+          linkIndex: left.index,
+          address: ip('10.1.0.1'),
+          prefixLength: 24,
+          scope: 'global',
+        })
+        expect(v4(a)).toEqual([])
+        expect(a.routes({ family: 4 })).toEqual([])
+      })
+
+      it('of one host bring no connected route', () => {
+        const a = namespace('a')
+        const tunnel = a.createLink({ kind: 'tun', name: 'tunl0' })
+        a.changeLink(tunnel.index, { up: true })
+        address(a, tunnel, '10.211.0.1', 32)
+        expect(a.routes({ family: 4 })).toEqual([])
+        expect(a.lookupRoute({ destination: ip('10.211.0.1') }).type).toBe('local')
+      })
+
+      it('are refused twice, and on links and addresses that are not there', () => {
+        const { a, left } = pair()
+        const own = {
+          linkIndex: left.index,
+          address: ip('10.1.0.1'),
+          prefixLength: 24,
+          scope: 'global',
+        } as const
+        expect(() => a.addAddress(own)).toThrow('EEXIST')
+        expect(() => a.addAddress({ ...own, linkIndex: 4711 })).toThrow('ENODEV')
+        expect(() => a.deleteAddress({ ...own, address: ip('10.1.0.9') })).toThrow('EADDRNOTAVAIL')
+      })
+
+      it('are IPv6 as well', () => {
+        const { a, left } = pair()
+        address(a, left, 'fd00:1::1', 64)
+        expect(a.addresses()).toContainEqual({
+          linkIndex: left.index,
+          address: 'fd00:1::1',
+          prefixLength: 64,
+          scope: 'global',
+        })
+        expect(a.routes({ family: 6 })).toContainEqual(
+          expect.objectContaining({ destination: 'fd00:1::/64', priority: 256 }),
+        )
+      })
+    })
+
+    describe('routes', () => {
+      it('are read as they were written', () => {
+        const { a, left } = pair()
+        const written: Route[] = [
+          unicast('10.211.1.0/24', left, '10.1.0.2', { protocol: ROUTE_PROTOCOL.bird }),
+          { ...unicast('10.211.0.6/32', left), scope: 'link' },
+          blackhole('10.211.0.0/24'),
+          { ...blackhole('10.3.0.0/16'), type: 'unreachable' },
+          { ...blackhole('10.4.0.0/16'), type: 'prohibit' },
+          { ...blackhole('10.5.0.0/16'), type: 'throw' },
+          unicast('10.6.0.0/16', left, '10.1.0.2', { priority: 100, mtu: 1300 }),
+          unicast('10.7.0.0/16', left, '10.1.0.2', { preferredSource: ip('10.1.0.1') }),
+          unicast('10.8.0.0/16', left, '10.1.0.2', { table: 1000 }),
+          unicast('0.0.0.0/0', left, '10.1.0.2'),
+        ]
+        for (const route of written) a.addRoute(route)
+        const read = a.routes({ family: 4, table: 0 })
+        for (const route of written) expect(read).toContainEqual(route)
+        const main = a.routes({ family: 4 }).map(({ destination }) => destination)
+        expect(main).toHaveLength(written.length)
+        expect(a.routes({ table: 1000 })).toHaveLength(1)
+        expect(a.routes({ table: 1001 })).toEqual([])
+        const byProtocol = a.routes({ protocol: ROUTE_PROTOCOL.bird })
+        expect(byProtocol).toHaveLength(5)
+      })
+
+      it('are deleted as they were read', () => {
+        const { a, left } = pair()
+        const route = unicast('10.9.0.0/16', left, '10.1.0.2', { priority: 7, mtu: 1400 })
+        for (const each of [route, blackhole('10.211.0.0/24')]) {
+          a.addRoute(each)
+          a.deleteRoute(each)
+          expect(() => a.deleteRoute(each)).toThrow('ESRCH')
+        }
+        expect(a.routes({ family: 4 })).toHaveLength(1)
+      })
+
+      it('of which only one has a destination, table and priority', () => {
+        const { a, left } = pair()
+        a.addRoute(blackhole('10.211.0.0/24'))
+        expect(() => a.addRoute(blackhole('10.211.0.0/24'))).toThrow('EEXIST')
+        a.addRoute(unicast('10.211.0.0/24', left, '10.1.0.2', { priority: 5 }))
+        a.addRoute(unicast('10.211.0.0/24', left, '10.1.0.2', { table: 100 }))
+      })
+
+      it('are replaced in one step', async () => {
+        const { a, left } = pair()
+        a.addRoute(blackhole('10.211.1.0/24'))
+        const events: KernelEvent[] = []
+        const watching = a.watch((event) => events.push(event))
+        const route = unicast('10.211.1.0/24', left, '10.1.0.2')
+        a.replaceRoute(route)
+        expect(a.routes({ family: 4 }).filter(to('10.211.1.0/24'))).toEqual([route])
+        await until(() => events.some(({ kind }) => kind === 'route'), 'the route event')
+        watching.close()
+        // Nobody saw the destination without a route.
+        expect(events.filter((event) => event.kind === 'route')).toEqual([
+          { kind: 'route', change: 'set', route },
+        ])
+      })
+
+      it('are added by replacing nothing', () => {
+        const { a } = pair()
+        a.replaceRoute(blackhole('10.211.0.0/24'))
+        expect(a.routes({ family: 4 })).toContainEqual(blackhole('10.211.0.0/24'))
+      })
+
+      it('have several next hops with weights', () => {
+        const { a, left } = pair()
+        const route: Route = {
+          ...unicast('10.20.0.0/16', left, '10.1.0.2'),
+          nextHops: [
+            { linkIndex: left.index, gateway: ip('10.1.0.2') },
+            { linkIndex: left.index, gateway: ip('10.1.0.3'), weight: 3 },
+          ],
+        }
+        a.addRoute(route)
+        expect(a.routes({ family: 4 })).toContainEqual(route)
+        a.deleteRoute(route)
+        expect(a.routes({ family: 4 })).toHaveLength(1)
+      })
+
+      it('need a gateway on the link, unless told to believe it', () => {
+        const { a, left } = pair()
+        const route = unicast('10.20.0.0/16', left, '192.0.2.1')
+        expect(() => a.addRoute(route)).toThrow(/Nexthop has invalid gateway: ENETUNREACH$/)
+        const onlink: Route = {
+          ...route,
+          nextHops: [{ linkIndex: left.index, gateway: ip('192.0.2.1'), onlink: true }],
+        }
+        a.addRoute(onlink)
+        expect(a.routes({ family: 4 })).toContainEqual(onlink)
+      })
+
+      it('go by a gateway that a link-scope route reaches', () => {
+        const { a, left } = pair()
+        a.addRoute({ ...unicast('169.254.1.1/32', left), scope: 'link' })
+        a.addRoute(unicast('0.0.0.0/0', left, '169.254.1.1'))
+        expect(a.lookupRoute({ destination: ip('8.8.8.8') })).toMatchObject({
+          gateway: '169.254.1.1',
+          linkIndex: left.index,
+        })
+      })
+
+      it('go by an IPv6 gateway for IPv4', () => {
+        const { a, left } = pair()
+        address(a, left, 'fd00:1::1', 64)
+        const route = unicast('10.30.0.0/16', left, 'fd00:1::2')
+        a.addRoute(route)
+        expect(a.routes({ family: 4 })).toContainEqual(route)
+        expect(a.lookupRoute({ destination: ip('10.30.0.1') }).gateway).toBe('fd00:1::2')
+      })
+
+      it('need a link that is there and up', () => {
+        const { a, left } = pair()
+        expect(() =>
+          a.addRoute({ ...unicast('10.20.0.0/16', left), nextHops: [{ linkIndex: 4711 }] }),
+        ).toThrow('ENODEV')
+        a.changeLink(left.index, { up: false })
+        expect(() => a.addRoute({ ...unicast('10.20.0.0/16', left), scope: 'link' })).toThrow(
+          'ENETDOWN',
+        )
+        expect(a.routes({ family: 4 })).toEqual([])
+      })
+
+      it('are IPv6 as well', () => {
+        const { a, left } = pair()
+        address(a, left, 'fd00:1::1', 64)
+        const written: Route[] = [
+          unicast('fd00:2::/64', left, 'fd00:1::2', { priority: 1024 }),
+          { ...blackhole('fd00:3::/64'), priority: 1024 },
+          {
+            ...unicast('fd00:4::/64', left, undefined, { priority: 1024 }),
+            nextHops: [
+              { linkIndex: left.index, gateway: ip('fd00:1::2') },
+              { linkIndex: left.index, gateway: ip('fd00:1::3') },
+            ],
+          },
+        ]
+        for (const route of written) a.addRoute(route)
+        for (const route of written) expect(a.routes({ family: 6 })).toContainEqual(route)
+        a.replaceRoute(unicast('fd00:3::/64', left, 'fd00:1::2', { priority: 1024 }))
+        expect(a.routes({ family: 6 }).filter(to('fd00:3::/64'))).toHaveLength(1)
+        a.deleteRoute(written[2]!)
+        expect(a.routes({ family: 6 }).filter(to('fd00:4::/64'))).toEqual([])
+      })
+    })
+
+    describe('route lookups', () => {
+      it('take the longest prefix', () => {
+        const { a, left } = pair()
+        a.addRoute(unicast('10.211.0.0/16', left, '10.1.0.2'))
+        a.addRoute(blackhole('10.211.0.0/24'))
+        a.addRoute({ ...unicast('10.211.0.6/32', left), scope: 'link' })
+        expect(a.lookupRoute({ destination: ip('10.211.9.9') })).toEqual({
+          type: 'unicast',
+          linkIndex: left.index,
+          gateway: '10.1.0.2',
+          preferredSource: '10.1.0.1',
+          table: ROUTE_TABLE.main,
+        })
+        expect(a.lookupRoute({ destination: ip('10.211.0.6') })).toMatchObject({
+          gateway: undefined,
+          linkIndex: left.index,
+        })
+        expect(() => a.lookupRoute({ destination: ip('10.211.0.7') })).toThrow('EINVAL')
+      })
+
+      it('are refused as the kernel refuses packets', () => {
+        const { a } = pair()
+        a.addRoute({ ...blackhole('10.3.0.0/16'), type: 'unreachable' })
+        a.addRoute({ ...blackhole('10.4.0.0/16'), type: 'prohibit' })
+        expect(() => a.lookupRoute({ destination: ip('10.3.0.1') })).toThrow('EHOSTUNREACH')
+        expect(() => a.lookupRoute({ destination: ip('10.4.0.1') })).toThrow('EACCES')
+        expect(() => a.lookupRoute({ destination: ip('8.8.8.8') })).toThrow('ENETUNREACH')
+      })
+
+      it('find own addresses in the local table', () => {
+        const { a } = pair()
+        const answer = a.lookupRoute({ destination: ip('10.1.0.1') })
+        expect(answer).toMatchObject({ type: 'local', table: ROUTE_TABLE.local })
+      })
+
+      it('prefer the lower priority, and go on where a table throws', () => {
+        const { a, left } = pair()
+        a.addRoute(unicast('10.5.0.0/16', left, '10.1.0.3', { priority: 20 }))
+        a.addRoute(unicast('10.5.0.0/16', left, '10.1.0.2', { priority: 10 }))
+        expect(a.lookupRoute({ destination: ip('10.5.0.1') }).gateway).toBe('10.1.0.2')
+        a.addRoute({ ...blackhole('10.5.0.0/16'), type: 'throw', table: 100 })
+        a.addRule({ family: 4, priority: 1000, table: 100 })
+        expect(a.lookupRoute({ destination: ip('10.5.0.1') }).table).toBe(ROUTE_TABLE.main)
+      })
+
+      it('of packets that come in need forwarding', () => {
+        const { router } = line()
+        const query = {
+          destination: ip('10.2.0.1'),
+          source: ip('10.1.0.1'),
+          inputLinkIndex: router.link('to-a')!.index,
+        }
+        expect(router.lookupRoute(query).linkIndex).toBe(router.link('to-b')!.index)
+        router.writeSysctl('ipv4.ip_forward', '0')
+        expect(() => router.lookupRoute(query)).toThrow('EHOSTUNREACH')
+      })
+    })
+
+    describe('rules', () => {
+      it('begin with the three of every namespace', () => {
+        expect(namespace('a').rules(4)).toEqual([
+          { family: 4, priority: 0, table: 255 },
+          { family: 4, priority: 32_766, table: 254 },
+          { family: 4, priority: 32_767, table: 253 },
+        ])
+      })
+
+      it('choose a table by source, mark and link', () => {
+        const { a, left } = pair()
+        const rules = [
+          { family: 4, priority: 100, table: 100, source: prefix('10.1.0.1/32') },
+          { family: 4, priority: 101, table: 101, mark: 0x10, markMask: 0xff },
+          { family: 4, priority: 102, table: 1000, inputLink: 'left' },
+          { family: 4, priority: 103, table: 1000, destination: prefix('10.99.0.0/16') },
+        ] as const
+        for (const rule of rules) a.addRule(rule)
+        for (const rule of rules) expect(a.rules(4)).toContainEqual(rule)
+        a.addRoute(unicast('10.50.0.0/16', left, '10.1.0.2', { table: 100 }))
+        a.addRoute(unicast('10.50.0.0/16', left, '10.1.0.3', { table: 101 }))
+        const destination = ip('10.50.0.1')
+        expect(a.lookupRoute({ destination, source: ip('10.1.0.1') })).toMatchObject({
+          gateway: '10.1.0.2',
+          table: 100,
+        })
+        expect(a.lookupRoute({ destination, mark: 0x310 }).gateway).toBe('10.1.0.3')
+        expect(() => a.lookupRoute({ destination, mark: 0x11 })).toThrow('ENETUNREACH')
+        for (const rule of rules) a.deleteRule(rule)
+        expect(a.rules(4)).toHaveLength(3)
+        expect(() => a.deleteRule(rules[0])).toThrow('ENOENT')
+      })
+    })
+
+    describe('sysctls', () => {
+      it('belong to a namespace', () => {
+        const [a, b] = [namespace('a'), namespace('b')]
+        a.writeSysctl('ipv4.ip_forward', '1')
+        b.writeSysctl('ipv4.ip_forward', '0')
+        expect(a.readSysctl('ipv4.ip_forward')).toBe('1')
+        expect(b.readSysctl('ipv4.ip_forward')).toBe('0')
+      })
+
+      it('of links come and go with them, dots in names and all', () => {
+        const a = namespace('a')
+        const { index } = a.createLink({ kind: 'veth', name: 'eth0.5', peer: { name: 'y' } })
+        a.writeSysctl('ipv4.conf.eth0/5.proxy_arp', '1')
+        expect(a.readSysctl('ipv4.conf.eth0/5.proxy_arp')).toBe('1')
+        expect(a.readSysctl('ipv4.conf.y.proxy_arp')).toBe('0')
+        a.deleteLink(index)
+        expect(() => a.readSysctl('ipv4.conf.eth0/5.proxy_arp')).toThrow('ENOENT')
+      })
+
+      it('that are not there are ENOENT', () => {
+        const a = namespace('a')
+        expect(() => a.readSysctl('ipv4.no_such_thing')).toThrow('ENOENT')
+        expect(() => a.writeSysctl('ipv4.no_such_thing', '1')).toThrow('ENOENT')
+        expect(() => a.readSysctl('ipv4.conf.//.ip_forward')).toThrow('ENOENT')
+      })
+    })
+
+    describe('neighbors', () => {
+      it('are kept as they are set', () => {
+        const { a, left } = pair()
+        const entry = {
+          linkIndex: left.index,
+          address: ip('10.1.0.9'),
+          macAddress: mac('02:00:00:00:00:09'),
+          state: 'permanent',
+        } as const
+        a.setNeighbor(entry)
+        expect(a.neighbors()).toContainEqual(entry)
+        a.setNeighbor({ ...entry, macAddress: mac('02:00:00:00:00:0a') })
+        expect(a.neighbors().find(of('10.1.0.9'))?.macAddress).toBe('02:00:00:00:00:0a')
+        a.deleteNeighbor(entry)
+        expect(a.neighbors().find(of('10.1.0.9'))?.macAddress).toBeUndefined()
+      })
+
+      it('are resolved when a packet needs one', async () => {
+        const { a, b, right } = pair()
+        expect(a.neighbors().filter(of('10.1.0.2'))).toEqual([])
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.1.0.2' }))
+        await until(
+          () => a.neighbors().some(isReachable('10.1.0.2')),
+          'the neighbor to be resolved',
+        )
+        expect(a.neighbors().find(of('10.1.0.2'))?.macAddress).toBe(right.macAddress)
+        // The asked learns the asker.
+        await until(() => b.neighbors().some(of('10.1.0.1')), 'the asker to be learned')
+      })
+
+      it('that nobody answers for fail', async () => {
+        const { a } = pair()
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.1.0.77' }))
+        expect(a.neighbors().find(of('10.1.0.77'))?.state).toBe('incomplete')
+        await until(
+          () => a.neighbors().find(of('10.1.0.77'))?.state === 'failed',
+          'the neighbor to fail',
+        )
+      })
+
+      it('answer by proxy for what they have a route to', async () => {
+        const { a: pod, b: host, left, right } = pair()
+        const { near } = cable(host, 'uplink', namespace('c'), 'eth0')
+        address(host, near, '172.16.170.128', 24)
+        host.addRoute(unicast('0.0.0.0/0', near, '172.16.170.1'))
+        host.writeSysctl('ipv4.ip_forward', '1')
+        host.writeSysctl('ipv4.conf.right.proxy_arp', '1')
+        // The kernel waits up to this many ticks before it answers for others.
+        host.writeSysctl('ipv4.neigh.right.proxy_delay', '0')
+        pod.addRoute({ ...unicast('169.254.1.1/32', left), scope: 'link' })
+        pod.addRoute(unicast('0.0.0.0/0', left, '169.254.1.1'))
+        pod.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.211.0.1' }))
+        await until(
+          () => pod.neighbors().some(isReachable('169.254.1.1')),
+          'the gateway that exists nowhere to be resolved',
+        )
+        expect(pod.neighbors().find(of('169.254.1.1'))?.macAddress).toBe(right.macAddress)
+      })
+    })
+
+    describe('packets', () => {
+      it('are seen at both ends of a link, with the answer', async () => {
+        const { a, b, left, right } = pair()
+        const [atA, atB] = [record(a, left), record(b, right)]
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.1.0.2', id: 77 }))
+        await until(() => atA.icmp().length >= 2, 'request and answer at the source')
+        expect(atA.icmp()).toEqual(['out request 64', 'in reply 64'])
+        expect(atB.icmp()).toEqual(['in request 64', 'out reply 64'])
+        const [out] = atA.packets
+        expect(out?.length).toBe(28 + PAYLOAD.length)
+        expect(out!.atNanoseconds > 0n).toBe(true)
+        expect(atB.packets[0]!.atNanoseconds >= out!.atNanoseconds).toBe(true)
+        expect(atA.capture.lost).toBe(0)
+        atA.capture.close()
+        atB.capture.close()
+      })
+
+      it('lose one of their TTL at every router', async () => {
+        const { a, router, b } = line()
+        const points = [
+          record(a, a.link('eth0')!),
+          record(router, router.link('to-a')!),
+          record(router, router.link('to-b')!),
+          record(b, b.link('eth0')!),
+        ]
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.2.0.1' }))
+        await until(() => points[0]!.icmp().length >= 2, 'the answer')
+        expect(points.map((point) => point.icmp())).toEqual([
+          ['out request 64', 'in reply 63'],
+          ['in request 64', 'out reply 63'],
+          ['out request 63', 'in reply 64'],
+          ['in request 63', 'out reply 64'],
+        ])
+      })
+
+      it('are told of when their TTL ends', async () => {
+        const { a } = line()
+        const seen = record(a, a.link('eth0')!)
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.2.0.1', ttl: 1 }))
+        await until(() => seen.icmp().length >= 2, 'the error')
+        expect(seen.icmp()).toEqual(['out request 1', 'in time-exceeded 64'])
+        expect(ipv4SourceOf(seen.packets[1]!.octets)).toBe('10.1.0.254')
+      })
+
+      it('are told of when there is no way on', async () => {
+        const { a, router } = line()
+        router.addRoute({ ...blackhole('10.3.0.0/16'), type: 'unreachable' })
+        const seen = record(a, a.link('eth0')!)
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.3.0.1' }))
+        await until(() => seen.icmp().length >= 2, 'the error')
+        expect(seen.icmp()).toEqual(['out request 64', 'in unreachable 64'])
+      })
+
+      it('end in a blackhole without a word', async () => {
+        const { a, router } = line()
+        router.addRoute(blackhole('10.3.0.0/16'))
+        const seen = record(a, a.link('eth0')!)
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.3.0.1' }))
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.1.0.254' }))
+        await until(() => seen.icmp().some((text) => text.includes('reply')), 'the other answer')
+        expect(seen.icmp()).toEqual(['out request 64', 'out request 64', 'in reply 64'])
+      })
+
+      it('are not forwarded where forwarding is off', async () => {
+        const { a, router, b } = line()
+        router.writeSysctl('ipv4.ip_forward', '0')
+        const far = record(b, b.link('eth0')!)
+        const refused = (): number => router.counters().get('Ip.InAddrErrors') ?? Number.NaN
+        const before = refused()
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.2.0.1' }))
+        await until(() => refused() === before + 1, 'the router to count the packet')
+        expect(far.icmp()).toEqual([])
+      })
+
+      it('from an address that lies elsewhere are dropped under strict reverse path filtering', async () => {
+        const { a, router, b } = line()
+        router.writeSysctl('ipv4.conf.all.rp_filter', '1')
+        const before = router.counters().get('TcpExt.IPReversePathFilter') ?? 0
+        const far = record(b, b.link('eth0')!)
+        a.sendPacket(echoRequest({ source: '10.2.0.99', destination: '10.2.0.1' }))
+        await until(
+          () => (router.counters().get('TcpExt.IPReversePathFilter') ?? 0) === before + 1,
+          'the counter to rise',
+        )
+        expect(far.icmp()).toEqual([])
+      })
+
+      it('from an address that lies elsewhere pass without reverse path filtering', async () => {
+        const { a, router, b } = line()
+        router.writeSysctl('ipv4.conf.all.rp_filter', '0')
+        router.writeSysctl('ipv4.conf.to-a.rp_filter', '0')
+        const far = record(b, b.link('eth0')!)
+        a.sendPacket(echoRequest({ source: '192.0.2.99', destination: '10.2.0.1' }))
+        await until(() => far.icmp().length > 0, 'the packet at the far end')
+        expect(far.icmp()[0]).toBe('in request 63')
+      })
+
+      it('are counted by the names of the kernel', async () => {
+        const { a, router } = line()
+        const counter = (name: string): number => router.counters().get(name) ?? Number.NaN
+        const before = counter('Ip.ForwDatagrams')
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.2.0.1' }))
+        await until(() => counter('Ip.ForwDatagrams') === before + 2, 'both ways to be counted')
+        const noRoutes = counter('IpExt.InNoRoutes')
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '8.8.8.8' }))
+        await until(
+          () => counter('IpExt.InNoRoutes') === noRoutes + 1,
+          'the missing route to count',
+        )
+      })
+
+      it('pass a bridge', async () => {
+        const [hub, a, b] = [namespace('hub'), namespace('a'), namespace('b')]
+        const bridge = hub.createLink({ kind: 'bridge', name: 'br0' })
+        hub.changeLink(bridge.index, { up: true })
+        for (const [kernel, own] of [
+          [a, '10.1.0.1'],
+          [b, '10.1.0.2'],
+        ] as const) {
+          const { near, far } = cable(hub, `port-${own.at(-1)}`, kernel, 'eth0')
+          hub.changeLink(near.index, { masterIndex: bridge.index })
+          address(kernel, far, own, 24)
+        }
+        const seen = record(a, a.link('eth0')!)
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.1.0.2' }))
+        await until(() => seen.icmp().length >= 2, 'the answer')
+        expect(seen.icmp()).toEqual(['out request 64', 'in reply 64'])
+      })
+
+      it('without a way out are refused', () => {
+        const { a } = pair()
+        const packet = echoRequest({ source: '10.1.0.1', destination: '8.8.8.8' })
+        expect(() => a.sendPacket(packet)).toThrow('ENETUNREACH')
+        expect(() => a.sendPacket(new Uint8Array(3))).toThrow('EINVAL')
+      })
+    })
+
+    describe('captures', () => {
+      it('keep only what lies between two addresses, either way round', async () => {
+        const { a, left } = pair()
+        const filtered = record(a, left, ['10.1.0.2', '10.1.0.1'])
+        const all = record(a, left)
+        a.writeSysctl('ipv4.icmp_echo_ignore_all', '0')
+        a.sendPacket(echoRequest({ source: '10.1.0.99', destination: '10.1.0.2' }))
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.1.0.2' }))
+        await until(() => filtered.icmp().length >= 2, 'request and answer')
+        expect(filtered.icmp()).toEqual(['out request 64', 'in reply 64'])
+        expect(all.icmp().length).toBeGreaterThanOrEqual(3)
+      })
+
+      it('look inside one outer header', async () => {
+        const { a, b, right } = pair()
+        const filtered = record(b, right, ['10.211.0.6', '10.211.3.4'])
+        const inner = echoRequest({ source: '10.211.0.6', destination: '10.211.3.4', ttl: 63 })
+        const other = echoRequest({ source: '10.211.0.7', destination: '10.211.3.4', ttl: 63 })
+        a.sendPacket(encapsulate('10.1.0.1', '10.1.0.2', other))
+        a.sendPacket(encapsulate('10.1.0.1', '10.1.0.2', inner))
+        await until(() => filtered.packets.length > 0, 'the packet inside')
+        expect(filtered.packets).toHaveLength(1)
+        expect(filtered.packets[0]!.octets.subarray(20)).toEqual(inner)
+      })
+
+      it('cut packets and tell their length', async () => {
+        const { a, left } = pair()
+        const packets: CapturedPacket[] = []
+        a.capture({ linkIndex: left.index, snapOctets: 20 }, (packet) => packets.push(packet))
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.1.0.2' }))
+        await until(() => packets.length > 0, 'the packet')
+        expect(packets[0]!.octets).toHaveLength(20)
+        expect(packets[0]!.length).toBe(28 + PAYLOAD.length)
+      })
+
+      it('are silent once closed', async () => {
+        const { a, left } = pair()
+        const [closed, open] = [record(a, left), record(a, left)]
+        closed.capture.close()
+        closed.capture.close()
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.1.0.2' }))
+        await until(() => open.icmp().length >= 2, 'the answer')
+        expect(closed.packets).toEqual([])
+      })
+    })
+
+    describe('notifications', () => {
+      it('tell of links, addresses, routes, rules and neighbors, own doing included', async () => {
+        const { a, left } = pair()
+        const events: KernelEvent[] = []
+        const watching = a.watch((event) => events.push(event))
+        const link = a.createLink({ kind: 'bridge', name: 'br0' })
+        const own = {
+          linkIndex: left.index,
+          address: ip('10.9.0.1'),
+          prefixLength: 32,
+          scope: 'global',
+        } as const
+        a.addAddress(own)
+        a.addRoute(blackhole('10.211.0.0/24'))
+        const rule = { family: 4, priority: 100, table: 100 } as const
+        a.addRule(rule)
+        const neighbor = {
+          linkIndex: left.index,
+          address: ip('10.1.0.9'),
+          macAddress: mac('02:00:00:00:00:09'),
+          state: 'permanent',
+        } as const
+        a.setNeighbor(neighbor)
+        a.deleteRoute(blackhole('10.211.0.0/24'))
+        a.deleteRule(rule)
+        a.deleteAddress(own)
+        a.deleteLink(link.index)
+        const removed = (event: KernelEvent): boolean =>
+          event.kind === 'link' && event.change === 'removed' && event.link.name === 'br0'
+        await until(() => events.some(removed), 'the end of the link')
+        watching.close()
+        expect(events).toContainEqual(
+          expect.objectContaining({
+            kind: 'link',
+            change: 'set',
+            link: expect.objectContaining({ name: 'br0' }),
+          }),
+        )
+        for (const change of ['set', 'removed'] as const) {
+          expect(events).toContainEqual({ kind: 'address', change, address: own })
+          expect(events).toContainEqual({
+            kind: 'route',
+            change,
+            route: blackhole('10.211.0.0/24'),
+          })
+          expect(events).toContainEqual({ kind: 'rule', change, rule })
+        }
+        expect(events).toContainEqual({ kind: 'neighbor', change: 'set', neighbor })
+      })
+
+      it('tell of carrier', async () => {
+        const { a, b, right } = pair()
+        const events: KernelEvent[] = []
+        a.watch((event) => events.push(event))
+        b.changeLink(right.index, { up: false })
+        await until(
+          () => events.some((event) => event.kind === 'link' && !event.link.carrier),
+          'the loss of carrier',
+        )
+      })
+
+      it('come after the call, not within it, and stop when closed', async () => {
+        const { a } = pair()
+        const events: KernelEvent[] = []
+        const watching = a.watch((event) => events.push(event))
+        const other: KernelEvent[] = []
+        a.watch((event) => other.push(event))
+        a.addRoute(blackhole('10.211.0.0/24'))
+        expect(events).toEqual([])
+        watching.close()
+        watching.close()
+        await until(() => other.length > 0, 'the event')
+        expect(events).toEqual([])
+      })
+    })
+
+    describe('TCP', () => {
+      it('carries octets between namespaces', async () => {
+        const { a, b } = pair()
+        const server = new Peer()
+        const listener = b.tcp.listen({ family: 4, port: 179 }, (connection) =>
+          server.own(connection),
+        )
+        expect(listener.port).toBe(179)
+        const client = new Peer()
+        client.own(
+          a.tcp.connect(
+            { remote: { address: ip('10.1.0.2'), port: 179 }, source: ip('10.1.0.1') },
+            client,
+          ),
+        )
+        await until(() => client.connected && server.connection !== undefined, 'the connection')
+        expect(server.connection?.remote.address).toBe('10.1.0.1')
+        expect(server.connection?.local).toEqual({ address: '10.1.0.2', port: 179 })
+        expect(client.connection?.remote).toEqual({ address: '10.1.0.2', port: 179 })
+        expect(client.connection?.local).toEqual(server.connection?.remote)
+        client.connection!.write(text('hello'))
+        await until(() => server.received === 'hello', 'the greeting')
+        server.connection!.write(text('echo: '))
+        server.connection!.write(text('hello'))
+        await until(() => client.received === 'echo: hello', 'the echo')
+        client.connection!.close()
+        await until(
+          () => server.closed.length > 0 && client.closed.length > 0,
+          'both ends to close',
+        )
+        expect([server.closed.length, client.closed.length]).toEqual([1, 1])
+        listener.close()
+      })
+
+      it('tells of refusal after the call', async () => {
+        const { a } = pair()
+        const client = new Peer()
+        a.tcp.connect({ remote: { address: ip('10.1.0.2'), port: 179 } }, client)
+        expect(client.closed).toEqual([])
+        await until(() => client.closed.length > 0, 'the refusal')
+        expect(client.closed[0]).toContain('ECONNREFUSED')
+        expect(client.connected).toBe(false)
+      })
+
+      it('tells of no way after the call', async () => {
+        const { a } = pair()
+        const client = new Peer()
+        a.tcp.connect({ remote: { address: ip('192.0.2.1'), port: 179 } }, client)
+        expect(client.closed).toEqual([])
+        await until(() => client.closed.length > 0, 'the failure')
+        expect(client.closed[0]).toContain('ENETUNREACH')
+      })
+
+      it('says nothing more once destroyed, and the other end hears of it', async () => {
+        const { client, server } = await connected(pair())
+        client.connection!.destroy()
+        await until(() => server.closed.length > 0, 'the other end to hear')
+        expect(client.closed).toEqual([])
+      })
+
+      it('carries much, in order, and asks the writer to wait', async () => {
+        const { client, server } = await connected(pair())
+        const chunk = new Uint8Array(65_536)
+        chunk.forEach((_, index) => (chunk[index] = index % 251))
+        server.connection!.pause()
+        let written = 0
+        while (client.connection!.write(chunk)) written += chunk.length
+        written += chunk.length
+        expect(client.connection!.unsentOctets).toBeGreaterThan(0)
+        server.connection!.resume()
+        await until(() => client.drained > 0 && server.octets === written, 'all of it')
+        expect(client.connection!.unsentOctets).toBe(0)
+        expect(server.checksum).toBe(checksumOf(chunk, written))
+      })
+
+      it('refuses a port that is taken, naming it', () => {
+        const { a } = pair()
+        a.tcp.listen({ family: 4, port: 179 }, () => {})
+        expect(() => a.tcp.listen({ family: 4, port: 179 }, () => {})).toThrow(/179.*EADDRINUSE/)
+        expect(() =>
+          a.tcp.listen({ family: 4, port: 179, address: ip('10.99.0.1') }, () => {}),
+        ).toThrow(/10\.99\.0\.1.*EADDRNOTAVAIL/)
+      })
+
+      it('connects only with the same MD5 key', async () => {
+        const { a, b } = pair()
+        const server = new Peer()
+        const listener = b.tcp.listen({ family: 4, port: 179 }, (connection) =>
+          server.own(connection),
+        )
+        listener.setMd5Key(ip('10.1.0.1'), 'secret')
+        const remote = { address: ip('10.1.0.2'), port: 179 }
+        const [wrong, right] = [new Peer(), new Peer()]
+        const failing = a.tcp.connect({ remote, md5Key: 'wrong' }, wrong)
+        a.tcp.connect({ remote, md5Key: 'secret' }, right)
+        await until(() => right.connected, 'the connection with the right key')
+        expect(wrong.connected).toBe(false)
+        failing.destroy()
+      })
+
+      it('drops what comes with too low a TTL', async () => {
+        const { a, b } = pair()
+        b.tcp.listen({ family: 4, port: 179, minimumTtl: 255 }, () => {})
+        const remote = { address: ip('10.1.0.2'), port: 179 }
+        const [low, high] = [new Peer(), new Peer()]
+        const failing = a.tcp.connect({ remote }, low)
+        a.tcp.connect({ remote, ttl: 255 }, high)
+        await until(() => high.connected, 'the connection with a TTL of 255')
+        expect(low.connected).toBe(false)
+        failing.destroy()
+      })
+
+      async function connected({ a, b }: { a: Kernel; b: Kernel }) {
+        const [client, server] = [new Peer(), new Peer()]
+        const remote = { address: ip('10.1.0.2'), port: 179 }
+        b.tcp.listen({ family: 4, port: 179 }, (connection) => server.own(connection))
+        client.own(a.tcp.connect({ remote }, client))
+        await until(() => client.connected && server.connection !== undefined, 'the connection')
+        return { client, server }
+      }
+    })
+
+    describe('UDP', () => {
+      it('carries datagrams and tells the TTL they came with', async () => {
+        const { a, b } = pair()
+        const received: { from: string; to: string; ttl: number; text: string }[] = []
+        const server = b.udp.bind({ family: 4, port: 3784 }, ({ from, to, ttl, octets }) => {
+          received.push({ from: from.address, to, ttl, text: new TextDecoder().decode(octets) })
+        })
+        const client = a.udp.bind({ family: 4, port: 49_152, ttl: 255 }, () => {})
+        client.send(text('control'), { address: ip('10.1.0.2'), port: 3784 })
+        await until(() => received.length > 0, 'the datagram')
+        expect(received).toEqual([{ from: '10.1.0.1', to: '10.1.0.2', ttl: 255, text: 'control' }])
+        expect(server.port).toBe(3784)
+        client.close()
+        server.close()
+      })
+
+      it('refuses a port that is taken, naming it', () => {
+        const { a } = pair()
+        a.udp.bind({ family: 4, port: 3784 }, () => {})
+        expect(() => a.udp.bind({ family: 4, port: 3784 }, () => {})).toThrow(/3784.*EADDRINUSE/)
+      })
+    })
+  })
+}
+
+// Building blocks
+
+function cable(near: Kernel, nearName: string, far: Kernel, farName: string) {
+  const { index } = near.createLink({
+    kind: 'veth',
+    name: nearName,
+    peer: { name: farName, kernel: far },
+  })
+  near.changeLink(index, { up: true })
+  far.changeLink(far.link(farName)!.index, { up: true })
+  return { near: near.link(nearName)!, far: far.link(farName)! }
+}
+
+function address(kernel: Kernel, link: Link, own: string, prefixLength: number): void {
+  kernel.addAddress({ linkIndex: link.index, address: ip(own), prefixLength, scope: 'global' })
+}
+
+function unicast(
+  destination: string,
+  link: Link,
+  gateway?: string,
+  more: Partial<Route> = {},
+): Route {
+  return {
+    destination: prefix(destination),
+    type: 'unicast',
+    table: ROUTE_TABLE.main,
+    protocol: ROUTE_PROTOCOL.static,
+    scope: 'global',
+    priority: 0,
+    nextHops: [
+      { linkIndex: link.index, ...(gateway === undefined ? {} : { gateway: ip(gateway) }) },
+    ],
+    ...more,
+  }
+}
+
+function blackhole(destination: string): Route {
+  return {
+    destination: prefix(destination),
+    type: 'blackhole',
+    table: ROUTE_TABLE.main,
+    protocol: ROUTE_PROTOCOL.bird,
+    scope: 'global',
+    priority: 0,
+    nextHops: [],
+  }
+}
+
+const v4 = (kernel: Kernel) =>
+  kernel.addresses().filter(({ address }) => !address.includes(':') && address !== '127.0.0.1')
+const to = (destination: string) => (route: Route) => route.destination === destination
+const of = (own: string) => (neighbor: { readonly address: IpAddress }) => neighbor.address === own
+const isReachable = (own: string) => (neighbor: { address: IpAddress; state: string }) =>
+  neighbor.address === own && neighbor.state === 'reachable'
+const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+
+/** One end of a TCP connection that notes what happens to it. */
+class Peer {
+  connection: TcpConnection | undefined
+  connected = false
+  received = ''
+  octets = 0
+  checksum = 0
+  drained = 0
+  readonly closed: string[] = []
+
+  own(connection: TcpConnection): void {
+    this.connection = connection
+    connection.handlers = this
+  }
+  onConnect(): void {
+    this.connected = true
+  }
+  onData(octets: Uint8Array): void {
+    this.checksum = addChecksum(this.checksum, this.octets, octets)
+    this.octets += octets.length
+    if (this.octets < 1000) this.received += new TextDecoder().decode(octets)
+  }
+  onDrain(): void {
+    this.drained++
+  }
+  onClose(reason: string): void {
+    this.closed.push(reason)
+  }
+}
+
+/** Depends on the place of every octet. */
+function addChecksum(sum: number, start: number, octets: Uint8Array): number {
+  return octets.reduce((all, octet, at) => (all + octet * (((start + at) % 8191) + 1)) % 1e9, sum)
+}
+
+function checksumOf(chunk: Uint8Array, length: number): number {
+  let sum = 0
+  for (let start = 0; start < length; start += chunk.length) sum = addChecksum(sum, start, chunk)
+  return sum
+}
+
+interface Recording {
+  readonly packets: CapturedPacket[]
+  readonly capture: { readonly lost: number; close(): void }
+  /** "out request 64": direction, ICMP message, TTL. */
+  icmp(): string[]
+}
+
+function record(kernel: Kernel, link: Link, addresses?: readonly [string, string]): Recording {
+  const packets: CapturedPacket[] = []
+  const filter =
+    addresses === undefined
+      ? {}
+      : { filter: { addresses: [ip(addresses[0]), ip(addresses[1])] as const } }
+  const capture = kernel.capture({ linkIndex: link.index, ...filter }, (packet) =>
+    packets.push(packet),
+  )
+  return { packets, capture, icmp: () => packets.flatMap(describeIcmp) }
+}
+
+const ICMP_NAMES: Readonly<Record<number, string>> = {
+  0: 'reply',
+  3: 'unreachable',
+  8: 'request',
+  11: 'time-exceeded',
+}
+
+function describeIcmp({ direction, octets }: CapturedPacket): string[] {
+  if (octets[0]! >> 4 !== 4 || octets[9] !== 1) return []
+  const type = octets[(octets[0]! & 15) * 4]!
+  return [`${direction} ${ICMP_NAMES[type] ?? type} ${octets[8]!}`]
+}
+
+function ipv4SourceOf(octets: Uint8Array): string {
+  return octets.subarray(12, 16).join('.')
+}
+
+const PAYLOAD = text('kernel contract!')
+
+function echoRequest(options: {
+  source: string
+  destination: string
+  ttl?: number
+  id?: number
+}): Uint8Array {
+  const icmp = new Uint8Array(8 + PAYLOAD.length)
+  icmp.set([8, 0, 0, 0, (options.id ?? 1) >> 8, (options.id ?? 1) & 255, 0, 1])
+  icmp.set(PAYLOAD, 8)
+  put16(icmp, 2, internetChecksum(icmp))
+  return ipv4({ ...options, protocol: 1, payload: icmp })
+}
+
+function encapsulate(source: string, destination: string, inner: Uint8Array): Uint8Array {
+  return ipv4({ source, destination, protocol: 4, payload: inner })
+}
+
+function ipv4(options: {
+  source: string
+  destination: string
+  protocol: number
+  payload: Uint8Array
+  ttl?: number
+}): Uint8Array {
+  const packet = new Uint8Array(20 + options.payload.length)
+  packet.set([0x45, 0, 0, 0, 0x12, 0x34, 0, 0, options.ttl ?? 64, options.protocol])
+  put16(packet, 2, packet.length)
+  packet.set(options.source.split('.').map(Number), 12)
+  packet.set(options.destination.split('.').map(Number), 16)
+  put16(packet, 10, internetChecksum(packet.subarray(0, 20)))
+  packet.set(options.payload, 20)
+  return packet
+}
+
+function put16(octets: Uint8Array, at: number, value: number): void {
+  octets[at] = value >> 8
+  octets[at + 1] = value & 255
+}
+
+/** RFC 1071. */
+function internetChecksum(octets: Uint8Array): number {
+  let sum = 0
+  for (let at = 0; at < octets.length; at += 2) sum += (octets[at]! << 8) | (octets[at + 1] ?? 0)
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
+  return ~sum & 0xffff
+}

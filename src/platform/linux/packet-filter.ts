@@ -1,0 +1,127 @@
+import type { CaptureFilter } from '../../kernel/kernel.ts'
+import { addressOctets, familyOf } from '../../net/ip-address.ts'
+
+/**
+ * Classic BPF (linux/filter.h, Documentation/networking/filter.rst) for what a capture asks for.
+ *
+ * On a SOCK_DGRAM packet socket offset 0 is the network header. The protocol comes from the kernel's
+ * own note of it (SKF_AD_PROTOCOL), since links such as TUN have no header to read it from.
+ */
+
+/** One instruction; jumps are labels until the program is laid out. */
+interface Instruction {
+  readonly code: number
+  readonly k: number
+  readonly ifTrue?: string
+  readonly ifFalse?: string
+  readonly label?: string
+}
+
+const LD_W_ABS = 0x20
+const LD_B_ABS = 0x30
+const LD_W_IND = 0x40
+const LDX_B_MSH = 0xb1
+const JEQ = 0x15
+const RET = 0x06
+const SKF_AD_PROTOCOL = 0xffff_f000
+const ETH_P_IP = 0x0800
+const ETH_P_IPV6 = 0x86dd
+const IPPROTO_IPIP = 4
+const IPPROTO_IPV6 = 41
+const INSTRUCTION_OCTETS = 8
+
+const test = (k: number, ifTrue: string, ifFalse: string, label?: string): Instruction => ({
+  code: JEQ,
+  k,
+  ifTrue,
+  ifFalse,
+  ...at(label),
+})
+const answer = (k: number, label: string): Instruction => ({ code: RET, k, label })
+const at = (label?: string): { label?: string } => (label === undefined ? {} : { label })
+
+/** The program as an array of struct sock_filter. */
+export function compileFilter(filter: CaptureFilter | undefined, snapOctets: number): Uint8Array {
+  return assemble([
+    { code: LD_W_ABS, k: SKF_AD_PROTOCOL },
+    ...(filter === undefined ? anyPacket() : between(filter)),
+    answer(snapOctets, 'keep'),
+    answer(0, 'drop'),
+  ])
+}
+
+function anyPacket(): Instruction[] {
+  return [test(ETH_P_IP, 'keep', 'not4'), test(ETH_P_IPV6, 'keep', 'drop', 'not4')]
+}
+
+function between({ addresses: [left, right] }: CaptureFilter): Instruction[] {
+  const family = familyOf(left)
+  if (family !== familyOf(right)) {
+    throw new RangeError(`Expected two addresses of one family, found ${left} and ${right}`)
+  }
+  const words = [wordsOf(left), wordsOf(right)] as const
+  const inner = family === 4 ? IPPROTO_IPIP : IPPROTO_IPV6
+  const isBare = family === 4 ? ETH_P_IP : ETH_P_IPV6
+  return [
+    test(isBare, 'bare:', 'outer?'),
+    ...pair('bare:', LD_W_ABS, words, family === 4 ? 'outer!' : 'drop'),
+    // The outer header is IPv4 in any case; the accumulator may hold an address by now.
+    { code: LD_W_ABS, k: SKF_AD_PROTOCOL, label: 'outer?' },
+    test(ETH_P_IP, 'outer!', 'drop'),
+    { code: LD_B_ABS, k: 9, label: 'outer!' },
+    test(inner, 'length', 'drop'),
+    { code: LDX_B_MSH, k: 0, label: 'length' },
+    test(inner, 'inner:', 'drop'),
+    ...pair('inner:', LD_W_IND, words, 'drop'),
+  ]
+}
+
+/** Source and destination are the two addresses, in either order. */
+function pair(
+  label: string,
+  code: number,
+  [left, right]: readonly [readonly number[], readonly number[]],
+  otherwise: string,
+): Instruction[] {
+  const source = left.length === 1 ? 12 : 8
+  const destination = source + left.length * 4
+  const run = (name: string, first: number, words: readonly number[], yes: string, no: string) =>
+    words.flatMap((word, index) => {
+      const next = index === words.length - 1 ? yes : `${name}${index + 1}`
+      return [
+        { code, k: first + index * 4, label: index === 0 ? name : `${name}${index}` },
+        test(word, next, no),
+      ]
+    })
+  return [
+    ...run(label, source, left, `${label}to-right`, `${label}from-right`),
+    ...run(`${label}to-right`, destination, right, 'keep', `${label}from-right`),
+    ...run(`${label}from-right`, source, right, `${label}to-left`, otherwise),
+    ...run(`${label}to-left`, destination, left, 'keep', otherwise),
+  ]
+}
+
+function wordsOf(address: CaptureFilter['addresses'][0]): number[] {
+  const octets = addressOctets(address)
+  const view = new DataView(octets.buffer, octets.byteOffset)
+  return Array.from({ length: octets.length / 4 }, (_, index) => view.getUint32(index * 4))
+}
+
+function assemble(program: readonly Instruction[]): Uint8Array {
+  const places = new Map(program.map(({ label }, index) => [label, index]))
+  const octets = Buffer.alloc(program.length * INSTRUCTION_OCTETS)
+  const distance = (from: number, label: string | undefined): number => {
+    if (label === undefined) return 0
+    const place = places.get(label)
+    if (place === undefined || place <= from) throw new Error(`No way forward to ${label}`)
+    return place - from - 1
+  }
+  program.forEach(({ code, k, ifTrue, ifFalse }, index) => {
+    const start = index * INSTRUCTION_OCTETS
+    octets.writeUInt16LE(code, start)
+    octets.writeUInt8(distance(index, ifTrue), start + 2)
+    octets.writeUInt8(distance(index, ifFalse), start + 3)
+    octets.writeUInt32LE(k, start + 4)
+  })
+  return octets
+}

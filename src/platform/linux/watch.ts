@@ -1,0 +1,122 @@
+import type { KernelEvent } from '../../kernel/kernel.ts'
+import type { Closable } from '../../lib/closable.ts'
+import { eachMessage, type Message, RTM, RTNLGRP } from '../../wire/netlink/message.ts'
+import { linkBody } from '../../wire/netlink/link.ts'
+import { decodeAddress } from './addresses.ts'
+import { AF, type Context } from './context.ts'
+import { ERRNO } from './errno.ts'
+import { FdWatcher } from './fd-watcher.ts'
+import { checked } from './libc.ts'
+import { linkFrom } from './links.ts'
+import { decodeNeighbor } from './neighbors.ts'
+import type { Resources } from './resources.ts'
+import { decodeRoute } from './routes.ts'
+import { decodeRule } from './rules.ts'
+import { setOption, SOCK } from './socket-options.ts'
+
+const AF_NETLINK = 16
+const NETLINK_ROUTE = 0
+const SOCKADDR_NL_OCTETS = 12
+const MSG_TRUNC = 0x20
+/** Of memory in the kernel; a notification takes about 1 KiB of it. */
+const BUFFER_OCTETS = 16 * 1024 * 1024
+/** Datagrams read in one turn of the event loop, so that a flood does not stop everything else. */
+const DATAGRAMS_PER_TURN = 500
+
+/** All that a type of notification becomes; undefined says that it is of no interest. */
+const EVENTS: Readonly<Record<number, (message: Message) => KernelEvent | undefined>> = {
+  [RTM.newLink]: (message) => linkEvent('set', message),
+  [RTM.deleteLink]: (message) => linkEvent('removed', message),
+  [RTM.newAddress]: (message) => addressEvent('set', message),
+  [RTM.deleteAddress]: (message) => addressEvent('removed', message),
+  [RTM.newRoute]: (message) => routeEvent('set', message),
+  [RTM.deleteRoute]: (message) => routeEvent('removed', message),
+  [RTM.newRule]: (message) => ruleEvent('set', message),
+  [RTM.deleteRule]: (message) => ruleEvent('removed', message),
+  [RTM.newNeighbor]: (message) => neighborEvent('set', message),
+  [RTM.deleteNeighbor]: (message) => neighborEvent('removed', message),
+}
+
+type Change = 'set' | 'removed'
+
+function linkEvent(change: Change, message: Message): KernelEvent | undefined {
+  const link = linkBody.decode(message.body)
+  // A bridge tells of its ports in messages that look like those of links.
+  return link.family === AF.unspecified ? { kind: 'link', change, link: linkFrom(link) } : undefined
+}
+
+function addressEvent(change: Change, message: Message): KernelEvent {
+  return { kind: 'address', change, address: decodeAddress(message) }
+}
+
+function routeEvent(change: Change, message: Message): KernelEvent | undefined {
+  const route = decodeRoute(message)
+  return route && { kind: 'route', change, route }
+}
+
+function ruleEvent(change: Change, message: Message): KernelEvent {
+  return { kind: 'rule', change, rule: decodeRule(message) }
+}
+
+function neighborEvent(change: Change, message: Message): KernelEvent | undefined {
+  const neighbor = decodeNeighbor(message)
+  return neighbor && { kind: 'neighbor', change, neighbor }
+}
+
+/** Subscribes to every multicast group of rtnetlink that the port has an event for. */
+export function watch(
+  context: Context,
+  resources: Resources,
+  listener: (event: KernelEvent) => void,
+): Closable {
+  const { libc, name } = context
+  const what = `Watch ${name}`
+  const type = SOCK.raw | SOCK.cloexec | SOCK.nonblock
+  const fd = context.inside(() => checked(what, libc.socket(AF_NETLINK, type, NETLINK_ROUTE)))
+  try {
+    setOption(libc, what, fd, 'receiveBufferForce', BUFFER_OCTETS)
+    checked(what, libc.bind(fd, groupsAddress()))
+  } catch (thrown) {
+    libc.close(fd)
+    throw thrown
+  }
+  const buffer = Buffer.allocUnsafeSlow(256 * 1024)
+  let closed = false
+  const watcher = new FdWatcher(fd, 'readable', () => {
+    for (let count = 0; count < DATAGRAMS_PER_TURN && !closed; count++) {
+      const length = libc.receive(fd, buffer, MSG_TRUNC)
+      if (length === -ERRNO.EAGAIN) return
+      for (const event of eventsOf(length, buffer, what)) {
+        if (!closed) listener(event)
+      }
+    }
+  })
+  const watching: Closable = {
+    close() {
+      if (closed) return
+      closed = true
+      watcher.close()
+      libc.close(fd)
+      resources.forget(watching)
+    },
+  }
+  return resources.keep(watching)
+}
+
+function eventsOf(length: number, buffer: Buffer, what: string): KernelEvent[] {
+  if (length === -ERRNO.EINTR) return []
+  if (length === -ERRNO.ENOBUFS || length > buffer.length) return [{ kind: 'overrun' }]
+  const datagram = buffer.subarray(0, checked(what, length))
+  return [...eachMessage(datagram)]
+    .map((message) => EVENTS[message.type]?.(message))
+    .filter((event) => event !== undefined)
+}
+
+/** struct sockaddr_nl with the groups as bits. */
+function groupsAddress(): Uint8Array {
+  const address = Buffer.alloc(SOCKADDR_NL_OCTETS)
+  address.writeUInt16LE(AF_NETLINK)
+  const bits = Object.values(RTNLGRP).reduce((all, group) => all | (1 << (group - 1)), 0)
+  address.writeUInt32LE(bits >>> 0, 8)
+  return address
+}
