@@ -1,0 +1,65 @@
+import type { Closable } from '../lib/closable.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Random } from '../lib/random.ts'
+import type { Machine } from '../kernel/kernel.ts'
+import type { Store } from '../store/store.ts'
+
+/**
+ * What the lab works through. On Linux a program is a process and the state is a directory; in the
+ * simulation a program is an object on a virtual clock and the state is a map.
+ */
+export interface LabPorts {
+  readonly machine: Machine
+  readonly state: LabState
+  readonly programs: LabPrograms
+  readonly clock: Clock
+  readonly random: Random
+  /** One line about what is being done, or of what was done; never needed to understand the result. */
+  readonly progress: (text: string) => void
+  /** Called after each thing that is made, for tests that interrupt there. */
+  readonly onStep?: (name: string) => void
+}
+
+/** The files of all labs: one directory each. */
+export interface LabState {
+  /** Names of labs that have a directory, with or without anything in it. */
+  labs(): readonly string[]
+  /** Path of the directory, for what a person is told. */
+  directory(lab: string): string
+  read(lab: string, file: string): string | undefined
+  /** Whole or not at all, and on disk before the call returns; makes the directory. */
+  write(lab: string, file: string, text: string): void
+  /** Removes the directory and all in it; one that is not there is fine. */
+  remove(lab: string): void
+  /** Holds a name across all processes of the machine until closed or dead; undefined while another does. */
+  lock(name: string): Closable | undefined
+}
+
+/** The programs of a lab: its store, and an agent a node. */
+export interface LabPrograms {
+  /** Starts the store; answers at once. */
+  startStore(lab: string): void
+  /** Starts the agent of a node inside the node's namespace; answers at once. */
+  startAgent(lab: string, node: string, namespace: string): void
+  /** Waits until the store answers. Errors: UserError with the end of its log when it died or is late. */
+  openStore(lab: string): Promise<Store>
+  /** Waits until the agent answers. Errors: as openStore. */
+  openAgent(lab: string, node: string): Promise<LabAgent>
+  /** Programs of the lab that run, those included that a killed `up` left behind. */
+  running(lab: string): readonly RunningProgram[]
+  /** Ends all programs of the lab at once and waits until they are gone; answers how many there were. */
+  endAll(lab: string): Promise<number>
+}
+
+export interface RunningProgram {
+  readonly pid: number
+  /** "store", "agent server01", or the command line of what a person runs inside. */
+  readonly what: string
+}
+
+/** Requests to one node's agent. */
+export interface LabAgent {
+  /** Errors: those of RpcClient.call. */
+  call(method: string, params: unknown, timeoutMilliseconds?: number): Promise<unknown>
+  close(): void
+}
