@@ -182,7 +182,10 @@ function portName(host: string, at: number, { nodes, routers }: Topology): strin
 }
 
 function podSteps(namespace: string): BuildStep[] {
-  return [{ do: 'namespace', namespace, role: 'pod' }]
+  return [
+    { do: 'namespace', namespace, role: 'pod' },
+    { do: 'up', namespace, name: 'lo' }, // what the plugin "loopback" does in a cluster
+  ]
 }
 
 function plannedNode(node: TopologyNode, { pools }: Topology, names: LabNames): PlannedNode {

@@ -1,0 +1,44 @@
+import { UserError } from '../lib/errors.ts'
+import { isKernelError } from '../kernel/kernel.ts'
+import { readJournal } from './journal.ts'
+import type { LabPorts } from './lab-ports.ts'
+
+export interface Removed {
+  readonly programs: number
+  readonly namespaces: number
+}
+
+/**
+ * Removes a lab wherever its building stopped: programs first, so that none makes anything new, then
+ * namespaces, with which links and routes go, then files. Doing it again finds nothing and is fine.
+ * Errors: UserError while another process builds or removes it.
+ */
+export async function labDown(lab: string, ports: LabPorts): Promise<Removed> {
+  const lock = ports.state.lock(lab)
+  if (lock === undefined) {
+    throw new UserError(`Lab ${lab} is being built or removed by another process`)
+  }
+  try {
+    return await dismantle(lab, ports)
+  } finally {
+    lock.close()
+  }
+}
+
+/** {@link labDown} for one who holds the lock. */
+export async function dismantle(lab: string, ports: LabPorts): Promise<Removed> {
+  const { state, programs, machine } = ports
+  const journal = readJournal(state, lab)
+  const ended = await programs.endAll(lab)
+  let namespaces = 0
+  for (const namespace of (journal?.namespaces ?? []).toReversed()) {
+    try {
+      machine.deleteNamespace(namespace)
+      namespaces++
+    } catch (thrown) {
+      if (!isKernelError(thrown, 'ENOENT')) throw thrown
+    }
+  }
+  state.remove(lab)
+  return { programs: ended, namespaces }
+}

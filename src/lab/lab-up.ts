@@ -1,0 +1,193 @@
+import { sleep } from '../lib/clock.ts'
+import { messageOf, UserError } from '../lib/errors.ts'
+import type { Closable } from '../lib/closable.ts'
+import { attachPods } from './attach-pods.ts'
+import { awaitRoutes, RoutesMissing } from './await-routes.ts'
+import { Builder } from './build.ts'
+import { type Journal, journalOf, readJournal, writeJournal } from './journal.ts'
+import { dismantle } from './lab-down.ts'
+import { chooseNames } from './lab-names.ts'
+import type { LabAgent, LabPorts } from './lab-ports.ts'
+import { type LabPlan, namespacesOf, planLab } from './plan.ts'
+import { seedStore } from './seed-store.ts'
+import type { Topology } from './topology-schema.ts'
+
+export interface LabUpOptions {
+  readonly topology: Topology
+  /** The name of the lab. */
+  readonly name: string
+  /** Text of the topology file, kept beside the journal. */
+  readonly text: string
+  /** Ends the building; what was made is unmade. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Builds a lab and answers when every node has a route to every block. The order of things:
+ *
+ *     journal, store starts, namespaces and cables, agents start      (programs start side by side)
+ *     resources and blocks into the store                             (as soon as it answers)
+ *     a CNI ADD for each pod                                          (as soon as its node's agent does)
+ *     routes to every block on every node                             (BGP has done its work)
+ *
+ * Whatever fails on the way is undone before the error is thrown, except when only routes are missing:
+ * then the lab stays, to be looked at. Errors: UserError.
+ */
+export async function labUp(options: LabUpOptions, ports: LabPorts): Promise<Journal> {
+  const { name } = options
+  const lock = ports.state.lock(name)
+  if (lock === undefined) {
+    throw new UserError(`Lab ${name} is being built or removed by another process`)
+  }
+  try {
+    if (ports.state.labs().includes(name)) {
+      throw new UserError(
+        `Lab ${name} is up already, or was left half built; remove it with: tortie lab down ${name}`,
+      )
+    }
+    const { plan, journal } = await reserve(options, ports)
+    ports.onStep?.('journal')
+    const made = new Set<string>()
+    try {
+      await build(plan, made, options, ports)
+    } catch (thrown) {
+      if (thrown instanceof RoutesMissing) {
+        throw new UserError(
+          `${thrown.message}\nLab ${name} stays up; see: tortie lab status ${name}`,
+        )
+      }
+      ports.progress('removing what was made')
+      // A namespace that somebody else made meanwhile under a name of ours is not ours to remove.
+      const namespaces = journal.namespaces.filter((namespace) => made.has(namespace))
+      writeJournal(ports.state, { ...journal, namespaces })
+      await dismantle(name, ports)
+      throw thrown instanceof UserError
+        ? thrown
+        : new UserError(`Lab ${name} could not be built: ${messageOf(thrown)}`, { cause: thrown })
+    }
+    return journal
+  } finally {
+    lock.close()
+  }
+}
+
+/** Longest that names are waited for; they are held only for as long as a journal takes to write. */
+const NAMES_MILLISECONDS_MAX = 5_000
+
+/**
+ * Decides what every namespace is called and writes the journal, alone on the machine, so that two labs
+ * that start at once do not choose the same names.
+ */
+async function reserve(
+  { topology, name, text }: LabUpOptions,
+  ports: LabPorts,
+): Promise<{ plan: LabPlan; journal: Journal }> {
+  const { state, machine, clock } = ports
+  const names = await lockNames(ports)
+  try {
+    const taken = new Set(machine.namespaces())
+    for (const lab of state.labs()) {
+      for (const namespace of readJournal(state, lab)?.namespaces ?? []) taken.add(namespace)
+    }
+    const chosen = chooseNames(name, topology, taken)
+    const plan = planLab(topology, chosen)
+    assertFree(namespacesOf(plan), taken)
+    const startedAt = new Date(clock.wallTime()).toISOString()
+    const journal = journalOf(plan, topology, chosen, startedAt)
+    writeJournal(state, journal)
+    state.write(name, 'topology.yaml', text)
+    return { plan, journal }
+  } finally {
+    names.close()
+  }
+}
+
+async function lockNames({ state, clock }: LabPorts): Promise<Closable> {
+  const deadline = clock.now() + NAMES_MILLISECONDS_MAX
+  for (;;) {
+    const lock = state.lock('.names')
+    if (lock !== undefined) return lock
+    if (clock.now() > deadline) throw new UserError('Another lab is choosing its names; try again')
+    await sleep(clock, 10)
+  }
+}
+
+function assertFree(namespaces: readonly string[], taken: ReadonlySet<string>): void {
+  const seen = new Set<string>()
+  for (const namespace of namespaces) {
+    if (taken.has(namespace) || seen.has(namespace)) {
+      throw new UserError(
+        `A network namespace ${namespace} is there already; choose another name with --name`,
+      )
+    }
+    seen.add(namespace)
+  }
+}
+
+async function build(
+  plan: LabPlan,
+  made: Set<string>,
+  { signal }: LabUpOptions,
+  ports: LabPorts,
+): Promise<void> {
+  const { lab, nodes, pods } = plan
+  const { programs, progress, onStep } = ports
+  const agents = new Map<string, LabAgent>()
+  try {
+    programs.startStore(lab)
+    onStep?.('store started')
+    progress(`${plan.nodes.length} nodes, ${plan.pods.length} pods: namespaces and cables`)
+    makeNamespaces(plan, made, ports)
+    for (const { name, namespace } of nodes) {
+      programs.startAgent(lab, name, namespace)
+      onStep?.(`agent ${name} started`)
+    }
+    progress('store and agents are starting')
+    await alive(signal, seedStore(plan, ports))
+    onStep?.('store filled')
+    await alive(
+      signal,
+      Promise.all(
+        nodes.map(async ({ name }) => agents.set(name, await programs.openAgent(lab, name))),
+      ),
+    )
+    onStep?.('agents answer')
+    progress('attaching pods')
+    await alive(signal, attachPods(pods, agents, ports))
+    progress('waiting for routes')
+    await alive(signal, awaitRoutes(plan, ports))
+    onStep?.('routes')
+  } finally {
+    for (const agent of agents.values()) agent.close()
+  }
+}
+
+function makeNamespaces({ steps }: LabPlan, made: Set<string>, ports: LabPorts): void {
+  const builder = new Builder(ports.machine)
+  try {
+    for (const step of steps) {
+      builder.do(step)
+      if (step.do === 'namespace') made.add(step.namespace)
+      ports.onStep?.(`${step.do} ${step.namespace}`)
+    }
+  } finally {
+    builder.close()
+  }
+}
+
+/** `work`, unless the signal comes first. */
+async function alive<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (signal === undefined) return work
+  let onAbort = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = (): void => reject(new UserError('Interrupted', { exitCode: 130 }))
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort)
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    work.catch(() => {}) // whatever it comes to after an interruption
+  }
+}

@@ -1,0 +1,24 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { lockFile } from './file-lock.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'tortie-lock-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe.skipIf(process.platform !== 'linux')('a lock on a file', () => {
+  const path = join(folder, 'lock')
+
+  it('is had by one at a time, and leaves no file', () => {
+    const first = lockFile(path)
+    expect(first).toBeDefined()
+    expect(lockFile(path)).toBeUndefined()
+    first!.close()
+    first!.close()
+    expect(existsSync(path)).toBe(false)
+    const second = lockFile(path)
+    expect(second).toBeDefined()
+    second!.close()
+  })
+})
