@@ -28,6 +28,7 @@ export async function runProgram(
     .version(version, '-V, --version')
     .helpCommand('help [command]', 'the same as <command> --help')
     .addHelpText('after', NEXT)
+    .enablePositionalOptions() // so that `lab exec` can pass options on
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.out.write(text),
@@ -40,7 +41,7 @@ export async function runProgram(
   for (const entry of entries) {
     program.commandsGroup(`${entry.group}:`)
     const command = program.command(entry.name).summary(entry.summary).description(sentence(entry))
-    command.copyInheritedSettings(program)
+    command.enablePositionalOptions()
     if (entry.name === wanted) (await entry.load())(command, context)
   }
   try {

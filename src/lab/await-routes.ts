@@ -1,8 +1,9 @@
 import { sleep } from '../lib/clock.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Prefix } from '../net/prefix.ts'
-import type { LabPorts } from './lab-ports.ts'
-import type { LabPlan, PlannedNode } from './plan.ts'
+import { askStatus } from './agent-answer.ts'
+import type { LabAgent, LabPorts } from './lab-ports.ts'
+import type { PlannedNode } from './plan.ts'
 
 /** Longest that BGP may take: sessions that meet at a bad moment begin anew after some seconds. */
 const ROUTES_MILLISECONDS_MAX = 20_000
@@ -12,44 +13,80 @@ export class RoutesMissing extends Error {
   override readonly name = 'RoutesMissing'
 }
 
+interface Waiting {
+  readonly node: PlannedNode
+  readonly agent: LabAgent
+  readonly kernel: Kernel
+  blocks: readonly Prefix[]
+  /** What is missing, one sentence; undefined when nothing is. */
+  lacks: string | undefined
+}
+
 /**
- * Waits until every node's kernel has a route to every other node's block, which is what a ping between
- * any two pods needs. Errors: {@link RoutesMissing} that names them.
+ * Waits until every agent says that it is done and every kernel has a route to every other node's
+ * blocks, which is what a ping between any two pods needs. Errors: {@link RoutesMissing} that says what
+ * each node lacks.
  */
-export async function awaitRoutes({ nodes }: LabPlan, ports: LabPorts): Promise<void> {
+export async function awaitRoutes(
+  nodes: readonly PlannedNode[],
+  agents: ReadonlyMap<string, LabAgent>,
+  ports: LabPorts,
+): Promise<void> {
   const { clock, machine } = ports
   const deadline = clock.now() + ROUTES_MILLISECONDS_MAX
-  let waiting = nodes.map((node) => ({ node, kernel: machine.openNamespace(node.namespace) }))
-  const open = waiting
+  const all = nodes.map((node): Waiting => ({
+    node,
+    agent: agents.get(node.name)!,
+    kernel: machine.openNamespace(node.namespace),
+    blocks: [],
+    lacks: 'nothing is known of it yet',
+  }))
   try {
     for (;;) {
-      waiting = waiting.filter(({ node, kernel }) => missing(node, nodes, kernel).length > 0)
-      if (waiting.length === 0) return
+      // Once more for all when none lacks anything: blocks that came late must be seen by everyone.
+      const late = all.filter(({ lacks }) => lacks !== undefined)
+      await Promise.all((late.length === 0 ? all : late).map((one) => look(one, all)))
+      const lacking = all.filter(({ lacks }) => lacks !== undefined)
+      if (lacking.length === 0 && late.length === 0) return
       if (clock.now() > deadline) {
-        const lines = waiting.map(({ node, kernel }) => {
-          const absent = missing(node, nodes, kernel)
-          return `${node.name} has no route to ${absent.join(', ')}`
-        })
-        throw new RoutesMissing(lines.join('\n'))
+        throw new RoutesMissing(
+          lacking.map(({ node, lacks }) => `${node.name}: ${lacks}`).join('\n'),
+        )
       }
-      await sleep(clock, 10)
+      if (lacking.length > 0) await sleep(clock, 10)
     }
   } finally {
-    for (const { kernel } of open) kernel.close()
+    for (const { kernel } of all) kernel.close()
+  }
+}
+
+async function look(one: Waiting, all: readonly Waiting[]): Promise<void> {
+  const status = await askStatus(one.agent)
+  one.blocks = status.blocks
+  const missing = missingBlocks(one, all)
+  if (status.notReady !== undefined) one.lacks = status.notReady
+  else if (missing.length > 0) one.lacks = `no route to ${missing.join(', ')}`
+  else {
+    const idle = status.neighbors.filter(({ state }) => state !== 'Established')
+    if (status.converged) one.lacks = undefined
+    else if (idle.length === 0) one.lacks = 'routes are not all heard or installed'
+    else one.lacks = idle.map(({ address, state }) => `session to ${address} ${state}`).join(', ')
   }
 }
 
 /** Blocks of other nodes to which this one has no way. */
-function missing(node: PlannedNode, nodes: readonly PlannedNode[], kernel: Kernel): string[] {
+function missingBlocks({ node, kernel }: Waiting, all: readonly Waiting[]): string[] {
   const present = new Set<Prefix>(
     kernel
       .routes({ family: 4 })
       .filter(({ type }) => type === 'unicast')
       .map(({ destination }) => destination),
   )
-  return nodes.flatMap(({ name, block }) =>
-    name === node.name || block === undefined || present.has(block.cidr)
-      ? []
-      : [`${block.cidr} (${name})`],
-  )
+  return all
+    .filter((other) => other.node !== node)
+    .flatMap((other) =>
+      other.blocks
+        .filter((block) => !present.has(block))
+        .map((block) => `${block} (${other.node.name})`),
+    )
 }

@@ -41,10 +41,10 @@ export interface LabPrograms {
   startStore(lab: string): void
   /** Starts the agent of a node inside the node's namespace; answers at once. */
   startAgent(lab: string, node: string, namespace: string): void
-  /** Waits until the store answers. Errors: UserError with the end of its log when it died or is late. */
-  openStore(lab: string): Promise<Store>
-  /** Waits until the agent answers. Errors: as openStore. */
-  openAgent(lab: string, node: string): Promise<LabAgent>
+  /** As openAgent. Errors: UserError with the end of its log when it died or is late. */
+  openStore(lab: string, options?: { readonly wait: boolean }): Promise<Store>
+  /** Waits until the agent answers, or, with `wait: false`, asks once. Errors: as openStore. */
+  openAgent(lab: string, node: string, options?: { readonly wait: boolean }): Promise<LabAgent>
   /** Programs of the lab that run, those included that a killed `up` left behind. */
   running(lab: string): readonly RunningProgram[]
   /** Ends all programs of the lab at once and waits until they are gone; answers how many there were. */

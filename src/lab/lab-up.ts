@@ -155,7 +155,7 @@ async function build(
     progress('attaching pods')
     await alive(signal, attachPods(pods, agents, ports))
     progress('waiting for routes')
-    await alive(signal, awaitRoutes(plan, ports))
+    await alive(signal, awaitRoutes(nodes, agents, ports))
     onStep?.('routes')
   } finally {
     for (const agent of agents.values()) agent.close()

@@ -1,7 +1,6 @@
 import type { Draft } from '../model/resource.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import type { InterfaceAddress, Prefix } from '../net/prefix.ts'
-import { tunnelAddressOf } from './check-topology.ts'
 import type { LabNames } from './lab-names.ts'
 import type {
   Topology,
@@ -73,8 +72,6 @@ export interface PlannedNode {
   readonly namespace: string
   /** Where the other nodes' agents reach this one. */
   readonly address: InterfaceAddress
-  /** The block that it starts with, and the address of tunl0 in it. */
-  readonly block?: { readonly cidr: Prefix; readonly tunnelAddress?: IpAddress }
 }
 
 export interface PlannedPod {
@@ -102,7 +99,11 @@ export function planLab(topology: Topology, names: LabNames): LabPlan {
       ...topology.pods.flatMap((pod) => podSteps(names.pod(pod))),
     ],
     resources: resources(topology),
-    nodes: topology.nodes.map((node) => plannedNode(node, topology, names)),
+    nodes: topology.nodes.map((node) => ({
+      name: node.name,
+      namespace: names.host(node.name),
+      address: nodeAddress(node),
+    })),
     pods: topology.pods.map((pod) => plannedPod(pod, names)),
   }
 }
@@ -186,17 +187,6 @@ function podSteps(namespace: string): BuildStep[] {
     { do: 'namespace', namespace, role: 'pod' },
     { do: 'up', namespace, name: 'lo' }, // what the plugin "loopback" does in a cluster
   ]
-}
-
-function plannedNode(node: TopologyNode, { pools }: Topology, names: LabNames): PlannedNode {
-  const own = { name: node.name, namespace: names.host(node.name), address: nodeAddress(node) }
-  if (node.podCIDR === undefined) return own
-  const tunnels = pools.some(({ ipipMode }) => ipipMode !== 'Never')
-  const block = { cidr: node.podCIDR }
-  return {
-    ...own,
-    block: tunnels ? { ...block, tunnelAddress: tunnelAddressOf(node.podCIDR) } : block,
-  }
 }
 
 function nodeAddress({ interfaces }: TopologyNode): InterfaceAddress {

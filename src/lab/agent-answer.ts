@@ -1,0 +1,18 @@
+import type { Prefix } from '../net/prefix.ts'
+import type { LabAgent } from './lab-ports.ts'
+
+/** What the lab reads of an agent's answer to `status`. */
+export interface AgentAnswer {
+  /** Why pods cannot be attached now; absent when they can. */
+  readonly notReady?: string
+  readonly blocks: readonly Prefix[]
+  readonly pods: number
+  readonly neighbors: readonly { readonly address: string; readonly state: string }[]
+  /** All sessions are up and heard out, and all routes are in the kernel. */
+  readonly converged: boolean
+}
+
+/** Errors: those of RpcClient.call. */
+export async function askStatus(agent: LabAgent): Promise<AgentAnswer> {
+  return (await agent.call('status', {})) as AgentAnswer
+}

@@ -1,0 +1,73 @@
+import { table } from '../lib/table.ts'
+import type { WorkloadEndpoint } from '../model/resource.ts'
+import type { Journal } from './journal.ts'
+import type { LabStatus, NodeStatus } from './lab-status.ts'
+
+/** What a person wants to see of a lab: its nodes, and its pods with addresses and interfaces. */
+export function renderLab({ journal, nodes, endpoints }: LabStatus): string {
+  if (journal === undefined) return ''
+  const text = [table(nodeRows(nodes))]
+  if (journal.pods.length > 0) text.push(table(podRows(journal, endpoints)))
+  return text.join('\n')
+}
+
+function nodeRows(nodes: readonly NodeStatus[]): string[][] {
+  return withNamespaces(
+    ['NODE', 'ADDRESS', 'BLOCK', 'PODS', 'BGP', 'AGENT'],
+    nodes.map(({ name, namespace, address, agent }) => ({
+      own: name,
+      namespace,
+      cells:
+        'error' in agent
+          ? [name, address, '-', '-', '-', agent.error]
+          : [
+              name,
+              address,
+              agent.blocks.join(',') || '-',
+              String(agent.pods),
+              sessions(agent.neighbors),
+              agent.notReady ?? (agent.converged ? 'ready' : 'working'),
+            ],
+    })),
+  )
+}
+
+/** "2/2 up" */
+function sessions(neighbors: readonly { readonly state: string }[]): string {
+  const up = neighbors.filter(({ state }) => state === 'Established').length
+  return `${up}/${neighbors.length} up`
+}
+
+function podRows(journal: Journal, endpoints: readonly WorkloadEndpoint[]): string[][] {
+  return withNamespaces(
+    ['NAMESPACE', 'POD', 'NODE', 'ADDRESS', 'INTERFACE'],
+    journal.pods.map((pod) => {
+      const endpoint = endpoints.find(
+        ({ metadata, spec }) => metadata.namespace === pod.namespace && spec.pod === pod.name,
+      )
+      const addresses = (endpoint?.spec.ipNetworks ?? []).map((one) => one.split('/')[0]!)
+      return {
+        own: pod.name,
+        namespace: pod.netns,
+        cells: [
+          pod.namespace,
+          pod.name,
+          pod.node,
+          addresses.join(',') || '-',
+          endpoint?.spec.interfaceName ?? '-',
+        ],
+      }
+    }),
+  )
+}
+
+/** A column with the names for `ip netns exec`, where these are not simply the names. */
+function withNamespaces(
+  header: readonly string[],
+  rows: readonly { own: string; namespace: string; cells: readonly string[] }[],
+): string[][] {
+  const plain = rows.every(({ own, namespace }) => own === namespace)
+  return plain
+    ? [[...header], ...rows.map(({ cells }) => [...cells])]
+    : [[...header, 'NETNS'], ...rows.map(({ cells, namespace }) => [...cells, namespace])]
+}
