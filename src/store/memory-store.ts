@@ -141,9 +141,11 @@ export class MemoryStore implements Store {
   #apply(operation: Operation, revision: number): readonly WatchEvent[] {
     if ('delete' in operation) {
       const key = operation.delete
-      if (!this.#rows.delete(key)) return []
+      const previous = this.#rows.get(key)
+      if (previous === undefined) return []
+      this.#rows.delete(key)
       this.#keys.splice(this.#indexOf(key), 1)
-      return [{ kind: 'delete', key, modRevision: revision }]
+      return [{ kind: 'delete', key, modRevision: revision, previous }]
     }
     const key = operation.put
     const before = this.#rows.get(key)
@@ -156,7 +158,7 @@ export class MemoryStore implements Store {
       version: (before?.version ?? 0) + 1,
     }
     this.#rows.set(key, row)
-    return [{ kind: 'put', row }]
+    return [{ kind: 'put', row, previous: before }]
   }
 
   /** Index of the first key that is not before `key`. */

@@ -56,8 +56,14 @@ export interface TransactionResult {
 }
 
 export type WatchEvent =
-  | { readonly kind: 'put'; readonly row: Row }
-  | { readonly kind: 'delete'; readonly key: string; readonly modRevision: number }
+  | { readonly kind: 'put'; readonly row: Row; readonly previous?: Row | undefined }
+  | {
+      readonly kind: 'delete'
+      readonly key: string
+      readonly modRevision: number
+      /** The row as it was, where the store tells. */
+      readonly previous?: Row | undefined
+    }
 
 export interface WatchHandlers {
   /** All events of one revision together. */
