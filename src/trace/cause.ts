@@ -79,6 +79,7 @@ export interface CauseFacts {
   'no-answer': { readonly pod: string }
   'icmp-error': { readonly text: string; readonly sender: IpAddress }
   'checksum-wrong': { readonly link: string }
+  'other-way': { readonly expected: string; readonly actual: string }
   'source-changed': { readonly before: IpAddress; readonly after: IpAddress }
 }
 

@@ -272,8 +272,8 @@ describe('what stops a packet by the tables', () => {
           '10.211.1.0/24 dev calib99e709bd2c scope link',
         ]),
       },
-      'neighbor-failed',
-      { node: 'server01' },
+      'wrong-pod',
+      { node: 'server01', netns: 'kube-system/coredns-777d78ff6f-6sjt5' },
     ],
     [
       'an address that the pod has not got',

@@ -194,9 +194,20 @@ export class Walk {
     if (isTunnel(link)) return this.#encapsulate(view, exit)
     const far = this.#farEnd(view, link, nextHop)
     const fault = neighborFault(view, link, nextHop, far)
-    if (fault !== undefined) throw new Ended({ kind: 'dropped', fault })
+    if (fault !== undefined) throw this.#unanswered(fault, far?.view)
     this.#hop(view, link, 'out', exit)
     return this.#cross(view, exit, far)
+  }
+
+  /** A pod that does not answer for an address that is not its own was the wrong one to ask. */
+  #unanswered(fault: Fault, view: NamespaceView | undefined): Ended {
+    const { destination } = this.#request
+    const isStranger =
+      fault.cause === 'address-missing' &&
+      view !== undefined &&
+      this.#topology.registeredPod(destination)?.pod !== view.netns
+    if (!isStranger) return new Ended({ kind: 'dropped', fault })
+    return dropped('wrong-pod', view, fault.place.link, { pod: view.netns, destination })
   }
 
   #checkSize(view: NamespaceView, link: Link): void {

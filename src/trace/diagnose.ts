@@ -1,0 +1,251 @@
+import { CATALOGUE, type CatalogueRow } from './catalogue.ts'
+import type { Fault } from './cause.ts'
+import type { TracedHop, TracedLeg } from './correlate.ts'
+import type { NamespaceView } from './namespace-view.ts'
+import type { Netns } from './node-access.ts'
+import type { NodeCounters, Observation } from './observe.ts'
+import { errorText } from './observed-packet.ts'
+import { placeOf } from './place.ts'
+import type { Prediction } from './prediction.ts'
+import type { Topology } from './topology.ts'
+import type { Cause } from './verdict.ts'
+
+/** All that a diagnosis looks at, when a packet did not arrive. */
+export interface Symptoms {
+  /** The leg that failed; all before it arrived. */
+  readonly leg: TracedLeg
+  readonly observation: Observation
+  /** The tables as they were before the probe, and as they are now. */
+  readonly before: Topology
+  readonly after: Topology
+  /** The same walk over the tables as they are now. */
+  readonly predictedAfter: Prediction
+}
+
+type Found = { readonly fault: Fault; readonly confidence: Cause['confidence'] }
+
+/** Why the packet was lost, the most probable cause first. */
+export function diagnose(symptoms: Symptoms): readonly Cause[] {
+  const found = CHECKS.flatMap((check) => check(symptoms))
+  const order = ['certain', 'likely', 'possible']
+  const seen = new Set<string>()
+  return found
+    .toSorted((a, b) => order.indexOf(a.confidence) - order.indexOf(b.confidence))
+    .filter(({ fault }) => {
+      const key = `${fault.cause} ${fault.place.node} ${fault.place.netns}`
+      return !seen.has(key) && seen.add(key)
+    })
+    .map((each) => causeOf(each, symptoms))
+}
+
+/** The last hop that was seen, and the first one after it that should have been. */
+interface Gap {
+  readonly last: TracedHop | undefined
+  readonly missing: TracedHop | undefined
+}
+
+function gapOf({ hops }: TracedLeg): Gap {
+  const lastIndex = hops.findLastIndex(
+    ({ seen, predicted }) => seen.state === 'seen' && predicted !== undefined,
+  )
+  const missing = hops.slice(lastIndex + 1).find(({ predicted }) => predicted !== undefined)
+  return { last: hops[lastIndex], missing }
+}
+
+const CHECKS: readonly ((symptoms: Symptoms) => readonly Found[])[] = [
+  predictedFault,
+  faultOfNow,
+  refusedProbe,
+  errorsSeen,
+  otherWay,
+  changedSource,
+  wrongChecksum,
+  neighborOfNow,
+  lostBetween,
+  lostWithin,
+  unanswered,
+]
+
+/** The tables forbid it, and the packet was seen up to the place where they do. */
+function predictedFault({ leg }: Symptoms): readonly Found[] {
+  const { outcome } = leg.prediction
+  if (outcome.kind !== 'dropped') return []
+  const isAsPredicted = leg.firstMissing === undefined
+  return [{ fault: outcome.fault, confidence: isAsPredicted ? 'certain' : 'possible' }]
+}
+
+/** The tables have changed since, or show only now what the probe has made them show. */
+function faultOfNow({ leg, predictedAfter }: Symptoms): readonly Found[] {
+  const isNew =
+    leg.prediction.outcome.kind !== 'dropped' && predictedAfter.outcome.kind === 'dropped'
+  if (!isNew || predictedAfter.outcome.kind !== 'dropped') return []
+  return [{ fault: predictedAfter.outcome.fault, confidence: 'likely' }]
+}
+
+/** The source's kernel would not even send it. */
+function refusedProbe({ leg, observation, before }: Symptoms): readonly Found[] {
+  const answer = observation.probes.at(-1)
+  const first = leg.prediction.hops[0]
+  if (answer === undefined || answer.sent || first === undefined) return []
+  const view = before.view(first.node, first.netns)
+  if (view === undefined) return []
+  const facts = { destination: leg.prediction.destination, code: answer.code }
+  return [found('kernel-refuses', view, undefined, facts, 'likely')]
+}
+
+function errorsSeen({ leg, before }: Symptoms): readonly Found[] {
+  const { prediction } = leg
+  return leg.errors.flatMap((packet) => {
+    const view = before.holders(packet.source)[0]?.view ?? before.view(packet.node, packet.netns)
+    if (view === undefined || packet.error === undefined) return []
+    const text = `${errorText(packet.error)} for ${prediction.destination}`
+    return [found('icmp-error', view, undefined, { text, sender: packet.source }, 'likely')]
+  })
+}
+
+/** It left a node by an interface that nobody expected. */
+function otherWay({ leg, before }: Symptoms): readonly Found[] {
+  const { missing } = gapOf(leg)
+  if (missing === undefined || missing.direction !== 'out') return []
+  const stray = leg.hops.find(
+    (hop) =>
+      hop.predicted === undefined &&
+      hop.direction === 'out' &&
+      hop.node === missing.node &&
+      hop.netns === missing.netns,
+  )
+  const view = before.view(missing.node, missing.netns)
+  if (stray === undefined || view === undefined) return []
+  const facts = { expected: missing.link, actual: stray.link }
+  return [found('other-way', view, stray.link, facts, 'likely')]
+}
+
+function changedSource({ leg, before }: Symptoms): readonly Found[] {
+  for (const hop of leg.hops) {
+    if (hop.seen.state !== 'seen') continue
+    const { source } = hop.seen.packet
+    const view = before.view(hop.node, hop.netns)
+    if (source === leg.prediction.source || view === undefined) continue
+    const facts = { before: leg.prediction.source, after: source }
+    return [found('source-changed', view, hop.link, facts, 'likely')]
+  }
+  return []
+}
+
+function wrongChecksum({ leg, before }: Symptoms): readonly Found[] {
+  const { last } = gapOf(leg)
+  if (last?.seen.state !== 'seen' || last.seen.packet.checksumValid !== false) return []
+  const view = before.view(last.node, last.netns)
+  return view === undefined
+    ? []
+    : [found('checksum-wrong', view, last.link, { link: last.link }, 'likely')]
+}
+
+/** The neighbor that the missing hop needs has been asked for and has not answered. */
+function neighborOfNow({ leg, after }: Symptoms): readonly Found[] {
+  const { missing } = gapOf(leg)
+  const way = missing?.predicted?.way
+  if (missing === undefined || way === undefined || missing.direction !== 'out') return []
+  const view = after.view(missing.node, missing.netns)
+  const entry = view?.neighbor(missing.predicted!.linkIndex, way.nextHop)
+  if (view === undefined || (entry?.state !== 'failed' && entry?.state !== 'incomplete')) return []
+  const facts = { link: missing.link, address: way.nextHop, state: entry.state }
+  return [found('neighbor-failed', view, missing.link, facts, 'likely')]
+}
+
+/** Seen leaving one node and not arriving at the next. */
+function lostBetween({ leg, before }: Symptoms): readonly Found[] {
+  const { last, missing } = gapOf(leg)
+  if (last?.direction !== 'out' || missing?.direction !== 'in') return []
+  const view = before.view(last.node, last.netns)
+  if (last.node === missing.node || view === undefined) return []
+  const facts = {
+    from: `${last.node} ${last.link}`,
+    to: `${missing.node} ${missing.link}`,
+    encapsulated: last.seen.state === 'seen' && last.seen.packet.outer !== undefined,
+  }
+  return [found('underlay-drops', view, last.link, facts, 'likely')]
+}
+
+/** Seen coming into a namespace and not leaving it. */
+function lostWithin({ leg, before, observation }: Symptoms): readonly Found[] {
+  const { last, missing } = gapOf(leg)
+  const isWithin =
+    last?.direction === 'in' &&
+    missing !== undefined &&
+    last.node === missing.node &&
+    last.netns === missing.netns
+  const view = isWithin ? before.view(last.node, last.netns) : undefined
+  if (!isWithin || view === undefined) return []
+  const moved = counterDeltas(observation, last.node, last.netns)
+  const rpFiltered = moved.find(({ name }) => name === 'TcpExt.IPReversePathFilter')
+  if (rpFiltered !== undefined) {
+    const facts = {
+      link: last.link,
+      source: leg.prediction.source,
+      value: view.largerSetting('ipv4', last.link, 'rp_filter') ?? 1,
+      back: undefined,
+      setting: last.link,
+    }
+    return [found('rp-filter', view, last.link, facts, 'likely')]
+  }
+  const counter = moved.find(({ name }) => CATALOGUE.filtered.counters.includes(name))?.name
+  return [found('filtered', view, last.link, { arrived: last.link, counter }, 'likely')]
+}
+
+/** It arrived, and the answer never set out. */
+function unanswered({ leg, before }: Symptoms): readonly Found[] {
+  const { last, missing } = gapOf(leg)
+  const first = leg.prediction.hops[0]
+  if (leg.leg !== 'return' || last !== undefined || missing === undefined || first === undefined) {
+    return []
+  }
+  const view = before.view(first.node, first.netns)
+  if (view === undefined) return []
+  const setting = 'ipv4.icmp_echo_ignore_all'
+  if (view.sysctl(setting) === 1) {
+    return [found('echo-ignored', view, undefined, { sysctl: setting }, 'certain')]
+  }
+  const pod = first.netns === 'host' ? first.node : first.netns
+  return [found('no-answer', view, undefined, { pod }, 'possible')]
+}
+
+function found<Name extends Fault['cause']>(
+  cause: Name,
+  view: NamespaceView,
+  link: string | undefined,
+  facts: Fault<Name>['facts'],
+  confidence: Cause['confidence'],
+): Found {
+  return { fault: { cause, place: placeOf(view, link), facts } as Fault, confidence }
+}
+
+/** What a person is told of a fault: the catalogue's row, with the counters that moved. */
+function causeOf({ fault, confidence }: Found, { observation }: Symptoms): Cause {
+  const row = CATALOGUE[fault.cause] as CatalogueRow<Fault['facts']>
+  const { node, netns } = fault.place
+  const counters = counterDeltas(observation, node, netns)
+    .filter(({ name }) => row.counters.includes(name))
+    .map(({ name, delta }) => `${name} of ${node} went up by ${delta} during the trace`)
+  return {
+    name: fault.cause,
+    class: row.class,
+    confidence,
+    sentence: row.sentence(fault.facts, fault.place),
+    evidence: [...row.evidence(fault.facts, fault.place), ...counters],
+    mend: row.mend(fault.facts, fault.place),
+  }
+}
+
+function counterDeltas(
+  { countersBefore, countersAfter }: Observation,
+  node: string,
+  netns: Netns,
+): readonly { readonly name: string; readonly delta: number }[] {
+  const isHere = (each: NodeCounters): boolean => each.node === node && each.netns === netns
+  const before = countersBefore.find(isHere)?.counters ?? {}
+  const after = countersAfter.find(isHere)?.counters ?? {}
+  return Object.entries(after)
+    .map(([name, value]) => ({ name, delta: value - (before[name] ?? 0) }))
+    .filter(({ delta }) => delta > 0)
+}
