@@ -49,7 +49,11 @@ export class GeneratorSession {
     socket.on('error', (error) => {
       this.lastFailure = error.message
     })
+    // A full listen queue drops the last part of the handshake: we are connected and nobody is there.
+    const unanswered = setTimeout(() => socket.destroy(), 1000 + Math.random() * 1000)
+    socket.once('data', () => clearTimeout(unanswered))
     socket.on('close', () => {
+      clearTimeout(unanswered)
       if (this.#ended) return
       if (this.#up) this.#options.onLost(this.lastFailure)
       else setTimeout(() => this.#try(), 200)

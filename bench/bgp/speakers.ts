@@ -107,9 +107,11 @@ function openbgpd(
     'fib-update no',
     'allow from any',
   ]
-  for (const neighbor of neighbors) {
-    lines.push(`neighbor ${neighbor.address} { remote-as ${neighbor.as}`, 'passive', '}')
-    lines.push(`${neighbor.receives ? 'allow' : 'deny'} to ${neighbor.address}`)
+  for (const { address: peer, as } of neighbors) {
+    lines.push(`neighbor ${peer} {`, `remote-as ${as}`, 'passive', '}')
+  }
+  for (const { address: peer, receives } of neighbors) {
+    lines.push(`${receives ? 'allow' : 'deny'} to ${peer}`)
   }
   const file = write(folder, 'bgpd.conf', `${lines.join('\n')}\n`)
   const home = join(folder, 'empty')
