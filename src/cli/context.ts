@@ -2,6 +2,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import type { Resources } from '../store/resources.ts'
 import type { Store } from '../store/store.ts'
 
 /**
@@ -20,6 +21,8 @@ export interface CommandContext {
   readText(path: string): Promise<string>
   /** The datastore of a lab or of ETCD_ENDPOINTS. Errors: UserError when there is none to be found. */
   openStore(target: ClusterTarget): Promise<Store>
+  /** The resources in {@link openStore}'s store. */
+  openResources(target: ClusterTarget): Promise<OpenResources>
   /** The agents of a lab's nodes, all of them or those named; each answers while its node's does. */
   openAgents(target: ClusterTarget, nodes?: readonly string[]): Promise<Agents>
   /** The kernel of this process's namespace, or of the one named. Errors: UserError without Linux. */
@@ -40,6 +43,11 @@ export interface Output {
 /** Which cluster a command is about: the lab named, else the only lab that is up, else ETCD_ENDPOINTS. */
 export interface ClusterTarget {
   readonly lab?: string | undefined
+}
+
+export interface OpenResources {
+  readonly resources: Resources
+  close(): void
 }
 
 /** Connections to the agents of some nodes. */

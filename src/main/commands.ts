@@ -8,4 +8,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: 'Lab',
     load: async () => (await import('./lab-command.ts')).defineLab,
   },
+  {
+    name: 'get',
+    summary: 'resources of the cluster: node, workloadendpoint, ippool and the others',
+    group: 'Look',
+    load: async () => (await import('../cli/get.ts')).defineGet,
+  },
 ]

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { CommandContext, Output } from '../cli/context.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
+import { type Log, silentLog } from '../lib/log.ts'
 import { systemClock } from '../platform/node/clock.ts'
 import { systemRandom } from '../platform/node/random.ts'
 
@@ -19,9 +20,26 @@ export function processContext(): CommandContext & { readonly exitCode: number }
       return createLog({ level, name })
     },
     readText: (path) => Promise.resolve(readText(path)),
-    openStore: () => Promise.reject(new UserError('No datastore: this build has no client yet')),
-    openAgents: () => Promise.reject(new UserError('No lab is up. Start one: tortie lab up seed')),
-    openKernel: () => Promise.reject(new UserError('This build has no Linux kernel port yet')),
+    async openStore(target) {
+      const { openTargetStore } = await import('./cluster-access.ts')
+      return openTargetStore(target, process.env)
+    },
+    async openResources(target) {
+      const { openTargetStore } = await import('./cluster-access.ts')
+      const { Resources } = await import('../store/resources.ts')
+      const store = await openTargetStore(target, process.env)
+      const ports = { clock: systemClock, random: systemRandom, log: warnings }
+      return { resources: new Resources({ store, ...ports }), close: () => store.close() }
+    },
+    async openAgents(target, nodes) {
+      const { openTargetAgents } = await import('./cluster-access.ts')
+      return openTargetAgents(target, process.env, nodes)
+    },
+    async openKernel(namespace) {
+      if (process.platform !== 'linux') throw new UserError('This needs Linux')
+      const { createLinuxMachine } = await import('../platform/linux/machine.ts')
+      return createLinuxMachine().openNamespace(namespace ?? '/proc/self/ns/net')
+    },
     untilStopped: () =>
       new Promise((resolve) => {
         for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve(name))
@@ -33,6 +51,16 @@ export function processContext(): CommandContext & { readonly exitCode: number }
       return exitCode
     },
   }
+}
+
+/** What a command that a person typed has to say besides its result: warnings, as plain lines. */
+const warnings: Log = {
+  ...silentLog,
+  warn: (message, fields) =>
+    void process.stderr.write(`tortie: ${message} ${JSON.stringify(fields ?? {})}\n`),
+  error: (message, fields) =>
+    void process.stderr.write(`tortie: ${message} ${JSON.stringify(fields ?? {})}\n`),
+  child: () => warnings,
 }
 
 function output(stream: NodeJS.WriteStream): Output {

@@ -28,6 +28,7 @@ export function testContext(overrides: Partial<CommandContext> = {}): TestContex
     openLog: () => Promise.resolve(silentLog),
     readText: absent('a file'),
     openStore: absent('a store'),
+    openResources: absent('a store'),
     openAgents: absent('an agent'),
     openKernel: absent('a kernel'),
     untilStopped: () => new Promise(() => {}),

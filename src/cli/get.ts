@@ -1,0 +1,134 @@
+import { Option } from '@commander-js/extra-typings'
+import { closest } from '../lib/closest.ts'
+import { UserError } from '../lib/errors.ts'
+import { ALL_KINDS, findKind, KINDS } from '../model/kinds.ts'
+import type { Kind, Resource, ResourceOf } from '../model/resource.ts'
+import { ResourceDoesNotExist } from '../store/resource-errors.ts'
+import type { Resources } from '../store/resources.ts'
+import type { DefineCommand } from './command-entry.ts'
+import { FORMS, type Form, printResources } from './print-resources.ts'
+
+interface GetOptions {
+  readonly namespace?: string | undefined
+  readonly allNamespaces?: true | undefined
+  readonly output?: string | undefined
+  readonly lab?: string | undefined
+}
+
+/** `tortie get`: resources as calicoctl prints them. */
+export const defineGet: DefineCommand = (command, context) => {
+  command
+    .argument('<kind>', ALL_KINDS.map((kind) => kind.toLowerCase()).join(', '))
+    .argument('[names...]', 'of the resources; all of the kind when absent')
+    .addOption(new Option('-n, --namespace <name>', 'of namespaced kinds (default: "default")'))
+    .option('-A, --all-namespaces', 'of namespaced kinds')
+    .addOption(new Option('-a').implies({ allNamespaces: true }).hideHelp()) // calicoctl has it too
+    .option('-o, --output <form>', FORMS.join(', '), 'ps')
+    .option('--lab <name>', 'the only lab that is up when absent, else ETCD_ENDPOINTS')
+    .addHelpText('after', EXAMPLES)
+    .action(async (word, names, options) => {
+      const kind = kindOf(word)
+      const form = formOf(options.output)
+      checkNamespace(kind, options)
+      const { resources, close } = await context.openResources({ lab: options.lab })
+      try {
+        const found = await find(resources, kind, names, options)
+        const asNumber = kind === 'Node' && form === 'wide' ? await defaultAs(resources) : undefined
+        const one = names.length === 1
+        const namespaceColumn = options.namespace !== undefined || options.allNamespaces === true
+        context.out.write(
+          printResources(kind, found, { form, one, namespaceColumn, defaultAsNumber: asNumber }),
+        )
+      } finally {
+        close()
+      }
+    })
+}
+
+const EXAMPLES = `
+Examples:
+  tortie get node -o wide
+  tortie get workloadendpoint -A
+  tortie get workloadendpoint server01-k8s-network--5z4qp-eth0 -n default -o yaml
+`
+
+function kindOf(word: string): Kind {
+  const kind = findKind(word)
+  if (kind !== undefined) return kind
+  const words = ALL_KINDS.flatMap((one) => [one, KINDS[one].plural, ...KINDS[one].aliases])
+  const near = closest(word, words)
+  const hint =
+    near === undefined
+      ? `expected one of ${ALL_KINDS.map((one) => one.toLowerCase()).join(', ')}`
+      : `did you mean ${near.toLowerCase()}?`
+  throw new UserError(`resource type '${word}' is not supported; ${hint}`)
+}
+
+function formOf(word: string): Form {
+  const form = FORMS.find((one) => one === word.toLowerCase())
+  if (form !== undefined) return form
+  const near = closest(word, FORMS)
+  const hint = near === undefined ? `expected one of ${FORMS.join(', ')}` : `did you mean ${near}?`
+  throw new UserError(`unrecognized output format '${word}'; ${hint}`)
+}
+
+function checkNamespace(kind: Kind, { namespace, allNamespaces }: GetOptions): void {
+  if (namespace !== undefined && allNamespaces === true) {
+    throw new UserError('cannot use both --namespace and --all-namespaces flags at the same time')
+  }
+  if (namespace !== undefined && !KINDS[kind].namespaced) {
+    throw new UserError(
+      `namespace should not be specified for a non-namespaced resource. ${kind} is not a namespaced resource`,
+    )
+  }
+}
+
+/** The resources asked for, in calicoctl's order: of key, or of the names. Errors: UserError if one is missing. */
+async function find<K extends Kind>(
+  resources: Resources,
+  kind: K,
+  names: readonly string[],
+  { namespace, allNamespaces }: GetOptions,
+): Promise<readonly ResourceOf<K>[]> {
+  if (names.length === 0) {
+    return resources.list(kind, allNamespaces === true ? {} : { namespace: namespace ?? 'default' })
+  }
+  if (allNamespaces === true) {
+    throw new UserError('a name is of one namespace: use --namespace instead of --all-namespaces')
+  }
+  return Promise.all(
+    names.map(async (name) => {
+      try {
+        return await resources.get(kind, name, namespace)
+      } catch (thrown) {
+        if (!(thrown instanceof ResourceDoesNotExist)) throw thrown
+        throw new UserError(await missing(resources, kind, name, namespace, thrown.message))
+      }
+    }),
+  )
+}
+
+/** The store's own message, with the name that was perhaps meant. */
+async function missing(
+  resources: Resources,
+  kind: Kind,
+  name: string,
+  namespace: string | undefined,
+  message: string,
+): Promise<string> {
+  const all = await resources.list(kind, { namespace: namespace ?? 'default' })
+  const names = all.map((resource: Resource) => resource.metadata.name)
+  const pod = all.find(
+    (resource) => resource.kind === 'WorkloadEndpoint' && resource.spec.pod === name,
+  )
+  const near = pod?.metadata.name ?? closest(name, names)
+  return near === undefined ? message : `${message}; did you mean ${near}?`
+}
+
+async function defaultAs(resources: Resources): Promise<number | undefined> {
+  const configuration = await resources.find('BGPConfiguration', 'default')
+  return configuration?.spec.asNumber ?? DEFAULT_AS_NUMBER
+}
+
+/** Calico's, where nothing is configured. */
+const DEFAULT_AS_NUMBER = 64512

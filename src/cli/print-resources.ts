@@ -1,0 +1,85 @@
+import { stringify } from 'lossless-json'
+import { stringify as stringifyYaml } from 'yaml'
+import { alignedLines } from '../lib/table.ts'
+import { columnsOf } from '../model/columns.ts'
+import { KINDS } from '../model/kinds.ts'
+import { API_VERSION, type Kind, type Resource, type ResourceOf } from '../model/resource.ts'
+
+/** Forms of `-o`: calicoctl's ("ps" is its table), and kubectl's name. */
+export const FORMS = ['ps', 'wide', 'yaml', 'json', 'name'] as const
+export type Form = (typeof FORMS)[number]
+
+export interface PrintOptions {
+  readonly form: Form
+  /** One name was asked for: the object itself, not a list of it. */
+  readonly one: boolean
+  readonly namespaceColumn: boolean
+  readonly defaultAsNumber: number | undefined
+}
+
+/** Resources as text, as calicoctl prints them. */
+export function printResources<K extends Kind>(
+  kind: K,
+  resources: readonly ResourceOf<K>[],
+  options: PrintOptions,
+): string {
+  switch (options.form) {
+    case 'ps':
+    case 'wide':
+      return resourceTable(kind, resources, options)
+    case 'yaml':
+      return yamlText(document(kind, resources, options))
+    case 'json':
+      return `${stringify(document(kind, resources, options), undefined, 2)}\n`
+    case 'name':
+      return resources.map(({ metadata }) => `${kind.toLowerCase()}/${metadata.name}\n`).join('')
+  }
+}
+
+/** Every cell padded, the last too, and an empty line at the end: Go's tabwriter in calicoctl's settings. */
+function resourceTable<K extends Kind>(
+  kind: K,
+  resources: readonly ResourceOf<K>[],
+  { form, namespaceColumn, defaultAsNumber }: PrintOptions,
+): string {
+  const columns = columnsOf(kind, form === 'wide')
+  const withNamespace = namespaceColumn && KINDS[kind].namespaced
+  const namespace = ({ metadata }: Resource): string[] =>
+    withNamespace ? [metadata.namespace ?? ''] : []
+  const rows = [
+    [...(withNamespace ? ['NAMESPACE'] : []), ...columns.map(({ header }) => header)],
+    ...resources.map((resource) => [
+      ...namespace(resource as Resource),
+      ...columns.map((column) => column.value(resource, { defaultAsNumber })),
+    ]),
+  ]
+  return `${alignedLines(rows).join('\n')}\n\n`
+}
+
+function document<K extends Kind>(
+  kind: K,
+  resources: readonly ResourceOf<K>[],
+  { one }: PrintOptions,
+): unknown {
+  if (one && resources.length === 1) return resources[0]
+  return { kind: `${kind}List`, apiVersion: API_VERSION, metadata: {}, items: resources }
+}
+
+/**
+ * YAML as Go's library in calicoctl writes it: keys in order, sequences not indented, and quotes where
+ * YAML 1.1 would read something else than text, but none around timestamps.
+ */
+function yamlText(value: unknown): string {
+  return stringifyYaml(value, {
+    schema: 'yaml-1.1',
+    customTags: (tags) => tags.filter((tag) => tag !== 'timestamp' && !isTimestamp(tag)),
+    sortMapEntries: true,
+    indentSeq: false,
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+  })
+}
+
+function isTimestamp(tag: unknown): boolean {
+  return (tag as { tag?: unknown }).tag === 'tag:yaml.org,2002:timestamp'
+}
