@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest'
 const LEVEL: Readonly<Record<string, number>> = {
   lib: 0,
   net: 1,
+  'wire/bfd': 2,
   'wire/bgp': 2,
   'wire/netlink': 2,
   'wire/packet': 2,
