@@ -132,13 +132,13 @@ export interface Acknowledgement {
 /** The body of NLMSG_ERROR: errno, the request's header or all of it, and perhaps an explanation. */
 export function decodeError(message: Message): Acknowledgement {
   const { body, flags } = message
-  const errno = -i32.decode(body)
+  const errno = -i32.decode(body) || 0 // not -0
   const request = body.u32le()
   body.skip(NLMSG_HDRLEN - 4)
   if ((flags & NLM_F.explained) === 0) return { errno }
   // An acknowledgement of success copies the header alone, whether or not it says that it is capped.
   const copied = errno === 0 || (flags & NLM_F.capped) !== 0 ? 0 : request - NLMSG_HDRLEN
-  body.skip(Math.min((copied + 3) & ~3, body.remaining))
+  body.skip(Math.min(Math.ceil(Math.max(copied, 0) / 4) * 4, body.remaining))
   return { errno, ...explanation.decode(body) }
 }
 
@@ -146,6 +146,6 @@ export function decodeError(message: Message): Acknowledgement {
 export function decodeDone(message: Message): Acknowledgement {
   const { body, flags } = message
   if (body.remaining < 4) return { errno: 0 }
-  const errno = -i32.decode(body)
+  const errno = -i32.decode(body) || 0 // not -0
   return (flags & NLM_F.explained) === 0 ? { errno } : { errno, ...explanation.decode(body) }
 }
