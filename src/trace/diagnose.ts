@@ -7,6 +7,7 @@ import type { NodeCounters, Observation } from './observe.ts'
 import { errorText } from './observed-packet.ts'
 import { placeOf } from './place.ts'
 import type { Prediction } from './prediction.ts'
+import type { End } from './resolve-ends.ts'
 import type { Topology } from './topology.ts'
 import type { Cause } from './verdict.ts'
 
@@ -14,6 +15,8 @@ import type { Cause } from './verdict.ts'
 export interface Symptoms {
   /** The leg that failed; all before it arrived. */
   readonly leg: TracedLeg
+  /** Where that leg should end. */
+  readonly end: End
   readonly observation: Observation
   /** The tables as they were before the probe, and as they are now. */
   readonly before: Topology
@@ -53,6 +56,7 @@ function gapOf({ hops }: TracedLeg): Gap {
 }
 
 const CHECKS: readonly ((symptoms: Symptoms) => readonly Found[])[] = [
+  absentPod,
   predictedFault,
   faultOfNow,
   refusedProbe,
@@ -65,6 +69,14 @@ const CHECKS: readonly ((symptoms: Symptoms) => readonly Found[])[] = [
   lostWithin,
   unanswered,
 ]
+
+/** The datastore has a pod that its node has not. */
+function absentPod({ end, before }: Symptoms): readonly Found[] {
+  if (end.kind !== 'pod' || before.node(end.node) === undefined) return []
+  const view = before.view(end.node, 'host')
+  if (view === undefined || before.attachment(end.node, end.pod) !== undefined) return []
+  return [found('pod-not-running', view, undefined, { pod: end.pod }, 'certain')]
+}
 
 /** The tables forbid it, and the packet was seen up to the place where they do. */
 function predictedFault({ leg }: Symptoms): readonly Found[] {

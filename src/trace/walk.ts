@@ -187,9 +187,7 @@ export class Walk {
   #emit(view: NamespaceView, exit: Exit): Outcome {
     const { link, nextHop } = exit
     if (!link.up) throw dropped('link-down', view, link.name, { link: link.name })
-    if (!link.carrier && isWired(link)) {
-      throw dropped('no-carrier', view, link.name, { link: link.name })
-    }
+    if (!link.carrier && isWired(link)) throw this.#withoutCarrier(view, link)
     this.#checkSize(view, link)
     if (isTunnel(link)) return this.#encapsulate(view, exit)
     const far = this.#farEnd(view, link, nextHop)
@@ -197,6 +195,15 @@ export class Walk {
     if (fault !== undefined) throw this.#unanswered(fault, far?.view)
     this.#hop(view, link, 'out', exit)
     return this.#cross(view, exit, far)
+  }
+
+  /** A pair's end has no carrier while its other end is down: that one is the cause. */
+  #withoutCarrier(view: NamespaceView, link: Link): Ended {
+    const peer = this.#topology.peer(view, link)
+    if (peer === undefined || peer.link.up) {
+      return dropped('no-carrier', view, link.name, { link: link.name })
+    }
+    return dropped('link-down', peer.view, peer.link.name, { link: peer.link.name })
   }
 
   /** A pod that does not answer for an address that is not its own was the wrong one to ask. */
@@ -453,7 +460,7 @@ export function isTunnel(link: Link): boolean {
 }
 
 /** Links whose carrier is a cable's; a TUN device without a process has none and works. */
-function isWired(link: Link): boolean {
+export function isWired(link: Link): boolean {
   return link.macAddress !== undefined && link.kind !== 'loopback' && !isTunnel(link)
 }
 

@@ -20,14 +20,24 @@ interface Instruction {
 const LD_W_ABS = 0x20
 const LD_B_ABS = 0x30
 const LD_W_IND = 0x40
+const LD_B_IND = 0x50
 const LDX_B_MSH = 0xb1
 const JEQ = 0x15
+const JGE = 0x35
 const RET = 0x06
 const SKF_AD_PROTOCOL = 0xffff_f000
 const ETH_P_IP = 0x0800
 const ETH_P_IPV6 = 0x86dd
+const IPPROTO_ICMP = 1
 const IPPROTO_IPIP = 4
+const IPPROTO_ICMPV6 = 58
 const IPPROTO_IPV6 = 41
+/** Destination unreachable, time exceeded, parameter problem (RFC 792). */
+const ICMP_ERRORS = [3, 11, 12]
+/** ICMPv6 types below this are errors (RFC 4443 section 2.1). */
+const ICMPV6_INFORMATIONAL = 128
+const ICMP_HEADER_OCTETS = 8
+const IPV6_HEADER_OCTETS = 40
 const INSTRUCTION_OCTETS = 8
 
 const test = (k: number, ifTrue: string, ifFalse: string, label?: string): Instruction => ({
@@ -54,7 +64,8 @@ function anyPacket(): Instruction[] {
   return [test(ETH_P_IP, 'keep', 'not4'), test(ETH_P_IPV6, 'keep', 'drop', 'not4')]
 }
 
-function between({ addresses: [left, right] }: CaptureFilter): Instruction[] {
+function between(filter: CaptureFilter): Instruction[] {
+  const [left, right] = filter.addresses
   const family = familyOf(left)
   if (family !== familyOf(right)) {
     throw new RangeError(`Expected two addresses of one family, found ${left} and ${right}`)
@@ -62,28 +73,65 @@ function between({ addresses: [left, right] }: CaptureFilter): Instruction[] {
   const words = [wordsOf(left), wordsOf(right)] as const
   const inner = family === 4 ? IPPROTO_IPIP : IPPROTO_IPV6
   const isBare = family === 4 ? ETH_P_IP : ETH_P_IPV6
+  const errors = filter.icmpErrors === true
   return [
     test(isBare, 'bare:', 'outer?'),
-    ...pair('bare:', LD_W_ABS, words, family === 4 ? 'outer!' : 'drop'),
+    ...pair('bare:', LD_W_ABS, words, family === 4 ? 'outer!' : errors ? 'error6' : 'drop'),
+    ...(errors && family === 6 ? quotedInIcmpv6(words) : []),
     // The outer header is IPv4 in any case; the accumulator may hold an address by now.
     { code: LD_W_ABS, k: SKF_AD_PROTOCOL, label: 'outer?' },
     test(ETH_P_IP, 'outer!', 'drop'),
     { code: LD_B_ABS, k: 9, label: 'outer!' },
-    test(inner, 'length', 'drop'),
+    test(inner, 'length', errors && family === 4 ? 'error4' : 'drop'),
     { code: LDX_B_MSH, k: 0, label: 'length' },
     test(inner, 'inner:', 'drop'),
     ...pair('inner:', LD_W_IND, words, 'drop'),
+    ...(errors && family === 4 ? quotedInIcmp(words) : []),
   ]
 }
 
-/** Source and destination are the two addresses, in either order. */
+type Words = readonly [readonly number[], readonly number[]]
+
+/** An ICMP error whose quoted packet is between the two; the accumulator holds the protocol. */
+function quotedInIcmp(words: Words): Instruction[] {
+  const types = ICMP_ERRORS.flatMap((type, index) => [
+    test(
+      type,
+      'quoted:',
+      index === ICMP_ERRORS.length - 1 ? 'drop' : `type${index + 1}`,
+      `type${index}`,
+    ),
+  ])
+  return [
+    test(IPPROTO_ICMP, 'header', 'drop', 'error4'),
+    { code: LDX_B_MSH, k: 0, label: 'header' },
+    { code: LD_B_IND, k: 0 },
+    ...types,
+    ...pair('quoted:', LD_W_IND, words, 'drop', ICMP_HEADER_OCTETS),
+  ]
+}
+
+/** The same of ICMPv6 without extension headers. */
+function quotedInIcmpv6(words: Words): Instruction[] {
+  const quoted = IPV6_HEADER_OCTETS + ICMP_HEADER_OCTETS
+  return [
+    { code: LD_B_ABS, k: 6, label: 'error6' },
+    test(IPPROTO_ICMPV6, 'type6', 'drop'),
+    { code: LD_B_ABS, k: IPV6_HEADER_OCTETS, label: 'type6' },
+    { code: JGE, k: ICMPV6_INFORMATIONAL, ifTrue: 'drop', ifFalse: 'quoted6:' },
+    ...pair('quoted6:', LD_W_ABS, words, 'drop', quoted),
+  ]
+}
+
+/** Source and destination of the header at `headerAt` are the two addresses, in either order. */
 function pair(
   label: string,
   code: number,
-  [left, right]: readonly [readonly number[], readonly number[]],
+  [left, right]: Words,
   otherwise: string,
+  headerAt = 0,
 ): Instruction[] {
-  const source = left.length === 1 ? 12 : 8
+  const source = headerAt + (left.length === 1 ? 12 : 8)
   const destination = source + left.length * 4
   const run = (name: string, first: number, words: readonly number[], yes: string, no: string) =>
     words.flatMap((word, index) => {
