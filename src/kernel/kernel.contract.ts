@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ip, type IpAddress } from '../net/ip-address.ts'
+import { addressOctets, ip, type IpAddress } from '../net/ip-address.ts'
 import { mac } from '../net/mac-address.ts'
 import { prefix } from '../net/prefix.ts'
 import type { TcpConnection } from '../net/transport.ts'
@@ -746,6 +746,30 @@ export function kernelContract(
         )
       })
 
+      it('are IPv6 as well: resolved, forwarded and answered', async () => {
+        const { a, router, b } = line()
+        for (const [kernel, link, own] of [
+          [a, 'eth0', 'fd00:1::1'],
+          [router, 'to-a', 'fd00:1::fe'],
+          [router, 'to-b', 'fd00:2::fe'],
+          [b, 'eth0', 'fd00:2::1'],
+        ] as const) {
+          address(kernel, kernel.link(link)!, own, 64)
+        }
+        router.writeSysctl('ipv6.conf.all.forwarding', '1')
+        a.addRoute(unicast('fd00:2::/64', a.link('eth0')!, 'fd00:1::fe'))
+        b.addRoute(unicast('fd00:1::/64', b.link('eth0')!, 'fd00:2::fe'))
+        const near = record(a, a.link('eth0')!, ['fd00:1::1', 'fd00:2::1'])
+        const far = record(b, b.link('eth0')!, ['fd00:2::1', 'fd00:1::1'])
+        a.sendPacket(echoRequest6({ source: 'fd00:1::1', destination: 'fd00:2::1' }))
+        await until(() => near.packets.length >= 2, 'the answer')
+        expect(near.packets.map(describeIcmp6)).toEqual(['out request 64', 'in reply 63'])
+        expect(far.packets.map(describeIcmp6)).toEqual(['in request 63', 'out reply 64'])
+        expect(a.neighbors().find(of('fd00:1::fe'))?.macAddress).toBe(
+          router.link('to-a')!.macAddress,
+        )
+      })
+
       it('pass a bridge', async () => {
         const [hub, a, b] = [namespace('hub'), namespace('a'), namespace('b')]
         const bridge = hub.createLink({ kind: 'bridge', name: 'br0' })
@@ -978,6 +1002,18 @@ export function kernelContract(
         ).toThrow(/10\.99\.0\.1.*EADDRNOTAVAIL/)
       })
 
+      it('carries IPv6 as well', async () => {
+        const { a, b, left, right } = pair()
+        address(a, left, 'fd00:1::1', 64)
+        address(b, right, 'fd00:1::2', 64)
+        const [client, server] = [new Peer(), new Peer()]
+        b.tcp.listen({ family: 6, port: 179 }, (connection) => server.own(connection))
+        const remote = { address: ip('fd00:1::2'), port: 179 }
+        client.own(a.tcp.connect({ remote, source: ip('fd00:1::1') }, client))
+        await until(() => client.connected && server.connection !== undefined, 'the connection')
+        expect(server.connection?.remote.address).toBe('fd00:1::1')
+      })
+
       it('connects only with the same MD5 key', async () => {
         const { a, b } = pair()
         const server = new Peer()
@@ -1030,6 +1066,38 @@ export function kernelContract(
         expect(server.port).toBe(3784)
         client.close()
         server.close()
+      })
+
+      it('carries IPv6 datagrams as well', async () => {
+        const { a, b, left, right } = pair()
+        address(a, left, 'fd00:1::1', 64)
+        address(b, right, 'fd00:1::2', 64)
+        const received: string[] = []
+        b.udp.bind({ family: 6, port: 3784 }, ({ from, to, ttl, octets }) => {
+          received.push(`${from.address} ${to} ${ttl} ${new TextDecoder().decode(octets)}`)
+        })
+        const client = a.udp.bind({ family: 6, port: 49_152, ttl: 255 }, () => {})
+        client.send(text('control'), { address: ip('fd00:1::2'), port: 3784 })
+        await until(() => received.length > 0, 'the datagram')
+        expect(received).toEqual(['fd00:1::1 fd00:1::2 255 control'])
+      })
+
+      it('answers what was refused with silence', async () => {
+        const { a, b } = pair()
+        const received: string[] = []
+        const client = a.udp.bind({ family: 4, port: 49_152 }, ({ octets }) => {
+          received.push(new TextDecoder().decode(octets))
+        })
+        client.send(text('nobody'), { address: ip('10.1.0.2'), port: 3784 })
+        client.send(text('no way'), { address: ip('192.0.2.1'), port: 3784 })
+        const server = b.udp.bind({ family: 4, port: 3785 }, ({ from }) =>
+          server.send(text('here'), from),
+        )
+        await until(() => {
+          client.send(text('hello'), { address: ip('10.1.0.2'), port: 3785 })
+          return received.length > 0
+        }, 'an answer')
+        expect(received[0]).toBe('here')
       })
 
       it('refuses a port that is taken, naming it', () => {
@@ -1209,6 +1277,33 @@ function ipv4(options: {
   put16(packet, 10, internetChecksum(packet.subarray(0, 20)))
   packet.set(options.payload, 20)
   return packet
+}
+
+function echoRequest6(options: { source: string; destination: string }): Uint8Array {
+  const [source, destination] = [ip(options.source), ip(options.destination)].map(addressOctets)
+  const icmp = Uint8Array.of(128, 0, 0, 0, 0, 1, 0, 1, ...PAYLOAD)
+  // RFC 8200 section 8.1: the checksum covers addresses, length and protocol.
+  const pseudo = Uint8Array.of(
+    ...source!,
+    ...destination!,
+    0,
+    0,
+    0,
+    icmp.length,
+    0,
+    0,
+    0,
+    58,
+    ...icmp,
+  )
+  put16(icmp, 2, internetChecksum(pseudo))
+  return Uint8Array.of(0x60, 0, 0, 0, 0, icmp.length, 58, 64, ...source!, ...destination!, ...icmp)
+}
+
+const ICMP6_NAMES: Readonly<Record<number, string>> = { 128: 'request', 129: 'reply' }
+
+function describeIcmp6({ direction, octets }: CapturedPacket): string {
+  return `${direction} ${ICMP6_NAMES[octets[40]!] ?? octets[40]} ${octets[7]!}`
 }
 
 function put16(octets: Uint8Array, at: number, value: number): void {
