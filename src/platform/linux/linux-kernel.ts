@@ -77,6 +77,7 @@ export class LinuxKernel implements Kernel, Context {
   }
 
   get netlink(): NetlinkSocket {
+    if (this.#closed) throw new Error(`The kernel of ${this.name} is closed`)
     this.#netlink ??= this.inside(() => new NetlinkSocket(this.libc))
     return this.#netlink
   }
