@@ -82,10 +82,20 @@ export function watch(
   }
   const buffer = Buffer.allocUnsafeSlow(256 * 1024)
   let closed = false
+  // Once it lost something the kernel drops everything until its queue is empty, and says so only
+  // once (net/netlink/af_netlink.c, netlink_overrun). Who lists again before that misses changes; so
+  // what is still queued, all of it older than the list to come, is thrown away first.
+  let overrun = false
   const watcher = new FdWatcher(fd, 'readable', () => {
     for (let count = 0; count < DATAGRAMS_PER_TURN && !closed; count++) {
       const length = libc.receive(fd, buffer, MSG_TRUNC)
-      if (length === -ERRNO.EAGAIN) return
+      if (length === -ERRNO.EAGAIN) {
+        if (overrun) listener({ kind: 'overrun' })
+        overrun = false
+        return
+      }
+      overrun ||= length === -ERRNO.ENOBUFS || length > buffer.length
+      if (overrun) continue
       for (const event of eventsOf(length, buffer, what)) {
         if (!closed) listener(event)
       }
@@ -105,7 +115,6 @@ export function watch(
 
 function eventsOf(length: number, buffer: Buffer, what: string): KernelEvent[] {
   if (length === -ERRNO.EINTR) return []
-  if (length === -ERRNO.ENOBUFS || length > buffer.length) return [{ kind: 'overrun' }]
   const datagram = buffer.subarray(0, checked(what, length))
   return [...eachMessage(datagram)]
     .map((message) => EVENTS[message.type]?.(message))
