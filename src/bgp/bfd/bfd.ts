@@ -77,7 +77,3 @@ export interface BfdPorts {
   readonly udp: UdpStack
   readonly log: Log
 }
-
-export function createBfd(ports: BfdPorts): Bfd {
-  throw new Error(`Not yet: ${Object.keys(ports).join(' ')}`)
-}
