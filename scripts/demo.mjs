@@ -1,0 +1,48 @@
+// The main job, from a fresh clone: a cluster comes up, its tables, one packet's way through it, and
+// everything is gone again. Sets up what is missing, as `npm test` does.
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { styleText } from 'node:util'
+import { build, debianPackages, isLinuxRoot, npmPackages, root, WITNESSES } from './setup.mjs'
+
+const LAB = 'demo'
+const tortie = join(root, 'dist', 'tortie.js')
+const env = { ...process.env, TORTIE_LAB: LAB }
+const title = (text) => console.log(`\n${process.stdout.isTTY ? styleText('bold', text) : text}`)
+
+/** Shows a command as a person would type it, and runs it. */
+function show(text, args) {
+  title(`$ tortie ${text}`)
+  return run(args ?? text.split(' ')).status ?? 1
+}
+
+function run(args, options = {}) {
+  return spawnSync(process.execPath, [tortie, ...args], { stdio: 'inherit', env, ...options })
+}
+
+if (!isLinuxRoot) {
+  console.error(`The demo builds hosts out of network namespaces: it needs Linux, and root.
+  On Linux:  sudo npm run demo
+  Elsewhere: a virtual machine with Debian or Ubuntu, Node 20.19 or later, and the same`)
+  process.exit(1)
+}
+
+npmPackages()
+debianPackages(WITNESSES)
+build()
+
+run(['lab', 'down', LAB], { stdio: 'ignore' }) // what an interrupted demo left
+let status = 1
+try {
+  status =
+    show('lab up seed', ['lab', 'up', 'seed', '--name', LAB]) ||
+    show('get node -o wide') ||
+    show('get workloadendpoint -A') ||
+    show('trace network-5z4qp network-mngxw')
+} finally {
+  show('lab down', ['lab', 'down', LAB])
+}
+if (status === 0) {
+  title('Your turn: npm link && tortie lab up seed && ip netns exec server01 ip route')
+}
+process.exitCode = status
