@@ -36,9 +36,8 @@ export const defineGet: DefineCommand = (command, context) => {
         const asNumber = kind === 'Node' && form === 'wide' ? await defaultAs(resources) : undefined
         const one = names.length === 1
         const namespaceColumn = options.namespace !== undefined || options.allNamespaces === true
-        context.out.write(
-          printResources(kind, found, { form, one, namespaceColumn, defaultAsNumber: asNumber }),
-        )
+        const print = { form, one, namespaceColumn, defaultAsNumber: asNumber }
+        context.out.write(await printResources(kind, found, print))
       } finally {
         close()
       }

@@ -1,5 +1,4 @@
 import { stringify } from 'lossless-json'
-import { stringify as stringifyYaml } from 'yaml'
 import { alignedLines } from '../lib/table.ts'
 import { columnsOf } from '../model/columns.ts'
 import { KINDS } from '../model/kinds.ts'
@@ -18,11 +17,11 @@ export interface PrintOptions {
 }
 
 /** Resources as text, as calicoctl prints them. */
-export function printResources<K extends Kind>(
+export async function printResources<K extends Kind>(
   kind: K,
   resources: readonly ResourceOf<K>[],
   options: PrintOptions,
-): string {
+): Promise<string> {
   switch (options.form) {
     case 'ps':
     case 'wide':
@@ -69,8 +68,9 @@ function document<K extends Kind>(
  * YAML as Go's library in calicoctl writes it: keys in order, sequences not indented, and quotes where
  * YAML 1.1 would read something else than text, but none around timestamps.
  */
-function yamlText(value: unknown): string {
-  return stringifyYaml(value, {
+async function yamlText(value: unknown): Promise<string> {
+  const { stringify } = await import('yaml') // not for tables: it takes as long to load as they do
+  return stringify(value, {
     schema: 'yaml-1.1',
     customTags: (tags) => tags.filter((tag) => tag !== 'timestamp' && !isTimestamp(tag)),
     sortMapEntries: true,

@@ -1,7 +1,7 @@
 import { sleep } from '../lib/clock.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Prefix } from '../net/prefix.ts'
-import { askStatus } from './agent-answer.ts'
+import { type AgentAnswer, askStatus } from './agent-answer.ts'
 import type { LabAgent, LabPorts } from './lab-ports.ts'
 import type { PlannedNode } from './plan.ts'
 
@@ -17,7 +17,7 @@ interface Waiting {
   readonly node: PlannedNode
   readonly agent: LabAgent
   readonly kernel: Kernel
-  blocks: readonly Prefix[]
+  status: AgentAnswer | undefined
   /** What is missing, one sentence; undefined when nothing is. */
   lacks: string | undefined
 }
@@ -38,14 +38,16 @@ export async function awaitRoutes(
     node,
     agent: agents.get(node.name)!,
     kernel: machine.openNamespace(node.namespace),
-    blocks: [],
+    status: undefined,
     lacks: 'nothing is known of it yet',
   }))
   try {
     for (;;) {
       // Once more for all when none lacks anything: blocks that came late must be seen by everyone.
       const late = all.filter(({ lacks }) => lacks !== undefined)
-      await Promise.all((late.length === 0 ? all : late).map((one) => look(one, all)))
+      const asked = late.length === 0 ? all : late
+      await Promise.all(asked.map(async (one) => (one.status = await askStatus(one.agent))))
+      for (const one of asked) one.lacks = lackOf(one, all)
       const lacking = all.filter(({ lacks }) => lacks !== undefined)
       if (lacking.length === 0 && late.length === 0) return
       if (clock.now() > deadline) {
@@ -60,18 +62,15 @@ export async function awaitRoutes(
   }
 }
 
-async function look(one: Waiting, all: readonly Waiting[]): Promise<void> {
-  const status = await askStatus(one.agent)
-  one.blocks = status.blocks
+function lackOf(one: Waiting, all: readonly Waiting[]): string | undefined {
+  const { notReady, neighbors, converged } = one.status!
+  if (notReady !== undefined) return notReady
   const missing = missingBlocks(one, all)
-  if (status.notReady !== undefined) one.lacks = status.notReady
-  else if (missing.length > 0) one.lacks = `no route to ${missing.join(', ')}`
-  else {
-    const idle = status.neighbors.filter(({ state }) => state !== 'Established')
-    if (status.converged) one.lacks = undefined
-    else if (idle.length === 0) one.lacks = 'routes are not all heard or installed'
-    else one.lacks = idle.map(({ address, state }) => `session to ${address} ${state}`).join(', ')
-  }
+  if (missing.length > 0) return `no route to ${missing.join(', ')}`
+  if (converged) return undefined
+  const idle = neighbors.filter(({ state }) => state !== 'Established')
+  if (idle.length === 0) return 'routes are not all heard or installed'
+  return idle.map(({ address, state }) => `session to ${address} is ${state}`).join(', ')
 }
 
 /** Blocks of other nodes to which this one has no way. */
@@ -85,7 +84,7 @@ function missingBlocks({ node, kernel }: Waiting, all: readonly Waiting[]): stri
   return all
     .filter((other) => other.node !== node)
     .flatMap((other) =>
-      other.blocks
+      (other.status?.blocks ?? [])
         .filter((block) => !present.has(block))
         .map((block) => `${block} (${other.node.name})`),
     )
