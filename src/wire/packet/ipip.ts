@@ -19,7 +19,7 @@ export function innerOffset(octets: Uint8Array, at = 0): number | undefined {
   return ipv4.check(octets, inner) ? inner : undefined
 }
 
-/** The packet with an outer header before it. The type of service is the inner one's, as on Linux. */
+/** The packet with an outer header before it. Of the inner type of service only ECN is copied (RFC 6040). */
 export function encapsulate(inner: Uint8Array, outer: OuterHeader): Uint8Array {
   const octets = new Uint8Array(ipv4.HEADER_OCTETS + inner.length)
   octets.set(inner, ipv4.HEADER_OCTETS)
@@ -29,7 +29,7 @@ export function encapsulate(inner: Uint8Array, outer: OuterHeader): Uint8Array {
     timeToLive: outer.timeToLive,
     identification: outer.identification,
     dontFragment: outer.dontFragment,
-    typeOfService: ipv4.typeOfService(inner),
+    typeOfService: ipv4.typeOfService(inner) & 3,
     protocol: IP_PROTOCOL.ipip,
   }
   ipv4.write(octets, 0, header, octets.length)

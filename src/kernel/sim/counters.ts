@@ -1,0 +1,106 @@
+/** Counters that the simulation keeps, by the names under which Linux shows them (/proc/net/snmp, netstat). */
+const NAMES = [
+  'Ip.InReceives',
+  'Ip.InHdrErrors',
+  'Ip.InAddrErrors',
+  'Ip.ForwDatagrams',
+  'Ip.InUnknownProtos',
+  'Ip.InDiscards',
+  'Ip.InDelivers',
+  'Ip.OutRequests',
+  'Ip.OutDiscards',
+  'Ip.OutNoRoutes',
+  'Ip.ReasmTimeout',
+  'Ip.ReasmReqds',
+  'Ip.ReasmOKs',
+  'Ip.ReasmFails',
+  'Ip.FragOKs',
+  'Ip.FragFails',
+  'Ip.FragCreates',
+  'Icmp.InMsgs',
+  'Icmp.InErrors',
+  'Icmp.InCsumErrors',
+  'Icmp.InDestUnreachs',
+  'Icmp.InTimeExcds',
+  'Icmp.InRedirects',
+  'Icmp.InEchos',
+  'Icmp.InEchoReps',
+  'Icmp.OutMsgs',
+  'Icmp.OutDestUnreachs',
+  'Icmp.OutTimeExcds',
+  'Icmp.OutRedirects',
+  'Icmp.OutEchos',
+  'Icmp.OutEchoReps',
+  'Icmp.OutRateLimitHost',
+  'Tcp.ActiveOpens',
+  'Tcp.PassiveOpens',
+  'Tcp.AttemptFails',
+  'Tcp.EstabResets',
+  'Tcp.InSegs',
+  'Tcp.OutSegs',
+  'Tcp.RetransSegs',
+  'Tcp.InErrs',
+  'Tcp.OutRsts',
+  'Udp.InDatagrams',
+  'Udp.NoPorts',
+  'Udp.InErrors',
+  'Udp.OutDatagrams',
+  'TcpExt.IPReversePathFilter',
+  'TcpExt.TCPMD5NotFound',
+  'TcpExt.TCPMD5Unexpected',
+  'TcpExt.TCPMD5Failure',
+  'TcpExt.TCPMinTTLDrop',
+  'IpExt.InNoRoutes',
+  'IpExt.InTruncatedPkts',
+  'IpExt.InCsumErrors',
+  'IpExt.OutOctets',
+  'IpExt.InOctets',
+  'Ip6.InReceives',
+  'Ip6.InHdrErrors',
+  'Ip6.InTooBigErrors',
+  'Ip6.InNoRoutes',
+  'Ip6.InAddrErrors',
+  'Ip6.InUnknownProtos',
+  'Ip6.InTruncatedPkts',
+  'Ip6.InDiscards',
+  'Ip6.InDelivers',
+  'Ip6.OutForwDatagrams',
+  'Ip6.OutRequests',
+  'Ip6.OutDiscards',
+  'Ip6.OutNoRoutes',
+  'Icmp6.InMsgs',
+  'Icmp6.InErrors',
+  'Icmp6.InCsumErrors',
+  'Icmp6.OutMsgs',
+  'Icmp6.InDestUnreachs',
+  'Icmp6.InPktTooBigs',
+  'Icmp6.InTimeExcds',
+  'Icmp6.InEchos',
+  'Icmp6.InEchoReplies',
+  'Icmp6.InNeighborSolicits',
+  'Icmp6.InNeighborAdvertisements',
+  'Icmp6.OutDestUnreachs',
+  'Icmp6.OutPktTooBigs',
+  'Icmp6.OutTimeExcds',
+  'Icmp6.OutEchoReplies',
+  'Icmp6.OutNeighborSolicits',
+  'Icmp6.OutNeighborAdvertisements',
+] as const
+
+export type CounterName = (typeof NAMES)[number]
+
+/** The network counters of one namespace. */
+export class Counters {
+  readonly #values = Object.fromEntries(NAMES.map((name) => [name, 0])) as Record<
+    CounterName,
+    number
+  >
+
+  add(name: CounterName, count = 1): void {
+    this.#values[name] += count
+  }
+
+  snapshot(): ReadonlyMap<string, number> {
+    return new Map(Object.entries(this.#values))
+  }
+}

@@ -1,0 +1,287 @@
+import * as ethernet from '../../wire/packet/ethernet.ts'
+import * as icmp from '../../wire/packet/icmp.ts'
+import * as icmpv6 from '../../wire/packet/icmpv6.ts'
+import * as ipv4 from '../../wire/packet/ipv4.ts'
+import * as ipv6 from '../../wire/packet/ipv6.ts'
+import { IP_PROTOCOL } from '../../wire/packet/protocols.ts'
+import { isAny, isLinkLocalAddr, isLoopbackAddr, isMulticastAddr, readAddr6 } from './addr.ts'
+import { type Device, type Frame, ownOctets } from './device.ts'
+import type { FibNextHop } from './fib.ts'
+import { emit, sendError } from './ip-output.ts'
+import type { Inbound, Namespace } from './namespace.ts'
+import { reassemble } from './reassembly.ts'
+import { sendRedirect } from './redirects.ts'
+import { routeInput4 } from './route-input.ts'
+import { translateBack } from './source-nat.ts'
+
+/** Whom the link layer meant: us, a group, or somebody else (skb->pkt_type). */
+type Addressee = 'host' | 'group' | 'other'
+
+function addressee(device: Device, frame: Frame): Addressee {
+  if (!device.needsNeighbors) return 'host'
+  if (frame.destination === device.mac) return 'host'
+  return ethernet.isMulticast(frame.destination) ? 'group' : 'other'
+}
+
+/** Takes an IPv4 packet that came in by a link (ip_rcv). */
+export function receiveIpv4(namespace: Namespace, device: Device, frame: Frame): void {
+  const to = addressee(device, frame)
+  if (to === 'other') return
+  const { counters } = namespace
+  counters.add('Ip.InReceives')
+  counters.add('IpExt.InOctets', frame.octets.length)
+  if (!ipv4.check(frame.octets)) return counters.add('Ip.InHdrErrors')
+  if (!ipv4.headerChecksumValid(frame.octets)) return counters.add('IpExt.InCsumErrors')
+  const total = ipv4.totalLength(frame.octets)
+  if (total > frame.octets.length) return counters.add('IpExt.InTruncatedPkts')
+  if (total < frame.octets.length) frame.octets = frame.octets.subarray(0, total)
+  if (namespace.firewall !== undefined) translateBack(namespace, ownOctets(frame))
+  const source = ipv4.source(frame.octets)
+  const destination = ipv4.destination(frame.octets)
+  if (device.isLoopback && namespace.isLocal(destination)) {
+    // What the namespace sent to itself keeps the route it was sent by and is not judged again.
+    return deliver4(namespace, device, frame.octets, to === 'group')
+  }
+  const route = routeInput4(namespace, device, source, destination)
+  switch (route.kind) {
+    case 'local':
+      return deliver4(namespace, device, frame.octets, route.isBroadcast || to === 'group')
+    case 'forward':
+      return to === 'host'
+        ? forward4(namespace, device, frame, route.hop, route.redirect)
+        : undefined
+    case 'error':
+      return refuse4(namespace, device, frame.octets, route.errno)
+    case 'martian':
+      if (route.reason === 'reversePath') counters.add('TcpExt.IPReversePathFilter')
+      else if (route.reason === 'destination') counters.add('Ip.InAddrErrors')
+      return undefined
+  }
+}
+
+/** ip_error: a router says why it did not forward; a host counts and is silent. */
+function refuse4(namespace: Namespace, device: Device, octets: Uint8Array, errno: string): void {
+  const { counters } = namespace
+  if (device.conf.conf4.forwarding === 0) {
+    if (errno === 'EHOSTUNREACH') counters.add('Ip.InAddrErrors')
+    else if (errno === 'ENETUNREACH') counters.add('IpExt.InNoRoutes')
+    return
+  }
+  const code = REFUSALS[errno]
+  if (code === undefined) return
+  if (errno === 'ENETUNREACH') counters.add('IpExt.InNoRoutes')
+  const now = namespace.machine.clock.now()
+  if (namespace.errorRate.allow(ipv4.source(octets), now, 1000, 5)) {
+    sendError(namespace, octets, device, icmp.TYPE.destinationUnreachable, code)
+  }
+}
+
+const REFUSALS: Readonly<Record<string, number>> = {
+  EHOSTUNREACH: icmp.UNREACHABLE.host,
+  ENETUNREACH: icmp.UNREACHABLE.network,
+  EACCES: icmp.UNREACHABLE.communicationProhibited,
+}
+
+/** ip_forward: TTL, MTU, the forward filter, the way out. */
+function forward4(
+  namespace: Namespace,
+  device: Device,
+  frame: Frame,
+  hop: FibNextHop,
+  redirect: boolean,
+): void {
+  const { counters } = namespace
+  if (ipv4.timeToLive(frame.octets) <= 1) {
+    counters.add('Ip.InHdrErrors')
+    return sendError(namespace, frame.octets, device, icmp.TYPE.timeExceeded, 0)
+  }
+  const output = hop.device!
+  const mtu = hop.route.mtu ?? output.mtu
+  if (frame.octets.length > mtu && ipv4.dontFragment(frame.octets)) {
+    counters.add('Ip.FragFails')
+    return sendError(namespace, frame.octets, device, icmp.TYPE.destinationUnreachable, 4, mtu)
+  }
+  const octets = ownOctets(frame)
+  if (redirect) sendRedirect(namespace, octets, hop)
+  ipv4.decrementTimeToLive(octets)
+  if (namespace.firewall !== undefined) {
+    const packet = {
+      source: ipv4.source(octets),
+      destination: ipv4.destination(octets),
+      protocol: ipv4.protocol(octets),
+      inputLink: device.name,
+      outputLink: output.name,
+    }
+    if (!namespace.firewall.accepts('forward', packet)) return
+  }
+  counters.add('Ip.ForwDatagrams')
+  emit(namespace, octets, output, hop.gateway, hop, device)
+}
+
+/** ip_local_deliver: reassembly, the input filter, the transport. */
+function deliver4(
+  namespace: Namespace,
+  device: Device,
+  octets: Uint8Array,
+  isBroadcast: boolean,
+): void {
+  const whole = ipv4.isFragment(octets) ? reassemble(namespace, device, octets) : octets
+  if (whole === undefined) return
+  const at = ipv4.headerOctets(whole)
+  deliver(namespace, {
+    family: 4,
+    device,
+    octets: whole,
+    source: ipv4.source(whole),
+    destination: ipv4.destination(whole),
+    protocol: ipv4.protocol(whole),
+    timeToLive: ipv4.timeToLive(whole),
+    at,
+    end: ipv4.totalLength(whole),
+    isBroadcast,
+  })
+}
+
+function deliver(namespace: Namespace, packet: Inbound): void {
+  const { counters, firewall } = namespace
+  if (firewall !== undefined) {
+    const seen = { ...packet, inputLink: packet.device.name, outputLink: undefined }
+    if (!firewall.accepts('input', seen)) return
+  }
+  const isVersion4 = packet.family === 4
+  const transport = namespace.transports.get(packet.protocol)
+  if (transport !== undefined && transport(packet)) {
+    counters.add(isVersion4 ? 'Ip.InDelivers' : 'Ip6.InDelivers')
+    return
+  }
+  counters.add(isVersion4 ? 'Ip.InUnknownProtos' : 'Ip6.InUnknownProtos')
+  if (packet.isBroadcast) return
+  if (isVersion4) {
+    sendError(namespace, packet.octets, packet.device, icmp.TYPE.destinationUnreachable, 2)
+  } else {
+    const nextHeaderAt = 6
+    sendError(
+      namespace,
+      packet.octets,
+      packet.device,
+      icmpv6.TYPE.parameterProblem,
+      1,
+      nextHeaderAt,
+    )
+  }
+}
+
+/** Takes an IPv6 packet that came in by a link (ipv6_rcv). */
+export function receiveIpv6(namespace: Namespace, device: Device, frame: Frame): void {
+  const to = addressee(device, frame)
+  if (to === 'other' || device.conf.conf6.disable_ipv6 !== 0) return
+  const { counters } = namespace
+  counters.add('Ip6.InReceives')
+  const { octets } = frame
+  if (!ipv6.check(octets)) return counters.add('Ip6.InHdrErrors')
+  const total = ipv6.HEADER_OCTETS + ipv6.payloadLength(octets)
+  if (total > octets.length) return counters.add('Ip6.InTruncatedPkts')
+  const source = readAddr6(octets, 8)
+  const destination = readAddr6(octets, 24)
+  if (isMulticastAddr(source)) return counters.add('Ip6.InHdrErrors')
+  if (!device.isLoopback && (isLoopbackAddr(source) || isLoopbackAddr(destination))) {
+    return counters.add('Ip6.InHdrErrors')
+  }
+  if (isMulticastAddr(destination)) return deliver6(namespace, device, octets, total, true)
+  const input = isLinkLocalAddr(destination) ? device : undefined
+  const hop = namespace.routing6.lookup({ destination, source, input: device, output: input })
+  if (typeof hop !== 'string' && hop.route.type === 'local') {
+    const isOurs =
+      !isLinkLocalAddr(destination) || device.addresses6.some((each) => each.addr === destination)
+    return isOurs ? deliver6(namespace, device, octets, total, to === 'group') : undefined
+  }
+  if (isOwnTentative(device, destination)) return undefined
+  if (namespace.sysctl.all.conf6.forwarding === 0) return counters.add('Ip6.InAddrErrors')
+  if (to !== 'host' || isAny(source) || isLinkLocalAddr(source)) return undefined
+  if (typeof hop === 'string') return refuse6(namespace, device, octets, hop)
+  return forward6(namespace, device, frame, hop)
+}
+
+function isOwnTentative(device: Device, destination: string): boolean {
+  return device.addresses6.some((each) => each.tentative && each.addr === destination)
+}
+
+function refuse6(namespace: Namespace, device: Device, octets: Uint8Array, errno: string): void {
+  namespace.counters.add('Ip6.InNoRoutes')
+  const code =
+    errno === 'EACCES'
+      ? icmpv6.UNREACHABLE.prohibited
+      : errno === 'EINVAL'
+        ? undefined
+        : icmpv6.UNREACHABLE.noRoute
+  if (code !== undefined) {
+    sendError(namespace, octets, device, icmpv6.TYPE.destinationUnreachable, code)
+  }
+}
+
+/** ip6_forward. */
+function forward6(namespace: Namespace, device: Device, frame: Frame, hop: FibNextHop): void {
+  const { counters } = namespace
+  if (ipv6.hopLimit(frame.octets) <= 1) {
+    counters.add('Ip6.InHdrErrors')
+    return sendError(namespace, frame.octets, device, icmpv6.TYPE.timeExceeded, 0)
+  }
+  const output = hop.device!
+  const mtu = hop.route.mtu ?? output.mtu
+  if (frame.octets.length > mtu) {
+    counters.add('Ip6.InTooBigErrors')
+    return sendError(namespace, frame.octets, device, icmpv6.TYPE.packetTooBig, 0, mtu)
+  }
+  const octets = ownOctets(frame)
+  octets[7]!--
+  if (namespace.firewall !== undefined) {
+    const packet = {
+      source: readAddr6(octets, 8),
+      destination: readAddr6(octets, 24),
+      protocol: ipv6.nextHeader(octets),
+      inputLink: device.name,
+      outputLink: output.name,
+    }
+    if (!namespace.firewall.accepts('forward', packet)) return
+  }
+  counters.add('Ip6.OutForwDatagrams')
+  emit(namespace, octets, output, hop.gateway, hop, device)
+}
+
+function deliver6(
+  namespace: Namespace,
+  device: Device,
+  octets: Uint8Array,
+  end: number,
+  isBroadcast: boolean,
+): void {
+  const payload = ipv6.payload(octets)
+  if (payload === undefined || payload.fragment !== undefined) {
+    return namespace.counters.add('Ip6.InHdrErrors')
+  }
+  deliver(namespace, {
+    family: 6,
+    device,
+    octets,
+    source: readAddr6(octets, 8),
+    destination: readAddr6(octets, 24),
+    protocol: payload.protocol,
+    timeToLive: ipv6.hopLimit(octets),
+    at: payload.at,
+    end,
+    isBroadcast,
+  })
+}
+
+/** Protocol 4 arrived and there is no tunnel for it: tunnel4_rcv answers so. */
+export function refuseTunnel(namespace: Namespace, packet: Inbound): void {
+  if (packet.protocol === IP_PROTOCOL.ipip && !packet.isBroadcast) {
+    sendError(
+      namespace,
+      packet.octets,
+      packet.device,
+      icmp.TYPE.destinationUnreachable,
+      icmp.UNREACHABLE.port,
+    )
+  }
+}

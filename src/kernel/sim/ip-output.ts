@@ -1,0 +1,267 @@
+import { ETHER_TYPE, IP_PROTOCOL } from '../../wire/packet/protocols.ts'
+import { writeTransportChecksum } from '../../wire/packet/checksum.ts'
+import * as ethernet from '../../wire/packet/ethernet.ts'
+import { fragmentIpv4 } from '../../wire/packet/ipv4-fragments.ts'
+import * as icmp from '../../wire/packet/icmp.ts'
+import * as icmpv6 from '../../wire/packet/icmpv6.ts'
+import * as ipv4 from '../../wire/packet/ipv4.ts'
+import * as ipv6 from '../../wire/packet/ipv6.ts'
+import {
+  type Addr,
+  isLinkLocalAddr,
+  isMulticastAddr,
+  multicastMac4,
+  multicastMac6,
+  octetsOfAddr6,
+  readAddr6,
+} from './addr.ts'
+import type { Device } from './device.ts'
+import type { FibNextHop } from './fib.ts'
+import { sendIcmpError } from './icmp-errors.ts'
+import type { Namespace } from './namespace.ts'
+import { translateSource } from './source-nat.ts'
+import { type NoRoute, selectAddress4 } from './routing.ts'
+import { selectAddress6 } from './source-address6.ts'
+
+/** Where a packet of the namespace's own would go and which source it would have. */
+export interface OutputRoute {
+  readonly hop: FibNextHop
+  readonly device: Device
+  readonly gateway: Addr | undefined
+  readonly source: Addr
+}
+
+/** The way and the source for a packet of the namespace's own (ip_route_output_key). */
+export function routeOutput(
+  namespace: Namespace,
+  flow: {
+    destination: Addr
+    source?: Addr | undefined
+    output?: Device | undefined
+    mark?: number
+  },
+): OutputRoute | NoRoute {
+  const routing = namespace.routing(typeof flow.destination === 'number' ? 4 : 6)
+  const hop = routing.lookup(flow)
+  if (typeof hop === 'string') return hop
+  const { route } = hop
+  if (route.type === 'local') {
+    const source = flow.source ?? route.preferredSource ?? flow.destination
+    return { hop, device: namespace.loopback, gateway: undefined, source }
+  }
+  const device = hop.device
+  if (device === undefined) return 'ENETUNREACH'
+  const source = flow.source ?? route.preferredSource ?? chooseSource(device, flow.destination, hop)
+  return { hop, device, gateway: hop.gateway, source }
+}
+
+function chooseSource(device: Device, destination: Addr, hop: FibNextHop): Addr {
+  if (typeof destination === 'number') {
+    const gateway = typeof hop.gateway === 'number' ? hop.gateway : undefined
+    return selectAddress4(device, gateway, hop.route.scope) ?? 0
+  }
+  return selectAddress6(device, destination)
+}
+
+/** The largest packet that may leave by a route, path MTU discovery included. */
+export function outputMtu(namespace: Namespace, route: OutputRoute, destination: Addr): number {
+  const learned = namespace.pathMtu.get(destination)
+  const own = route.hop.route.mtu ?? route.device.mtu
+  if (learned === undefined || learned.until < namespace.machine.clock.now()) return own
+  return Math.min(learned.mtu, own)
+}
+
+/** Sends a whole packet of the namespace's own (ip_local_out). Who calls has routed it. */
+export function sendLocal(namespace: Namespace, octets: Uint8Array, route: OutputRoute): void {
+  const isVersion4 = octets[0]! >>> 4 === 4
+  namespace.counters.add(isVersion4 ? 'Ip.OutRequests' : 'Ip6.OutRequests')
+  if (namespace.firewall !== undefined) {
+    const packet = {
+      source: isVersion4 ? ipv4.source(octets) : readAddr6(octets, 8),
+      destination: isVersion4 ? ipv4.destination(octets) : readAddr6(octets, 24),
+      protocol: isVersion4 ? ipv4.protocol(octets) : ipv6.nextHeader(octets),
+      inputLink: undefined,
+      outputLink: route.device.name,
+    }
+    if (!namespace.firewall.accepts('output', packet)) return
+  }
+  emit(namespace, octets, route.device, route.gateway, route.hop, undefined)
+}
+
+/**
+ * Puts a packet on a link: source NAT, fragments, the neighbour (ip_output and what follows).
+ * @param input the link that a forwarded packet came by; undefined for the namespace's own
+ */
+export function emit(
+  namespace: Namespace,
+  octets: Uint8Array,
+  device: Device,
+  gateway: Addr | undefined,
+  hop: FibNextHop,
+  input: Device | undefined,
+): void {
+  if (namespace.firewall !== undefined) translateSource(namespace, octets, device, input)
+  const isVersion4 = octets[0]! >>> 4 === 4
+  if (!isVersion4) {
+    emit6(namespace, octets, device, gateway, input)
+    return
+  }
+  const destination = ipv4.destination(octets)
+  const mtu =
+    input === undefined
+      ? outputMtu(namespace, { hop, device, gateway, source: 0 }, destination)
+      : (hop.route.mtu ?? device.mtu)
+  if (octets.length <= mtu) {
+    toLink(namespace, octets, device, gateway ?? destination, hop.route.type === 'broadcast')
+    return
+  }
+  if (ipv4.dontFragment(octets)) {
+    namespace.counters.add('Ip.FragFails')
+    sendError(namespace, octets, input, icmp.TYPE.destinationUnreachable, 4, mtu)
+    return
+  }
+  const fragments = fragmentIpv4(octets, mtu)
+  namespace.counters.add('Ip.FragOKs')
+  namespace.counters.add('Ip.FragCreates', fragments.length)
+  for (const fragment of fragments) {
+    toLink(namespace, fragment, device, gateway ?? destination, hop.route.type === 'broadcast')
+  }
+}
+
+function emit6(
+  namespace: Namespace,
+  octets: Uint8Array,
+  device: Device,
+  gateway: Addr | undefined,
+  input: Device | undefined,
+): void {
+  if (octets.length > device.mtu) {
+    sendError(namespace, octets, input, icmpv6.TYPE.packetTooBig, 0, device.mtu)
+    return
+  }
+  toLink(namespace, octets, device, gateway ?? readAddr6(octets, 24), false)
+}
+
+function toLink(
+  namespace: Namespace,
+  octets: Uint8Array,
+  device: Device,
+  nextHop: Addr,
+  isBroadcast: boolean,
+): void {
+  const etherType = octets[0]! >>> 4 === 4 ? ETHER_TYPE.ipv4 : ETHER_TYPE.ipv6
+  if (!device.needsNeighbors) {
+    device.send({ etherType, destination: 0, source: 0, octets, shared: false, nextHop })
+    return
+  }
+  const source = device.mac!
+  if (isBroadcast || nextHop === 0xffffffff) {
+    device.send({ etherType, destination: ethernet.BROADCAST, source, octets, shared: false })
+  } else if (isMulticastAddr(nextHop)) {
+    const destination =
+      typeof nextHop === 'number' ? multicastMac4(nextHop) : multicastMac6(nextHop)
+    device.send({ etherType, destination, source, octets, shared: false })
+  } else {
+    const table = namespace.neighbors(typeof nextHop === 'number' ? 4 : 6)
+    table.output(device, nextHop, { etherType, octets }, source)
+  }
+}
+
+/** Builds and sends a packet of the namespace's own; what cannot be routed is dropped and counted. */
+export function sendPayload(
+  namespace: Namespace,
+  packet: {
+    source: Addr | undefined
+    destination: Addr
+    protocol: number
+    payload: Uint8Array
+    timeToLive?: number
+    typeOfService?: number
+    dontFragment?: boolean
+    output?: Device | undefined
+  },
+): OutputRoute | NoRoute {
+  const route = routeOutput(namespace, packet)
+  if (typeof route === 'string') {
+    namespace.counters.add(
+      typeof packet.destination === 'number' ? 'Ip.OutNoRoutes' : 'Ip6.OutNoRoutes',
+    )
+    return route
+  }
+  const octets = buildPacket(namespace, route.source, packet)
+  sendLocal(namespace, octets, route)
+  return route
+}
+
+/** An IP packet around a transport message, both checksums written. */
+export function buildPacket(
+  namespace: Namespace,
+  source: Addr,
+  packet: {
+    destination: Addr
+    protocol: number
+    payload: Uint8Array
+    timeToLive?: number
+    typeOfService?: number
+    dontFragment?: boolean
+  },
+): Uint8Array {
+  const { destination, protocol, payload } = packet
+  if (typeof source === 'number' && typeof destination === 'number') {
+    const octets = new Uint8Array(ipv4.HEADER_OCTETS + payload.length)
+    octets.set(payload, ipv4.HEADER_OCTETS)
+    const header = {
+      source,
+      destination,
+      protocol,
+      timeToLive: packet.timeToLive ?? namespace.sysctl.number('ipv4.ip_default_ttl'),
+      typeOfService: packet.typeOfService ?? 0,
+      identification: namespace.nextIdentification(),
+      dontFragment: packet.dontFragment ?? false,
+    }
+    ipv4.write(octets, 0, header, octets.length)
+    writeTransportChecksum(octets, 0, protocol, ipv4.HEADER_OCTETS, octets.length)
+    return octets
+  }
+  const octets = ipv6.encode(
+    {
+      source: octetsOfAddr6(String(source)),
+      destination: octetsOfAddr6(String(destination)),
+      nextHeader: protocol,
+      hopLimit: packet.timeToLive ?? 64,
+      trafficClass: packet.typeOfService ?? 0,
+    },
+    payload,
+  )
+  writeTransportChecksum(octets, 0, protocol, ipv6.HEADER_OCTETS, octets.length)
+  return octets
+}
+
+/** {@link sendIcmpError} with this file's way out. */
+export function sendError(
+  namespace: Namespace,
+  about: Uint8Array,
+  input: Device | undefined,
+  type: number,
+  code: number,
+  word = 0,
+): void {
+  const message = sendIcmpError(namespace, about, input, type, code, word)
+  if (message === undefined) return
+  const isVersion4 = about[0]! >>> 4 === 4
+  const route = routeOutput(namespace, {
+    destination: message.destination,
+    source: message.source,
+    output: isLinkLocalAddr(message.destination) ? input : undefined,
+  })
+  if (typeof route === 'string' || !message.allow(route.device.isLoopback)) return
+  namespace.counters.add(isVersion4 ? 'Icmp.OutMsgs' : 'Icmp6.OutMsgs')
+  if (message.counter !== undefined) namespace.counters.add(message.counter)
+  const packet = {
+    destination: message.destination,
+    protocol: isVersion4 ? IP_PROTOCOL.icmp : IP_PROTOCOL.icmpv6,
+    payload: message.payload,
+    typeOfService: message.typeOfService,
+  }
+  sendLocal(namespace, buildPacket(namespace, route.source, packet), route)
+}

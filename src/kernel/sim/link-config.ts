@@ -1,0 +1,215 @@
+import { addRoutes4, startIpv6, stopIpv6 } from './address-config.ts'
+import { type Addr } from './addr.ts'
+import { Device, type LinkDriver } from './device.ts'
+import type { Namespace } from './namespace.ts'
+import { refusal, toLink } from './port-values.ts'
+import { flushRoutesOf, reviveRoutesOf } from './route-config.ts'
+
+/** Makes a device and registers it with its namespace (register_netdevice). */
+export function registerDevice(
+  namespace: Namespace,
+  options: {
+    name: string
+    driver: LinkDriver
+    mtu: number
+    mac: number | undefined
+    carrier: boolean
+  },
+): Device {
+  checkName(namespace, options.name)
+  const device = new Device({
+    ...options,
+    namespace,
+    index: namespace.nextIndex++,
+    conf: namespace.sysctl.addLink(options.name),
+  })
+  namespace.devices.set(device.index, device)
+  namespace.byName.set(device.name, device)
+  announce(device)
+  return device
+}
+
+function checkName(namespace: Namespace, name: string): void {
+  // dev_valid_name: IFNAMSIZ with the final zero, no slash, colon or white space.
+  if (!/^[^\s/:]{1,15}$/.test(name) || name === '.' || name === '..') {
+    throw refusal('EINVAL', `Unable to name a link "${name}": expected 1 to 15 characters`)
+  }
+  if (namespace.byName.has(name)) throw refusal('EEXIST', `Unable to create link ${name}`)
+}
+
+export function announce(device: Device, change: 'set' | 'removed' = 'set'): void {
+  device.namespace.emit(() => ({ kind: 'link', change, link: toLink(device) }))
+}
+
+/** IFF_UP set: routes of its addresses come, carriers change. */
+export function setUp(device: Device): void {
+  if (device.up) return
+  const { namespace } = device
+  device.up = true
+  updateCarrier(device)
+  for (const own of device.addresses4) addRoutes4(namespace, device, own)
+  reviveRoutesOf(namespace, device)
+  if (device.carrier) startIpv6(namespace, device)
+  announce(device)
+}
+
+/** IFF_UP cleared: routes by it go, neighbours are forgotten, IPv6 addresses too. */
+export function setDown(device: Device): void {
+  if (!device.up) return
+  const { namespace } = device
+  device.up = false
+  updateCarrier(device)
+  stopIpv6(namespace, device)
+  flushRoutesOf(namespace, device, 'down')
+  namespace.neighbors4.flush(device)
+  namespace.neighbors6.flush(device)
+  namespace.changed()
+  announce(device)
+}
+
+/** Works out carriers anew after a link or its peer changed. */
+function updateCarrier(device: Device): void {
+  const { peer, master } = device
+  if (peer !== undefined) {
+    const isOn = device.up && peer.up
+    setCarrier(device, isOn)
+    setCarrier(peer, isOn)
+  }
+  if (device.bridge !== undefined) refreshBridge(device)
+  if (master !== undefined) refreshBridge(master)
+}
+
+/** Carrier as the driver reports it; the neighbours of a link that lost it are flushed (neigh_carrier_down). */
+export function setCarrier(device: Device, carrier: boolean): void {
+  if (device.carrier === carrier) return
+  device.carrier = carrier
+  const { namespace, master } = device
+  if (carrier && device.up) startIpv6(namespace, device)
+  if (!carrier) {
+    namespace.neighbors4.flush(device, true)
+    namespace.neighbors6.flush(device, true)
+  }
+  namespace.changed()
+  if (device.up) announce(device)
+  if (master !== undefined) refreshBridge(master)
+}
+
+/** A bridge has carrier while a port has; ports that went down are no longer known ways. */
+function refreshBridge(bridge: Device): void {
+  const { ports, learned } = bridge.bridge!
+  for (const [mac, port] of learned) if (!port.up || !port.carrier) learned.delete(mac)
+  setCarrier(bridge, ports.length === 0 || ports.some((port) => port.up && port.carrier))
+}
+
+/** Joins a bridge or leaves it (br_add_if, br_del_if). */
+export function setMaster(device: Device, master: Device | undefined): void {
+  if (device.master === master) return
+  if (master !== undefined && (master.bridge === undefined || device.bridge !== undefined)) {
+    throw refusal('EOPNOTSUPP', `Unable to make ${device.name} a port of ${master.name}`)
+  }
+  const before = device.master
+  if (before !== undefined) {
+    const { ports, learned } = before.bridge!
+    ports.splice(ports.indexOf(device), 1)
+    for (const [mac, port] of learned) if (port === device) learned.delete(mac)
+    device.master = undefined
+    adoptMac(before)
+    refreshBridge(before)
+  }
+  if (master !== undefined) {
+    device.master = master
+    master.bridge!.ports.unshift(device)
+    adoptMac(master)
+    refreshBridge(master)
+  }
+  announce(device)
+}
+
+/** A bridge nobody gave an address has the lowest of its ports' (br_stp_recalculate_bridge_id). */
+function adoptMac(bridge: Device): void {
+  const state = bridge.bridge!
+  if (state.ownMac || state.ports.length === 0) return
+  setMac(bridge, Math.min(...state.ports.map((port) => port.mac ?? Infinity)))
+}
+
+export function setMac(device: Device, mac: number): void {
+  if (device.mac === mac) return
+  device.mac = mac
+  // neigh_changeaddr: what was learned by the old address is learned again.
+  device.namespace.neighbors4.flush(device, true)
+  device.namespace.neighbors6.flush(device, true)
+  announce(device)
+  if (device.master !== undefined) adoptMac(device.master)
+}
+
+export function rename(device: Device, name: string): void {
+  if (device.name === name) return
+  const { namespace } = device
+  checkName(namespace, name)
+  namespace.byName.delete(device.name)
+  namespace.sysctl.renameLink(device.name, name)
+  device.name = name
+  namespace.byName.set(name, device)
+  announce(device)
+}
+
+/** Takes all that a namespace holds of a link away from it (unregister_netdevice, dev_change_net_namespace). */
+function detach(device: Device): void {
+  const { namespace } = device
+  setDown(device)
+  if (device.master !== undefined) setMaster(device, undefined)
+  for (const port of [...(device.bridge?.ports ?? [])]) setMaster(port, undefined)
+  const addresses: Addr[] = device.addresses4.map((each) => each.addr)
+  flushRoutesOf(namespace, device, 'removed')
+  for (const addr of addresses) {
+    const count = (namespace.local.get(addr) ?? 1) - 1
+    if (count <= 0) namespace.local.delete(addr)
+    else namespace.local.set(addr, count)
+  }
+  device.addresses4.length = 0
+  device.addresses6.length = 0
+  namespace.neighbors4.flush(device)
+  namespace.neighbors6.flush(device)
+  namespace.devices.delete(device.index)
+  namespace.byName.delete(device.name)
+  namespace.sysctl.removeLink(device.name)
+  device.taps.clear()
+  namespace.changed()
+  announce(device, 'removed')
+}
+
+/** Deletes a link; the other end of a veth goes with it. */
+export function deleteDevice(device: Device): void {
+  const { peer } = device
+  detach(device)
+  if (peer !== undefined) {
+    device.peer = undefined
+    peer.peer = undefined
+    detach(peer)
+  }
+}
+
+/** Moves a link to another namespace, where it keeps its index if that is free. */
+export function moveDevice(device: Device, to: Namespace): void {
+  if (device.namespace === to) return
+  if (to.byName.has(device.name)) {
+    throw refusal('EEXIST', `Unable to move link ${device.name} to ${to.name}`)
+  }
+  detach(device)
+  device.namespace = to
+  if (to.devices.has(device.index)) device.index = to.nextIndex++
+  else to.nextIndex = Math.max(to.nextIndex, device.index + 1)
+  device.conf = to.sysctl.addLink(device.name)
+  to.devices.set(device.index, device)
+  to.byName.set(device.name, device)
+  announce(device)
+}
+
+export function setMtu(device: Device, mtu: number): void {
+  if (mtu < 68 || mtu > 65_535) {
+    throw refusal('EINVAL', `Unable to set MTU ${mtu} of ${device.name}: expected 68 to 65535`)
+  }
+  device.mtu = mtu
+  device.namespace.changed()
+  announce(device)
+}

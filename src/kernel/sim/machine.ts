@@ -1,0 +1,212 @@
+import type { Clock } from '../../lib/clock.ts'
+import { type Log, silentLog } from '../../lib/log.ts'
+import type { Random } from '../../lib/random.ts'
+import { IP_PROTOCOL } from '../../wire/packet/protocols.ts'
+import { type Kernel, KernelError, type Machine } from '../kernel.ts'
+import { solicitArp } from './arp-input.ts'
+import type { Device, Frame, Impairment } from './device.ts'
+import { loopbackDriver } from './drivers.ts'
+import { SimFirewall } from './firewall.ts'
+import { receiveIcmp, receiveIcmpv6 } from './icmp-input.ts'
+import { refuseTunnel } from './ip-input.ts'
+import { sendError } from './ip-output.ts'
+import { receiveIpip } from './ipip-driver.ts'
+import { deleteDevice, registerDevice } from './link-config.ts'
+import { type MachineCore, Namespace } from './namespace.ts'
+import { solicitNeighbor } from './nd-input.ts'
+import { type NeighborHooks, NeighborTable } from './neighbors.ts'
+import { toNeighbor } from './port-values.ts'
+import { receiveFrame } from './receive.ts'
+import { SimulatedKernel } from './simulated-kernel.ts'
+import { TcpSockets } from './tcp-sockets.ts'
+import { UdpSockets } from './udp-sockets.ts'
+import * as icmp from '../../wire/packet/icmp.ts'
+import * as icmpv6 from '../../wire/packet/icmpv6.ts'
+
+/** Nanoseconds that the packet clock gains for each packet seen, so that sightings are in order. */
+const PACKET_NANOSECONDS = 500n
+
+/** A Linux machine in this process: namespaces, links between them, and packets that travel. */
+export class SimulatedMachine implements Machine, MachineCore {
+  readonly clock: Clock
+  readonly random: Random
+  readonly #log: Log
+  readonly #namespaces = new Map<string, Namespace>()
+  #nanoseconds = 0n
+  #devices: Device[] = []
+  #frames: Frame[] = []
+  #draining = false
+
+  constructor(options: { clock: Clock; random: Random; log?: Log }) {
+    this.clock = options.clock
+    this.random = options.random
+    this.#log = options.log ?? silentLog
+  }
+
+  // The port.
+
+  createNamespace(name: string): SimulatedKernel {
+    if (this.#namespaces.has(name)) {
+      throw new KernelError('EEXIST', `Unable to create namespace ${name}`)
+    }
+    const namespace = assemble(name, this)
+    this.#namespaces.set(name, namespace)
+    return new SimulatedKernel(namespace)
+  }
+
+  openNamespace(nameOrPath: string): SimulatedKernel {
+    return new SimulatedKernel(this.#find(nameOrPath))
+  }
+
+  #find(nameOrPath: string): Namespace {
+    const name = nameOrPath.startsWith('/run/netns/') ? nameOrPath.slice(11) : nameOrPath
+    const namespace = this.#namespaces.get(name)
+    if (namespace === undefined) {
+      throw new KernelError('ENOENT', `Unable to open namespace ${nameOrPath}`)
+    }
+    return namespace
+  }
+
+  deleteNamespace(name: string): void {
+    const namespace = this.#find(name)
+    this.#namespaces.delete(namespace.name)
+    for (const device of [...namespace.devices.values()]) {
+      if (!device.isLoopback) deleteDevice(device)
+    }
+    namespace.loopback.up = false
+    namespace.closed = true
+  }
+
+  namespaces(): readonly string[] {
+    return [...this.#namespaces.keys()].sort()
+  }
+
+  namespacePath(name: string): string {
+    return `/run/netns/${name}`
+  }
+
+  // What harnesses use beside the port.
+
+  /** Trouble on what leaves by a link; undefined mends it. One end of a veth only: the other has its own. */
+  impair(kernel: Kernel, link: string, impairment: Impairment | undefined): void {
+    const device = this.#find(kernel.name).byName.get(link)
+    if (device === undefined) {
+      throw new KernelError('ENODEV', `Unable to impair ${link} of ${kernel.name}`)
+    }
+    device.impairment = impairment
+  }
+
+  /** The packet filter and source NAT of a namespace. */
+  firewall(kernel: Kernel): SimFirewall {
+    const namespace = this.#find(kernel.name)
+    namespace.firewall ??= new SimFirewall()
+    return namespace.firewall
+  }
+
+  // What namespaces use.
+
+  nanoseconds(): bigint {
+    const now = BigInt(Math.round(this.clock.now() * 1e6))
+    const next = this.#nanoseconds + PACKET_NANOSECONDS
+    this.#nanoseconds = next > now ? next : now
+    return this.#nanoseconds
+  }
+
+  deliver(device: Device, frame: Frame): void {
+    this.#devices.push(device)
+    this.#frames.push(frame)
+    if (this.#draining) return
+    this.#draining = true
+    this.clock.after(0, () => this.#drain())
+  }
+
+  /** Lets all packets travel that can; each hop may put more behind the last. */
+  #drain(): void {
+    for (let at = 0; at < this.#devices.length; at++) {
+      const device = this.#devices[at]!
+      try {
+        receiveFrame(device, this.#frames[at]!)
+      } catch (error) {
+        this.#log.error('a simulated link failed to receive', {
+          namespace: device.namespace.name,
+          link: device.name,
+          error,
+        })
+        this.#recover(at + 1)
+        throw error
+      }
+      if (at === 4095) {
+        this.#devices.splice(0, at + 1)
+        this.#frames.splice(0, at + 1)
+        at = -1
+      }
+    }
+    this.#devices = []
+    this.#frames = []
+    this.#draining = false
+  }
+
+  #recover(from: number): void {
+    this.#devices = this.#devices.slice(from)
+    this.#frames = this.#frames.slice(from)
+    this.clock.after(0, () => this.#drain())
+  }
+}
+
+/** A simulated machine on a clock and a source of randomness; one seed on a virtual clock gives one history. */
+export function createSimulatedMachine(options: {
+  clock: Clock
+  random: Random
+  log?: Log
+}): SimulatedMachine {
+  return new SimulatedMachine(options)
+}
+
+/** A namespace with its neighbour tables, transports and loopback link, which is down. */
+function assemble(name: string, machine: MachineCore): Namespace {
+  const namespace = new Namespace(name, machine)
+  namespace.neighbors4 = new NeighborTable(4, hooksOf(namespace, 4))
+  namespace.neighbors6 = new NeighborTable(6, hooksOf(namespace, 6))
+  namespace.loopback = registerDevice(namespace, {
+    name: 'lo',
+    driver: loopbackDriver,
+    mtu: 65_536,
+    mac: 0,
+    carrier: true,
+  })
+  namespace.transports.set(IP_PROTOCOL.icmp, (packet) => receiveIcmp(namespace, packet))
+  namespace.transports.set(IP_PROTOCOL.icmpv6, (packet) => receiveIcmpv6(namespace, packet))
+  namespace.transports.set(IP_PROTOCOL.ipip, (packet) => {
+    if (!namespace.byName.has('tunl0')) return false
+    if (!receiveIpip(namespace, packet)) refuseTunnel(namespace, packet)
+    return true
+  })
+  namespace.tcp = new TcpSockets(namespace)
+  namespace.udp = new UdpSockets(namespace)
+  return namespace
+}
+
+function hooksOf(namespace: Namespace, family: 4 | 6): NeighborHooks {
+  const { clock, random } = namespace.machine
+  return {
+    now: () => clock.now(),
+    after: (milliseconds, fire) => clock.after(milliseconds, fire),
+    fraction: () => random.fraction(),
+    solicit(entry, unicast) {
+      if (family === 4) solicitArp(namespace, entry, unicast)
+      else solicitNeighbor(namespace, entry, unicast)
+    },
+    failed(_entry, packet) {
+      // arp_error_report and ndisc_error_report: whoever sent the packet is told.
+      const isVersion4 = packet.octets[0]! >>> 4 === 4
+      const type = isVersion4
+        ? icmp.TYPE.destinationUnreachable
+        : icmpv6.TYPE.destinationUnreachable
+      const code = isVersion4 ? icmp.UNREACHABLE.host : icmpv6.UNREACHABLE.address
+      sendError(namespace, packet.octets, undefined, type, code)
+    },
+    changed(entry, change) {
+      namespace.emit(() => ({ kind: 'neighbor', change, neighbor: toNeighbor(entry) }))
+    },
+  }
+}

@@ -1,0 +1,152 @@
+import { macFromOctets, macOctets, type MacAddress } from '../../net/mac-address.ts'
+import { type Prefix, prefixAddress, prefixLength } from '../../net/prefix.ts'
+import { get48, set48 } from '../../wire/packet/octets.ts'
+import {
+  KernelError,
+  type Link,
+  type LinkAddress,
+  type Neighbor,
+  type NextHop,
+  type Route,
+  type Rule,
+  type Scope,
+} from '../kernel.ts'
+import { addrFromText, addrToText, type Addr } from './addr.ts'
+import type { Device, LinkAddr } from './device.ts'
+import { type FibNextHop, type FibRoute, SCOPE } from './fib.ts'
+import type { NeighborEntry } from './neighbors.ts'
+import type { FibRule } from './routing.ts'
+
+/** Translation between the port's values, made of text, and the simulation's, made of numbers. */
+
+const SCOPE_NAMES: Readonly<Record<number, Scope>> = {
+  [SCOPE.global]: 'global',
+  [SCOPE.site]: 'site',
+  [SCOPE.link]: 'link',
+  [SCOPE.host]: 'host',
+  [SCOPE.nowhere]: 'nowhere',
+}
+
+export function scopeNumber(scope: Scope): number {
+  return SCOPE[scope]
+}
+
+export function macToText(mac: number): MacAddress {
+  const octets = new Uint8Array(6)
+  set48(octets, 0, mac)
+  return macFromOctets(octets)
+}
+
+export function macToNumber(mac: MacAddress): number {
+  return get48(macOctets(mac), 0)
+}
+
+export function toLink(device: Device): Link {
+  return {
+    index: device.index,
+    name: device.name,
+    kind: device.driver.kind,
+    mtu: device.mtu,
+    macAddress: device.mac === undefined ? undefined : macToText(device.mac),
+    up: device.up,
+    carrier: device.up && device.carrier,
+    masterIndex: device.master?.index,
+    peerIndex: device.peer?.index,
+  }
+}
+
+export function toLinkAddress(device: Device, each: LinkAddr): LinkAddress {
+  return {
+    linkIndex: device.index,
+    address: addrToText(each.addr),
+    prefixLength: each.length,
+    scope: SCOPE_NAMES[each.scope] ?? 'global',
+  }
+}
+
+export function toRoute(route: FibRoute): Route {
+  return {
+    destination: `${addrToText(route.destination)}/${route.length}` as Prefix,
+    type: route.type,
+    table: route.table,
+    protocol: route.protocol,
+    scope: SCOPE_NAMES[route.scope] ?? 'global',
+    priority: route.priority,
+    ...(route.preferredSource === undefined
+      ? {}
+      : { preferredSource: addrToText(route.preferredSource) }),
+    nextHops: route.nextHops.flatMap(toNextHop),
+    ...(route.mtu === undefined ? {} : { mtu: route.mtu }),
+  }
+}
+
+function toNextHop(hop: FibNextHop): NextHop[] {
+  if (hop.device === undefined) return []
+  const isAlone = hop.route.nextHops.length === 1
+  return [
+    {
+      linkIndex: hop.device.index,
+      ...(hop.gateway === undefined ? {} : { gateway: addrToText(hop.gateway) }),
+      ...(hop.onlink ? { onlink: true } : {}),
+      ...(isAlone ? {} : { weight: hop.weight }),
+    },
+  ]
+}
+
+export function destinationOf(route: Route): { destination: Addr; length: number } {
+  return {
+    destination: addrFromText(prefixAddress(route.destination)),
+    length: prefixLength(route.destination),
+  }
+}
+
+export function toNeighbor(entry: NeighborEntry): Neighbor {
+  return {
+    linkIndex: entry.device.index,
+    address: addrToText(entry.addr),
+    macAddress: entry.mac === undefined || !entry.isValid ? undefined : macToText(entry.mac),
+    state: entry.state === 'none' ? 'failed' : entry.state,
+  }
+}
+
+export function toRule(family: 4 | 6, rule: FibRule): Rule {
+  return {
+    family,
+    priority: rule.priority,
+    table: rule.table,
+    ...(rule.source === undefined ? {} : { source: prefixText(rule.source) }),
+    ...(rule.destination === undefined ? {} : { destination: prefixText(rule.destination) }),
+    ...(rule.inputLink === undefined ? {} : { inputLink: rule.inputLink }),
+    ...(rule.outputLink === undefined ? {} : { outputLink: rule.outputLink }),
+    ...(rule.markMask === 0 ? {} : { mark: rule.mark, markMask: rule.markMask }),
+  }
+}
+
+export function fromRule(rule: Rule): FibRule {
+  const isMarked = rule.mark !== undefined || rule.markMask !== undefined
+  return {
+    priority: rule.priority,
+    table: rule.table,
+    source: numericPrefix(rule.source),
+    destination: numericPrefix(rule.destination),
+    inputLink: rule.inputLink,
+    outputLink: rule.outputLink,
+    mark: (rule.mark ?? 0) >>> 0,
+    markMask: isMarked ? (rule.markMask ?? 0xffffffff) : 0,
+  }
+}
+
+function prefixText(value: { readonly addr: Addr; readonly length: number }): Prefix {
+  return `${addrToText(value.addr)}/${value.length}` as Prefix
+}
+
+function numericPrefix(value: Prefix | undefined): FibRule['source'] {
+  return value === undefined
+    ? undefined
+    : { addr: addrFromText(prefixAddress(value)), length: prefixLength(value) }
+}
+
+/** What is thrown where the kernel would answer with an errno. */
+export function refusal(code: string, message: string): KernelError {
+  return new KernelError(code, message)
+}

@@ -1,0 +1,57 @@
+import * as icmp from '../../wire/packet/icmp.ts'
+import * as ipv4 from '../../wire/packet/ipv4.ts'
+import { IP_PROTOCOL } from '../../wire/packet/protocols.ts'
+import type { FibNextHop } from './fib.ts'
+import { buildPacket, routeOutput, sendLocal } from './ip-output.ts'
+import type { Namespace } from './namespace.ts'
+
+/** Redirects to one host before the router gives up on it (ip_rt_redirect_number). */
+const MOST_REDIRECTS = 9
+/** ip_rt_redirect_load and ip_rt_redirect_silence with HZ 1000 (net/ipv4/route.c). */
+const LOAD_MILLISECONDS = 20
+const SILENCE_MILLISECONDS = LOAD_MILLISECONDS << (MOST_REDIRECTS + 1)
+
+/** What a router remembers of one host that it has told a better way. */
+export interface RedirectHistory {
+  count: number
+  lastAt: number
+}
+
+/** Tells the sender of a packet that a router on its own link is nearer (ip_rt_send_redirect). */
+export function sendRedirect(namespace: Namespace, about: Uint8Array, hop: FibNextHop): void {
+  const destination = ipv4.source(about)
+  const gateway = hop.gateway ?? ipv4.destination(about)
+  if (typeof gateway !== 'number') return
+  const now = namespace.machine.clock.now()
+  let history = namespace.redirects.get(destination)
+  if (history === undefined) {
+    history = { count: 0, lastAt: -Infinity }
+    namespace.redirects.set(destination, history)
+  }
+  if (now > history.lastAt + SILENCE_MILLISECONDS) history.count = 0
+  if (history.count >= MOST_REDIRECTS) {
+    history.lastAt = now
+    return
+  }
+  const isDue = history.count === 0 || now > history.lastAt + (LOAD_MILLISECONDS << history.count)
+  if (!isDue) return
+  const route = routeOutput(namespace, { destination })
+  if (typeof route === 'string') return
+  history.count++
+  history.lastAt = now
+  const octets = buildPacket(namespace, route.source, {
+    destination,
+    protocol: IP_PROTOCOL.icmp,
+    typeOfService: (ipv4.typeOfService(about) & 0x1c) | 0xc0,
+    payload: icmp.encode({
+      type: icmp.TYPE.redirect,
+      code: 1,
+      first: gateway >>> 16,
+      second: gateway & 0xffff,
+      body: about.subarray(0, 548),
+    }),
+  })
+  namespace.counters.add('Icmp.OutMsgs')
+  namespace.counters.add('Icmp.OutRedirects')
+  sendLocal(namespace, octets, route)
+}

@@ -1,0 +1,208 @@
+import { KernelError } from '../kernel.ts'
+
+/** Values of /proc/sys/net/ipv4/conf/<link> that the simulation obeys, with the kernel's defaults. */
+const CONF4 = {
+  accept_local: 0,
+  accept_redirects: 1,
+  arp_accept: 0,
+  arp_announce: 0,
+  arp_filter: 0,
+  arp_ignore: 0,
+  arp_notify: 0,
+  disable_policy: 0,
+  forwarding: 0,
+  ignore_routes_with_linkdown: 0,
+  log_martians: 0,
+  promote_secondaries: 0,
+  proxy_arp: 0,
+  proxy_arp_pvlan: 0,
+  route_localnet: 0,
+  rp_filter: 0,
+  secure_redirects: 1,
+  send_redirects: 1,
+  shared_media: 1,
+  src_valid_mark: 0,
+}
+
+const CONF6 = {
+  accept_dad: 1,
+  accept_ra: 1,
+  accept_redirects: 1,
+  addr_gen_mode: 0,
+  autoconf: 1,
+  dad_transmits: 1,
+  disable_ipv6: 0,
+  forwarding: 0,
+  hop_limit: 64,
+  keep_addr_on_down: 0,
+  ndisc_notify: 0,
+  proxy_ndp: 0,
+}
+
+/** Values of /proc/sys/net/ipv4/neigh/<link>; times ending in _ms are milliseconds. */
+const NEIGH = {
+  app_solicit: 0,
+  base_reachable_time_ms: 30_000,
+  delay_first_probe_time: 5,
+  gc_stale_time: 60,
+  /** In hundredths of a second (USER_HZ). */
+  locktime: 100,
+  mcast_resolicit: 0,
+  mcast_solicit: 3,
+  proxy_delay: 80,
+  proxy_qlen: 64,
+  retrans_time_ms: 1000,
+  ucast_solicit: 3,
+  unres_qlen: 101,
+}
+
+/** Values that stand alone under /proc/sys/net. */
+const GLOBAL: Readonly<Record<string, string>> = {
+  'ipv4.icmp_echo_ignore_all': '0',
+  'ipv4.icmp_echo_ignore_broadcasts': '1',
+  'ipv4.icmp_errors_use_inbound_ifaddr': '0',
+  'ipv4.icmp_ratelimit': '1000',
+  'ipv4.icmp_ratemask': '6168',
+  'ipv4.ip_default_ttl': '64',
+  'ipv4.ip_forward_use_pmtu': '0',
+  'ipv4.ip_local_port_range': '32768\t60999',
+  'ipv4.ip_nonlocal_bind': '0',
+  'ipv4.ip_unprivileged_port_start': '1024',
+  'ipv4.ipfrag_time': '30',
+  'ipv4.fib_multipath_hash_policy': '0',
+  'ipv4.tcp_retries2': '15',
+  'ipv4.tcp_syn_retries': '6',
+  'ipv4.tcp_synack_retries': '5',
+  'ipv4.tcp_l3mdev_accept': '0',
+  'ipv6.bindv6only': '0',
+  'ipv6.fib_multipath_hash_policy': '0',
+  'core.somaxconn': '4096',
+}
+
+export type Conf4 = Record<keyof typeof CONF4, number>
+export type Conf6 = Record<keyof typeof CONF6, number>
+export type NeighConf = Record<keyof typeof NEIGH, number>
+
+/** What one link is configured by. */
+export interface LinkConf {
+  readonly conf4: Conf4
+  readonly conf6: Conf6
+  readonly neigh4: NeighConf
+  readonly neigh6: NeighConf
+}
+
+const GROUPS = {
+  'ipv4.conf': 'conf4',
+  'ipv6.conf': 'conf6',
+  'ipv4.neigh': 'neigh4',
+  'ipv6.neigh': 'neigh6',
+} as const satisfies Readonly<Record<string, keyof LinkConf>>
+
+function freshConf(): LinkConf {
+  return {
+    conf4: { ...CONF4 },
+    conf6: { ...CONF6 },
+    neigh4: { ...NEIGH },
+    neigh6: { ...NEIGH, proxy_delay: 80, locktime: 0 },
+  }
+}
+
+/** The part of /proc/sys/net of one namespace that means something here. */
+export class Sysctl {
+  readonly all = freshConf()
+  readonly default = freshConf()
+  readonly #global = new Map(Object.entries(GLOBAL))
+  readonly #links = new Map<string, LinkConf>()
+  /** Called when a value has been written that others derive from. */
+  onChange: () => void = () => {}
+
+  /** The values of a new link: the defaults of now. */
+  addLink(name: string): LinkConf {
+    const conf: LinkConf = {
+      conf4: { ...this.default.conf4 },
+      conf6: { ...this.default.conf6 },
+      neigh4: { ...this.default.neigh4 },
+      neigh6: { ...this.default.neigh6 },
+    }
+    this.#links.set(name, conf)
+    return conf
+  }
+
+  renameLink(from: string, to: string): void {
+    const conf = this.#links.get(from)
+    if (conf === undefined) return
+    this.#links.delete(from)
+    this.#links.set(to, conf)
+  }
+
+  removeLink(name: string): void {
+    this.#links.delete(name)
+  }
+
+  /** A global value as a number. */
+  number(name: string): number {
+    return Number(this.#global.get(name) ?? 0)
+  }
+
+  read(path: string): string {
+    if (path === 'ipv4.ip_forward') return String(this.all.conf4.forwarding)
+    const field = this.#field(path)
+    if (field !== undefined) return String(field.values[field.key])
+    const value = this.#global.get(path)
+    if (value === undefined) throw new KernelError('ENOENT', `Unable to read sysctl net.${path}`)
+    return value
+  }
+
+  write(path: string, value: string): void {
+    const text = value.trim()
+    if (path === 'ipv4.ip_forward') return this.#setForwarding(numberOf(path, text) === 0 ? 0 : 1)
+    const field = this.#field(path)
+    if (field === undefined) {
+      if (!this.#global.has(path)) {
+        throw new KernelError('ENOENT', `Unable to write sysctl net.${path}`)
+      }
+      this.#global.set(path, text)
+      this.onChange()
+      return
+    }
+    const number = numberOf(path, text)
+    if (path === 'ipv4.conf.all.forwarding') return this.#setForwarding(number)
+    field.values[field.key] = number
+    const isAll6 = path.startsWith('ipv6.conf.all.')
+    if (isAll6 && (field.key === 'forwarding' || field.key === 'disable_ipv6')) {
+      // addrconf_fixup_forwarding and addrconf_disable_ipv6 carry "all" over to every link.
+      this.default.conf6[field.key] = number
+      for (const conf of this.#links.values()) conf.conf6[field.key] = number
+    }
+    this.onChange()
+  }
+
+  /** net.ipv4.ip_forward is conf.all.forwarding, and writing it writes every link (devinet_sysctl_forward). */
+  #setForwarding(value: number): void {
+    this.all.conf4.forwarding = value
+    this.default.conf4.forwarding = value
+    for (const conf of this.#links.values()) conf.conf4.forwarding = value
+    this.onChange()
+  }
+
+  #field(path: string): { values: Record<string, number>; key: string } | undefined {
+    const [family, group, link, key] = path.split('.')
+    const name = GROUPS[`${family}.${group}` as keyof typeof GROUPS]
+    if (name === undefined || link === undefined || key === undefined) return undefined
+    const conf =
+      link === 'all' && name !== 'neigh4' && name !== 'neigh6'
+        ? this.all
+        : link === 'default'
+          ? this.default
+          : this.#links.get(link.replaceAll('/', '.'))
+    const values: Record<string, number> | undefined = conf?.[name]
+    return values === undefined || !(key in values) ? undefined : { values, key }
+  }
+}
+
+function numberOf(path: string, text: string): number {
+  if (!/^-?\d+$/.test(text)) {
+    throw new KernelError('EINVAL', `Unable to write "${text}" to sysctl net.${path}`)
+  }
+  return Number(text)
+}
