@@ -85,15 +85,12 @@ export function addRoutes4(namespace: Namespace, device: Device, own: LinkAddr):
 
 function routesOf4(device: Device, own: LinkAddr): FibRoute[] {
   const addr = own.addr as number
-  const primary =
-    own.secondary === false
-      ? own
-      : (device.addresses4.find(
-          (each) =>
-            !each.secondary &&
-            each.length === own.length &&
-            sameNetwork(each.addr, addr, own.length),
-        ) ?? own)
+  const primary = !own.secondary
+    ? own
+    : (device.addresses4.find(
+        (each) =>
+          !each.secondary && each.length === own.length && sameNetwork(each.addr, addr, own.length),
+      ) ?? own)
   const routes = [kernelRoute(device, 'local', addr, 32, SCOPE.host, primary.addr)]
   if (!device.up) return routes
   const network = maskAddr(addr, own.length) as number
@@ -211,7 +208,14 @@ function takeAway4(namespace: Namespace, device: Device, own: LinkAddr): void {
 const MULTICAST6 = '\uff00\0\0\0\0\0\0\0'
 const DAD_MILLISECONDS = 1000
 
-function addAddress6(namespace: Namespace, device: Device, addr: string, length: number): void {
+/** @param detect look for duplicates first, as for addresses that the kernel makes; those of the port come without */
+function addAddress6(
+  namespace: Namespace,
+  device: Device,
+  addr: string,
+  length: number,
+  detect = false,
+): void {
   if (device.addresses6.some((each) => each.addr === addr)) {
     throw refusal('EEXIST', `Unable to add address ${addrToText(addr)}/${length} to ${device.name}`)
   }
@@ -224,7 +228,13 @@ function addAddress6(namespace: Namespace, device: Device, addr: string, length:
   if (length < 128 || device.up) addPrefixRoute6(namespace, device, own)
   const { accept_dad: acceptDad, dad_transmits: transmits } = device.conf.conf6
   const needsDetection =
-    device.needsNeighbors && acceptDad > 0 && transmits > 0 && device.up && device.carrier
+    detect &&
+    detect &&
+    device.needsNeighbors &&
+    acceptDad > 0 &&
+    transmits > 0 &&
+    device.up &&
+    device.carrier
   if (needsDetection) {
     own.tentative = true
     const wait = (transmits + namespace.machine.random.fraction()) * DAD_MILLISECONDS
@@ -290,13 +300,13 @@ export function startIpv6(namespace: Namespace, device: Device): void {
   const linkLocal = linkLocalFromMac(device.mac)
   const hasOne = device.addresses6.some((each) => isLinkLocalAddr(each.addr))
   if (!hasOne && device.conf.conf6.addr_gen_mode === 0) {
-    addAddress6(namespace, device, linkLocal, 64)
+    addAddress6(namespace, device, linkLocal, 64, true)
   }
 }
 
 /** The link went down: IPv6 forgets its addresses (addrconf_ifdown). */
 export function stopIpv6(namespace: Namespace, device: Device): void {
-  for (const own of [...device.addresses6]) {
+  for (const own of device.addresses6.slice()) {
     const keeps = device.conf.conf6.keep_addr_on_down > 0 && !isLinkLocalAddr(own.addr)
     if (keeps) continue
     device.addresses6.splice(device.addresses6.indexOf(own), 1)

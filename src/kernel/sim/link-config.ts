@@ -158,7 +158,7 @@ function detach(device: Device): void {
   const { namespace } = device
   setDown(device)
   if (device.master !== undefined) setMaster(device, undefined)
-  for (const port of [...(device.bridge?.ports ?? [])]) setMaster(port, undefined)
+  for (const port of device.bridge?.ports.slice() ?? []) setMaster(port, undefined)
   const addresses: Addr[] = device.addresses4.map((each) => each.addr)
   flushRoutesOf(namespace, device, 'removed')
   for (const addr of addresses) {

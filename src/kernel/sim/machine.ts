@@ -70,7 +70,7 @@ export class SimulatedMachine implements Machine, MachineCore {
   deleteNamespace(name: string): void {
     const namespace = this.#find(name)
     this.#namespaces.delete(namespace.name)
-    for (const device of [...namespace.devices.values()]) {
+    for (const device of Array.from(namespace.devices.values())) {
       if (!device.isLoopback) deleteDevice(device)
     }
     namespace.loopback.up = false

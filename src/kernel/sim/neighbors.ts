@@ -146,24 +146,21 @@ export class NeighborTable {
 
   /** neigh_event_send: whether the entry can be sent to now; starts or restarts what finds out. */
   #ready(entry: NeighborEntry): boolean {
+    const { state } = entry
     entry.usedAt = this.#hooks.now()
-    switch (entry.state) {
-      case 'delay':
-      case 'probe':
-        return true
-      case 'stale':
-        this.#set(entry, 'delay')
-        this.#arm(entry, this.#conf(entry).delay_first_probe_time * 1000)
-        return true
-      case 'incomplete':
-        return false
-      default:
-        entry.probes = 0
-        entry.updatedAt = this.#hooks.now()
-        this.#set(entry, 'incomplete')
-        this.#arm(entry, this.#retransMilliseconds(entry))
-        return false
+    if (state === 'delay' || state === 'probe') return true
+    if (state === 'stale') {
+      this.#set(entry, 'delay')
+      this.#arm(entry, this.#conf(entry).delay_first_probe_time * 1000)
+      return true
     }
+    if (state !== 'incomplete') {
+      entry.probes = 0
+      entry.updatedAt = this.#hooks.now()
+      this.#set(entry, 'incomplete')
+      this.#arm(entry, this.#retransMilliseconds(entry))
+    }
+    return false
   }
 
   #retransMilliseconds(entry: NeighborEntry): number {
@@ -187,34 +184,30 @@ export class NeighborTable {
     this.#arm(entry, entry.reachableMilliseconds)
   }
 
+  /** neigh_timer_handler. */
   #fire(entry: NeighborEntry): void {
     const now = this.#hooks.now()
-    const delayMilliseconds = this.#conf(entry).delay_first_probe_time * 1000
-    switch (entry.state) {
-      case 'reachable':
-        if (now < entry.confirmedAt + entry.reachableMilliseconds) {
-          this.#arm(entry, entry.confirmedAt + entry.reachableMilliseconds - now)
-        } else if (now <= entry.usedAt + delayMilliseconds) {
-          this.#set(entry, 'delay')
-          this.#arm(entry, delayMilliseconds)
-        } else this.#set(entry, 'stale')
-        return
-      case 'delay':
-        if (now <= entry.confirmedAt + delayMilliseconds) {
-          this.#set(entry, 'reachable')
-          this.#armReachable(entry)
-          return
-        }
-        entry.probes = 0
-        this.#set(entry, 'probe')
-        break
-      case 'incomplete':
-      case 'probe':
-        break
-      default:
-        return
-    }
     const conf = this.#conf(entry)
+    const delayMilliseconds = conf.delay_first_probe_time * 1000
+    if (entry.state === 'reachable') {
+      const until = entry.confirmedAt + entry.reachableMilliseconds
+      if (now < until) this.#arm(entry, until - now)
+      else if (now <= entry.usedAt + delayMilliseconds) {
+        this.#set(entry, 'delay')
+        this.#arm(entry, delayMilliseconds)
+      } else this.#set(entry, 'stale')
+      return
+    }
+    if (entry.state === 'delay') {
+      if (now <= entry.confirmedAt + delayMilliseconds) {
+        this.#set(entry, 'reachable')
+        this.#armReachable(entry)
+        return
+      }
+      entry.probes = 0
+      this.#set(entry, 'probe')
+    }
+    if (entry.state !== 'incomplete' && entry.state !== 'probe') return
     const most =
       entry.state === 'probe'
         ? conf.ucast_solicit + conf.app_solicit + conf.mcast_resolicit

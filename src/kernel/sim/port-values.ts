@@ -15,7 +15,7 @@ import { addrFromText, addrToText, type Addr } from './addr.ts'
 import type { Device, LinkAddr } from './device.ts'
 import { type FibNextHop, type FibRoute, SCOPE } from './fib.ts'
 import type { NeighborEntry } from './neighbors.ts'
-import type { FibRule } from './routing.ts'
+import { type FibRule, ROUTE_ERRORS } from './routing.ts'
 
 /** Translation between the port's values, made of text, and the simulation's, made of numbers. */
 
@@ -75,20 +75,19 @@ export function toRoute(route: FibRoute): Route {
     ...(route.preferredSource === undefined
       ? {}
       : { preferredSource: addrToText(route.preferredSource) }),
-    nextHops: route.nextHops.flatMap(toNextHop),
+    nextHops: ROUTE_ERRORS[route.type] === undefined ? route.nextHops.flatMap(toNextHop) : [],
     ...(route.mtu === undefined ? {} : { mtu: route.mtu }),
   }
 }
 
 function toNextHop(hop: FibNextHop): NextHop[] {
   if (hop.device === undefined) return []
-  const isAlone = hop.route.nextHops.length === 1
   return [
     {
       linkIndex: hop.device.index,
       ...(hop.gateway === undefined ? {} : { gateway: addrToText(hop.gateway) }),
       ...(hop.onlink ? { onlink: true } : {}),
-      ...(isAlone ? {} : { weight: hop.weight }),
+      ...(hop.weight === 1 ? {} : { weight: hop.weight }),
     },
   ]
 }

@@ -112,7 +112,7 @@ function buildRoute(namespace: Namespace, route: Route): FibRoute {
   if (isWay && route.nextHops.length === 0) {
     fail(isVersion6 ? 'ENODEV' : 'ENODEV', 'no next hop was given')
   }
-  if (!isVersion6 && scope < (LEAST_SCOPE[route.type] ?? 0)) fail('EINVAL', 'invalid scope')
+  if (!isVersion6 && scope < (LEAST_SCOPE[route.type] ?? 0)) fail('EINVAL', 'Invalid scope')
   const nextHops: FibNextHop[] = []
   const built: FibRoute = {
     destination,
@@ -139,7 +139,7 @@ function buildRoute(namespace: Namespace, route: Route): FibRoute {
     nextHops.push(buildNextHop(namespace, built, route, hop, device))
   }
   if (built.preferredSource !== undefined && !namespace.isLocal(built.preferredSource)) {
-    fail('EINVAL', 'invalid prefsrc address')
+    fail('EINVAL', 'Invalid prefsrc address')
   }
   return built
 }
@@ -171,15 +171,15 @@ function buildNextHop(
   const onlink = hop.onlink === true
   const isLocalScope = built.scope === SCOPE.host && typeof built.destination === 'number'
   if (isLocalScope) {
-    if (gateway !== undefined) fail('EINVAL', 'route with host scope can not have a gateway')
+    if (gateway !== undefined) fail('EINVAL', 'Route with host scope can not have a gateway')
     return { ...plainHop(built, device, SCOPE.nowhere), weight: hop.weight ?? 1 }
   }
   if (gateway === undefined) {
-    if (onlink) fail('EINVAL', 'onlink without a gateway')
-    if (!device.up) fail('ENETDOWN', `device for nexthop is not up: ${device.name}`)
+    if (onlink) fail('EINVAL', 'Invalid flags for nexthop - PERVASIVE and ONLINK can not be set')
+    if (!device.up) fail('ENETDOWN', 'Device for nexthop is not up')
     return { ...plainHop(built, device), weight: hop.weight ?? 1 }
   }
-  if (isMulticastAddr(gateway)) fail('EINVAL', 'nexthop has invalid gateway')
+  if (isMulticastAddr(gateway)) fail('EINVAL', 'Nexthop has invalid gateway')
   const scope =
     typeof gateway === 'number'
       ? checkGateway4(namespace, built, gateway, device, onlink, fail)
@@ -197,10 +197,10 @@ function checkGateway4(
   onlink: boolean,
   fail: Fail,
 ): number {
-  if (built.scope >= SCOPE.link) fail('EINVAL', 'nexthop has invalid scope')
+  if (built.scope >= SCOPE.link) fail('EINVAL', 'Nexthop has invalid scope')
   if (onlink) {
-    if (!device.up) fail('ENETDOWN', `nexthop device is not up: ${device.name}`)
-    if (addressType(namespace, gateway) !== 'unicast') fail('EINVAL', 'nexthop has invalid gateway')
+    if (!device.up) fail('ENETDOWN', 'Nexthop device is not up')
+    if (addressType(namespace, gateway) !== 'unicast') fail('EINVAL', 'Nexthop has invalid gateway')
     return SCOPE.link
   }
   const flow = {
@@ -215,10 +215,10 @@ function checkGateway4(
   const inTable = table === undefined ? undefined : routing.lookupIn(table, flow)
   const found =
     inTable === undefined || typeof inTable === 'string' ? routing.lookup(flow) : inTable
-  if (typeof found === 'string') return fail(found, 'nexthop has invalid gateway')
+  if (typeof found === 'string') return fail(found, 'Nexthop has invalid gateway')
   const { type } = found.route
-  if (type !== 'unicast' && type !== 'local') return fail('EINVAL', 'nexthop has invalid gateway')
-  if (!device.up) fail('ENETDOWN', `nexthop device is not up: ${device.name}`)
+  if (type !== 'unicast' && type !== 'local') return fail('EINVAL', 'Nexthop has invalid gateway')
+  if (!device.up) fail('ENETDOWN', 'Nexthop device is not up')
   return found.route.scope
 }
 
@@ -229,13 +229,13 @@ function checkGateway6(
   onlink: boolean,
   fail: Fail,
 ): number {
-  if (!device.up) fail('ENETDOWN', `nexthop device is not up: ${device.name}`)
+  if (!device.up) fail('ENETDOWN', 'Nexthop device is not up')
   const isOwn = device.addresses6.some((each) => each.addr === gateway)
-  if (isOwn) fail('EINVAL', 'gateway can not be a local address')
+  if (isOwn) fail('EINVAL', 'Gateway can not be a local address')
   if (isLinkLocalAddr(gateway) || onlink) return SCOPE.link
   const found = namespace.routing6.lookup({ destination: gateway, output: device })
   if (typeof found === 'string' || found.gateway !== undefined || found.device !== device) {
-    fail('EHOSTUNREACH', 'no route to the gateway on this link')
+    fail('EHOSTUNREACH', 'Nexthop has invalid gateway or device mismatch')
   }
   return SCOPE.link
 }

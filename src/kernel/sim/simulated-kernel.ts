@@ -412,7 +412,7 @@ export class SimulatedKernel implements Kernel {
 
   /** Closes what this view holds open, as the end of a process does. */
   close(): void {
-    for (const held of [...this.#held]) held.close()
+    for (const held of Array.from(this.#held)) held.close()
     for (const connection of this.#connections) connection.abandon()
     this.#connections.clear()
   }

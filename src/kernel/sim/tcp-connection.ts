@@ -92,7 +92,7 @@ export class SimTcpConnection implements TcpConnection {
   #told = false
   #wantsDrain = false
   #connectPending = false
-  #flushTimer: Timer | undefined
+  #flushScheduled = false
   #ackTimer: Timer | undefined
   #timer: Timer | undefined
   #timeout = FIRST_TIMEOUT_MILLISECONDS
@@ -394,21 +394,13 @@ export class SimTcpConnection implements TcpConnection {
   #takeFin(): void {
     this.#receiveNext = (this.#receiveNext + 1) >>> 0
     this.#peerFin = undefined
-    switch (this.state) {
-      case 'ESTABLISHED':
-        // The port has no half-open connections: the peer's end is the end of ours.
-        this.state = 'CLOSE-WAIT'
-        this.#tell('closed by peer')
-        this.#finQueued = true
-        break
-      case 'FIN-WAIT-1':
-        this.state = 'CLOSING'
-        break
-      case 'FIN-WAIT-2':
-        this.#enterTimeWait()
-        break
-      default:
-    }
+    if (this.state === 'ESTABLISHED') {
+      // The port has no half-open connections: the peer's end is the end of ours.
+      this.state = 'CLOSE-WAIT'
+      this.#tell('closed by peer')
+      this.#finQueued = true
+    } else if (this.state === 'FIN-WAIT-1') this.state = 'CLOSING'
+    else if (this.state === 'FIN-WAIT-2') this.#enterTimeWait()
   }
 
   #scheduleAck(): void {
@@ -581,8 +573,10 @@ export class SimTcpConnection implements TcpConnection {
   }
 
   #scheduleFlush(): void {
-    this.#flushTimer ??= this.#clock.after(0, () => {
-      this.#flushTimer = undefined
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    this.#clock.after(0, () => {
+      this.#flushScheduled = false
       this.#flush()
     })
   }
