@@ -19,6 +19,11 @@ export interface AutoAssignRequest {
   readonly count?: number
   /** Only these pools, whatever their selectors say; default: all automatic pools that select the node. */
   readonly pools?: readonly Prefix[]
+  /**
+   * Only these blocks, claimed if need be: a node's podCIDRs, where Kubernetes gives each node its block.
+   * Pools do not matter then, and as with host-local the first two addresses and the last are not for pods.
+   */
+  readonly blocks?: readonly Prefix[]
   /** Labels of the node, for the pools' node selectors. */
   readonly nodeLabels?: Readonly<Record<string, string>>
   /** Labels of the pod's namespace, for the pools' namespace selectors. */
@@ -33,6 +38,8 @@ export interface AssignAddressRequest {
   readonly handle: string
   readonly attributes: Attributes
   readonly use: Use
+  /** The block that the address is to be taken from, if it is not one of a pool. */
+  readonly block?: Prefix
 }
 
 /** An address given out, and the block that it is of. */

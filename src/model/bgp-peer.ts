@@ -67,6 +67,8 @@ export function checkBgpPeer(
       'a peer given by address needs its AS number',
     )
   }
+  checks.selector('spec.nodeSelector', spec.nodeSelector)
+  checks.selector('spec.peerSelector', spec.peerSelector)
   checks.asNumber('spec.asNumber', spec.asNumber)
   checks.asNumber('spec.localASNumber', spec.localASNumber)
   checks.integer('spec.ttlSecurity', spec.ttlSecurity, 0, 255)

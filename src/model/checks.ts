@@ -1,6 +1,8 @@
 import { parseIpAddress } from '../net/ip-address.ts'
 import { parseInterfaceAddress, parsePrefix } from '../net/prefix.ts'
+import { messageOf } from '../lib/errors.ts'
 import type { Problem } from './problem.ts'
+import { parseSelector } from './selector.ts'
 
 /** Collects what is wrong with one resource; every check is made, so that all problems are told at once. */
 export class Checks {
@@ -77,6 +79,15 @@ export class Checks {
     if (value === undefined) return
     const right = Number.isInteger(value) && value >= least && value <= most
     this.require(right, field, value, `expected an integer from ${least} to ${most}`)
+  }
+
+  selector(field: string, value: string | undefined): void {
+    if (value === undefined) return
+    try {
+      parseSelector(value)
+    } catch (thrown) {
+      this.require(false, field, value, messageOf(thrown))
+    }
   }
 
   asNumber(field: string, value: number | undefined): void {

@@ -57,6 +57,8 @@ export function checkIpPool(checks: Checks, { spec }: { spec: z.infer<typeof fie
     spec.allowedUses,
     'LoadBalancer cannot be combined with Workload or Tunnel',
   )
+  checks.selector('spec.nodeSelector', spec.nodeSelector)
+  checks.selector('spec.namespaceSelector', spec.namespaceSelector)
   if (cidr === undefined) return
   const ipv6 = prefixFamily(cidr) === 6
   checks.require(

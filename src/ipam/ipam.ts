@@ -1,0 +1,314 @@
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
+import { familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
+import {
+  contains,
+  hostPrefix,
+  parsePrefix,
+  type Prefix,
+  prefixFamily,
+  prefixOf,
+} from '../net/prefix.ts'
+import { Resources } from '../store/resources.ts'
+import type { Store } from '../store/store.ts'
+import { Assigner, type Terms } from './assigner.ts'
+import { addressOf, type Allocation, allocationsOf, type Block, blockSize } from './block.ts'
+import { BlockClaims } from './block-claims.ts'
+import { IpamError } from './ipam-error.ts'
+import { type Affinity, IpamStore } from './ipam-store.ts'
+import { type Pool, qualifiedPools, tunnelPools } from './pools.ts'
+import { Releaser } from './releaser.ts'
+import type {
+  AssignAddressRequest,
+  Assignment,
+  AutoAssignRequest,
+  ReleaseRequest,
+} from './requests.ts'
+
+export interface IpamOptions {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** Most blocks of a node where neither the configuration nor the request says. */
+const DEFAULT_BLOCK_LIMIT = 20
+
+/** The type of a tunnel address and what its handle begins with, in Calico's words. */
+const TUNNEL = { type: 'ipipTunnelAddress', handle: 'ipip-tunnel-addr' } as const
+
+/** The handle under which the tunnel address of a node is kept. */
+export function tunnelHandle(node: string): string {
+  return `${TUNNEL.handle}-${node}`
+}
+
+/**
+ * Gives out addresses and takes them back, for all nodes of a cluster at once, with Calico's data.
+ *
+ *     const ipam = new Ipam({ store, clock, random, log })
+ *     const [{ address }] = await ipam.autoAssign({
+ *       node, family: 4, use: 'Workload', handle: `${network}.${containerId}`,
+ *       attributes: { node, namespace, pod, timestamp },
+ *       blocks: podCidrs,             // only where the node has podCIDRs
+ *     })
+ *     await ipam.releaseByHandle(`${network}.${containerId}`)        // idempotent
+ *     const tunnel = await ipam.ensureTunnelAddress({ node, podCidrs })
+ *
+ * Each change is one transaction over the block and the handles that it concerns, so a process that
+ * dies leaves nothing half done. Throws IpamError with a code, UserError on data that cannot be used,
+ * StoreUnavailable when the store cannot be reached: then the change may have happened, and releasing
+ * the handle undoes it.
+ */
+export class Ipam {
+  readonly #rows: IpamStore
+  readonly #resources: Resources
+  readonly #claims: BlockClaims
+  readonly #assigner: Assigner
+  readonly #releaser: Releaser
+
+  constructor(options: IpamOptions) {
+    const { store, clock, random, log } = options
+    this.#rows = new IpamStore(store, log)
+    this.#resources = new Resources(options)
+    this.#claims = new BlockClaims(this.#rows, clock, random)
+    this.#assigner = new Assigner(this.#rows, this.#claims, clock)
+    this.#releaser = new Releaser(this.#rows)
+  }
+
+  /** All the addresses asked for, or none: then IpamError says why. */
+  async autoAssign(request: AutoAssignRequest): Promise<readonly Assignment[]> {
+    const { count = 1, blocks, handle, node } = request
+    const terms = await this.#terms(request)
+    if (blocks !== undefined) {
+      const assigned = await this.#assigner.assignFromBlocks(
+        { ...request, blocks: demandBlocks(blocks) },
+        terms,
+      )
+      if (assigned.length === count) return assigned
+      await this.#giveBack(assigned, handle)
+      const where = `the blocks of node ${node}: [${blocks.join(' ')}]`
+      throw new IpamError('no-addresses', `No IPs available in ${where}`)
+    }
+    const { assigned, shortage } = await this.#assigner.assign(request, terms)
+    if (shortage === undefined) return assigned
+    await this.#giveBack(assigned, handle)
+    const { code, message } = shortage
+    const some = `Assigned ${assigned.length} out of ${count} requested IPv${request.family} addresses; `
+    throw new IpamError(code, count > 1 ? some + message : message)
+  }
+
+  async #giveBack(assigned: readonly Assignment[], handle: string): Promise<void> {
+    await this.releaseAddresses(assigned.map(({ address }) => ({ address, handle })))
+  }
+
+  async #terms(request: AutoAssignRequest): Promise<Terms> {
+    const [rules, reserved, pools] = await Promise.all([
+      this.#rules(),
+      this.#reserved(),
+      request.blocks === undefined ? this.#resources.list('IPPool') : [],
+    ])
+    const { maxBlocks = 0 } = request
+    const limits = [rules.maxBlocksPerHost, maxBlocks].filter((limit) => limit > 0)
+    return {
+      ...rules,
+      pools: request.blocks === undefined ? qualifiedPools(pools, request) : [],
+      reserved,
+      blockLimit: limits.length === 0 ? DEFAULT_BLOCK_LIMIT : Math.min(...limits),
+    }
+  }
+
+  async #rules() {
+    const found = await this.#resources.find('IPAMConfiguration', 'default')
+    const {
+      strictAffinity = false,
+      autoAllocateBlocks = true,
+      maxBlocksPerHost = 0,
+    } = found?.spec ?? {}
+    return { strictAffinity, autoAllocateBlocks, maxBlocksPerHost, cooldownSeconds: 0 }
+  }
+
+  /** Addresses that are given to nobody new. */
+  async #reserved(): Promise<Prefix[]> {
+    const reservations = await this.#resources.list('IPReservation')
+    return reservations
+      .flatMap(({ spec }) => spec.reservedCIDRs ?? [])
+      .flatMap((text) => {
+        const address = parseIpAddress(text)
+        const range = address === undefined ? parsePrefix(text) : hostPrefix(address)
+        return range === undefined ? [] : [range]
+      })
+  }
+
+  /**
+   * Gives out one certain address, reserved or not, and claims its block if nobody has it.
+   *
+   * Throws IpamError "taken", "not-in-a-pool", "strict-affinity".
+   */
+  async assignAddress(request: AssignAddressRequest): Promise<Assignment> {
+    const { address, use } = request
+    const rules = await this.#rules()
+    const cidr = request.block ?? (await this.#blockOfPool(address, use))
+    return this.#assigner.assignOne(request, cidr, rules)
+  }
+
+  /** The block of an enabled pool in which an address is. */
+  async #blockOfPool(address: IpAddress, use: AssignAddressRequest['use']): Promise<Prefix> {
+    const pools = (await this.#resources.list('IPPool')).filter(
+      ({ spec }) => spec.disabled !== true && spec.allowedUses.includes(use),
+    )
+    for (const { spec } of pools) {
+      const cidr = parsePrefix(spec.cidr)
+      if (cidr !== undefined && contains(cidr, address)) return prefixOf(address, spec.blockSize)
+    }
+    throw new IpamError(
+      'not-in-a-pool',
+      `The provided IP address ${address} is not in a configured pool`,
+    )
+  }
+
+  /**
+   * Takes addresses back; gives those that nobody had. An address of which the request names handle or
+   * sequence number is released only from that owner: else IpamError "bad-handle" or
+   * "bad-sequence-number", and no address of its block is released.
+   */
+  async releaseAddresses(requests: readonly ReleaseRequest[]): Promise<IpAddress[]> {
+    if (requests.length === 0) return []
+    const groups = new Map<Prefix, ReleaseRequest[]>()
+    const free: IpAddress[] = []
+    const present = await this.#presentBlocks(requests)
+    for (const request of requests) {
+      const cidr = present.find((block) => contains(block, request.address))
+      if (cidr === undefined) free.push(request.address)
+      else groups.set(cidr, [...(groups.get(cidr) ?? []), request])
+    }
+    for (const [cidr, some] of groups) free.push(...(await this.#releaser.fromBlock(cidr, some)))
+    return free
+  }
+
+  async #presentBlocks(requests: readonly ReleaseRequest[]): Promise<Prefix[]> {
+    const families = new Set(requests.map(({ address }) => familyOf(address)))
+    const lists = await Promise.all([...families].map((family) => this.#rows.blocks(family)))
+    return lists.flat().map(({ cidr }) => cidr)
+  }
+
+  /** Takes back all that a handle has; gives the addresses, none if there is no such handle. */
+  releaseByHandle(handle: string): Promise<IpAddress[]> {
+    return this.#releaser.byHandle(handle)
+  }
+
+  /** The addresses that a handle has. */
+  async addressesOf(handle: string): Promise<Allocation[]> {
+    const { value } = await this.#rows.handle(handle)
+    const blocks = await Promise.all(
+      (Object.keys(value.blocks) as Prefix[]).map((cidr) => this.#rows.block(cidr)),
+    )
+    return blocks
+      .flatMap(({ value: block }) => (block === undefined ? [] : allocationsOf(block)))
+      .filter((allocation) => allocation.handle === handle)
+  }
+
+  /** Who has an address; undefined if nobody. */
+  async inspect(address: IpAddress): Promise<Allocation | undefined> {
+    const allocations = await this.allocations()
+    return allocations.find((allocation) => allocation.address === address)
+  }
+
+  /** Every address given out, in order of block. */
+  async allocations(): Promise<Allocation[]> {
+    return (await this.blocks()).flatMap(allocationsOf)
+  }
+
+  /** Every block that can be read, IPv4 first. */
+  async blocks(): Promise<Block[]> {
+    const lists = await Promise.all([this.#rows.blocks(4), this.#rows.blocks(6)])
+    return lists.flat().flatMap(({ value }) => (value === undefined ? [] : [value]))
+  }
+
+  /** The claims of a node; only confirmed ones may be used or announced. */
+  affinities(node: string): Promise<Affinity[]> {
+    return this.#rows.affinities(node)
+  }
+
+  /**
+   * Makes a node the owner of a block, which is created if need be. A block that nobody owns is taken over
+   * with the addresses given out of it.
+   *
+   * Throws IpamError "claimed-by-another", UserError if the block is too large.
+   */
+  async claimAffinity(node: string, cidr: Prefix): Promise<void> {
+    demandBlocks([cidr])
+    if (await this.#claims.claim(node, cidr, { adopt: true })) return
+    const message = `block ${cidr} cannot be claimed for node ${node}: another node owns it`
+    throw new IpamError('claimed-by-another', message)
+  }
+
+  /** Ends the ownership of a block; its addresses stay given out, unless `mustBeEmpty`: then "not-empty". */
+  releaseAffinity(node: string, cidr: Prefix, options = { mustBeEmpty: false }): Promise<void> {
+    return this.#claims.release(node, cidr, options)
+  }
+
+  /** Takes back all that a node that is gone had: addresses in use there, tunnel address, blocks. */
+  async releaseNode(node: string): Promise<void> {
+    const used = (await this.allocations()).filter(({ attributes }) => attributes['node'] === node)
+    await this.releaseAddresses(
+      used.map(({ address, handle, sequenceNumber }) => ({
+        address,
+        ...(handle !== undefined && { handle }),
+        ...(sequenceNumber !== undefined && { sequenceNumber }),
+      })),
+    )
+    await this.releaseByHandle(tunnelHandle(node))
+    for (const { cidr } of await this.#rows.affinities(node)) await this.releaseAffinity(node, cidr)
+  }
+
+  /**
+   * The address of the node's tunl0: the one that it has, if it is still right, else a new one.
+   * Undefined, and a former one taken back, if no enabled pool uses IPIP.
+   *
+   * With `podCidrs`, the second address of the first IPv4 one, as Calico takes it there, kept in the
+   * block as any other; the block is claimed.
+   */
+  async ensureTunnelAddress(options: {
+    readonly node: string
+    readonly nodeLabels?: Readonly<Record<string, string>>
+    readonly podCidrs?: readonly Prefix[]
+  }): Promise<IpAddress | undefined> {
+    const { node, nodeLabels = {} } = options
+    const handle = tunnelHandle(node)
+    const pools = tunnelPools(await this.#resources.list('IPPool'), nodeLabels)
+    const podCidr = options.podCidrs?.find((cidr) => prefixFamily(cidr) === 4)
+    const wanted = podCidr && addressOf({ cidr: podCidr }, 1)
+    const right = ({ address, attributes }: Allocation): boolean =>
+      attributes['type'] === TUNNEL.type &&
+      attributes['node'] === node &&
+      (wanted === undefined ? isIn(pools, address) : address === wanted)
+    const present = await this.addressesOf(handle)
+    const [kept] = pools.length === 0 ? [] : present.filter(right)
+    const wrong = present.filter((allocation) => allocation !== kept)
+    await this.releaseAddresses(wrong.map(({ address }) => ({ address, handle })))
+    if (kept !== undefined || pools.length === 0) return kept?.address
+    const owner = { node, handle, attributes: { node, type: TUNNEL.type }, use: 'Tunnel' } as const
+    if (podCidr !== undefined && wanted !== undefined) {
+      await this.claimAffinity(node, podCidr)
+      return (await this.assignAddress({ ...owner, address: wanted, block: podCidr })).address
+    }
+    const request = {
+      ...owner,
+      family: 4,
+      pools: pools.map(({ cidr }) => cidr),
+      nodeLabels,
+    } as const
+    return (await this.autoAssign(request))[0]!.address
+  }
+}
+
+function isIn(pools: readonly Pool[], address: IpAddress): boolean {
+  return pools.some(({ cidr }) => contains(cidr, address))
+}
+
+function demandBlocks(blocks: readonly Prefix[]): readonly Prefix[] {
+  for (const cidr of blocks) blockSize(cidr)
+  return blocks
+}
