@@ -81,8 +81,6 @@ export interface PlannedPod {
   readonly node: string
   readonly address?: IpAddress
   readonly labels: Readonly<Record<string, string>>
-  /** Octets of its interface; the agent's choice when absent. */
-  readonly mtu?: number
 }
 
 /** The bridge of a network, in the namespace of that network. */
@@ -106,10 +104,7 @@ export function planLab(topology: Topology, names: LabNames): LabPlan {
       namespace: names.host(node.name),
       address: nodeAddress(node),
     })),
-    pods: topology.pods.map((pod) => ({
-      ...plannedPod(pod, names),
-      ...(topology.mtu.pod === undefined ? {} : { mtu: topology.mtu.pod }),
-    })),
+    pods: topology.pods.map((pod) => plannedPod(pod, names)),
   }
 }
 
@@ -205,19 +200,8 @@ function plannedPod(pod: TopologyPod, names: LabNames): PlannedPod {
 }
 
 /** What an installation of Calico would have put in the store before its nodes start. */
-function resources({ pools, nodes, bgp, mtu }: Topology): Draft[] {
-  const felix: Draft<'FelixConfiguration'>[] =
-    mtu.tunnel === undefined
-      ? []
-      : [
-          {
-            kind: 'FelixConfiguration',
-            metadata: { name: 'default' },
-            spec: { ipipMTU: mtu.tunnel },
-          },
-        ]
+function resources({ pools, nodes, bgp }: Topology): Draft[] {
   return [
-    ...felix,
     {
       kind: 'ClusterInformation',
       metadata: { name: 'default' },

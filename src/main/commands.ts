@@ -4,8 +4,7 @@ import type { CommandEntry } from '../cli/command-entry.ts'
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'lab',
-    summary:
-      'clusters of network namespaces on this machine: up, down, status, exec, restart, list',
+    summary: 'clusters of network namespaces on this machine: up, down, status, exec, list',
     group: 'Lab',
     load: async () => (await import('./lab-command.ts')).defineLab,
   },
@@ -16,15 +15,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('../cli/get.ts')).defineGet,
   },
   {
-    name: 'agent',
-    summary: 'run the agent of one node',
-    group: 'Run',
-    load: async () => (await import('./agent-command.ts')).defineAgent,
-  },
-  {
-    name: 'store',
-    summary: 'serve a datastore in memory',
-    group: 'Run',
-    load: async () => (await import('./store-command.ts')).defineStore,
+    name: 'trace',
+    summary: "a packet's way, hop by hop: predicted beside observed, and the cause where they part",
+    group: 'Look',
+    load: async () => (await import('../cli/trace.ts')).defineTrace,
   },
 ]

@@ -10,7 +10,6 @@ import { findNamespace } from '../lab/find-target.ts'
 import { readJournal } from '../lab/journal.ts'
 import { labDown } from '../lab/lab-down.ts'
 import type { LabPorts } from '../lab/lab-ports.ts'
-import { labRestart } from '../lab/lab-restart.ts'
 import { isWhole, type LabStatus, labStatus } from '../lab/lab-status.ts'
 import { labUp } from '../lab/lab-up.ts'
 import { parseTopology } from '../lab/parse-topology.ts'
@@ -37,7 +36,6 @@ Examples:
   defineDown(command, context)
   defineStatus(command, context)
   defineExec(command, context)
-  defineRestart(command, context)
   defineList(command, context)
 }
 
@@ -197,20 +195,6 @@ function defineExec(command: Command, context: CommandContext): void {
       const namespace = findNamespace(journal, where)
       const argv = words.length === 0 ? [context.env['SHELL'] ?? '/bin/sh'] : words
       context.setExitCode(await runInNamespace(labPorts.machine, lab, namespace, argv))
-    })
-}
-
-function defineRestart(command: Command, context: CommandContext): void {
-  command
-    .command('restart')
-    .description('Kills the agent of a node and starts it anew; traffic goes on.')
-    .argument('<node>', 'its name')
-    .option('--lab <name>', 'the only lab that is up when absent')
-    .action(async (node, { lab: named }) => {
-      const labPorts = ports(context)
-      const lab = chooseLab(named, labPorts.state.labs(), context.env)
-      await labRestart(lab, node, labPorts)
-      context.out.write(`The agent of ${node} is back and has heard its neighbors\n`)
     })
 }
 

@@ -1,5 +1,5 @@
 import { fromHex, hex } from '../lib/bytes.ts'
-import type { Clock, Timer } from '../lib/clock.ts'
+import { type Clock, sleep, type Timer } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Capture, CapturedPacket, Kernel } from '../kernel/kernel.ts'
 import {
@@ -14,6 +14,12 @@ import {
 import { readCounters } from './read-namespace.ts'
 
 const SNAP_OCTETS = 256
+
+/**
+ * The kernel begins to stamp packets a moment after the first who wants stamps has asked
+ * (net_enable_timestamp in net/core/dev.c); until then the time of reading stands in for them.
+ */
+const STAMPS_AFTER_MILLISECONDS = 3
 
 /** The captures of one trace on one node: they fill a bounded list, and end at a deadline. */
 export class ArmedTrace {
@@ -43,7 +49,7 @@ export class ArmedTrace {
   }
 
   /** Opens every capture; one that cannot be opened is told, and the others stay. */
-  open(kernelOf: (netns: Netns) => Kernel): ArmAnswer {
+  async open(kernelOf: (netns: Netns) => Kernel): Promise<ArmAnswer> {
     const points = this.#request.points.map((point, index) => {
       try {
         const kernel = kernelOf(point.netns)
@@ -55,6 +61,7 @@ export class ArmedTrace {
         return { armed: false, reason: messageOf(thrown) }
       }
     })
+    await sleep(this.#clock, STAMPS_AFTER_MILLISECONDS)
     return { points, counters: this.#counters() }
   }
 

@@ -9,6 +9,8 @@ export interface CatalogueRow<Facts> {
   readonly evidence: (facts: Facts, place: Place) => readonly string[]
   /** Commands, each complete, in the order to type them. */
   readonly mend: (facts: Facts, place: Place) => readonly string[]
+  /** What to do where no command does it. */
+  readonly advice?: string
   /** Counters that move when this is the cause. */
   readonly counters: readonly string[]
 }
@@ -44,9 +46,10 @@ export const CATALOGUE: Catalogue = {
       `a block's blackhole catches what has no route of its own: no pod has this address, or its /32 is missing`,
     ],
     mend: ({ destination }, place) => [
-      `tortie get workloadendpoint -A -o wide`,
-      `${place.enter}ip route replace ${destination} dev <the pod's cali interface> scope link`,
+      'tortie get workloadendpoint -A',
+      `${place.enter}ip route get ${destination}`,
     ],
+    advice: 'where a pod has the address, its route is missing: its agent writes it',
     counters: [],
   },
   'unreachable-route': {
@@ -115,7 +118,8 @@ export const CATALOGUE: Catalogue = {
     class: 'routing',
     sentence: (_, place) => `The packet's TTL ends at ${where(place)}.`,
     evidence: ({ ttl }) => [`it arrives there with TTL ${ttl}`],
-    mend: () => ['tortie trace … --ttl 64'],
+    mend: () => [],
+    advice: 'send with a higher TTL: --ttl 64',
     counters: ['Icmp.OutTimeExcds', 'Ip.InHdrErrors'],
   },
   loop: {
@@ -133,10 +137,8 @@ export const CATALOGUE: Catalogue = {
     evidence: ({ link, mtu, octets, encapsulated }) => [
       `${octets} octets${encapsulated ? ', the outer header of 20 included,' : ''} against mtu ${mtu} of ${link}`,
     ],
-    mend: ({ link, octets }, place) => [
-      `${place.enter}ip link set ${link} mtu ${octets}`,
-      'or a smaller MTU in the pods (felixConfiguration, ipipMTU)',
-    ],
+    mend: ({ link, octets }, place) => [`${place.enter}ip link set ${link} mtu ${octets}`],
+    advice: 'or give the pods a smaller MTU, so that nothing larger is sent',
     counters: ['Ip.FragFails', 'Icmp.OutDestUnreachs'],
   },
   'link-down': {
@@ -199,10 +201,8 @@ export const CATALOGUE: Catalogue = {
       `proxy_arp of ${link} is on, but answers only for what leaves by another interface`,
       `no route of ${where(place)} covers ${address}; mostly the default route is missing`,
     ],
-    mend: ({ address }, place) => [
-      `${place.enter}ip route add default via <gateway>`,
-      `${place.enter}ip route add ${address} dev lo scope link`,
-    ],
+    mend: ({ address }, place) => [`${place.enter}ip route add ${address} dev lo scope link`],
+    advice: 'or give the node a default route',
     counters: [],
   },
   'proxy-arp-no-forwarding': {
@@ -287,11 +287,9 @@ export const CATALOGUE: Catalogue = {
     sentence: ({ from, to, encapsulated }) =>
       `The network between ${from} and ${to} drops ${encapsulated ? 'IPIP (IP protocol 4)' : 'packets with pod addresses'}.`,
     evidence: ({ from, to }) => [`the packet left ${from} and was not seen at ${to}`],
-    mend: ({ encapsulated }) => [
-      encapsulated
-        ? 'allow IP protocol 4 between the nodes (not "ipip", which /etc/protocols has as 94)'
-        : 'switch source checks off for the nodes, or encapsulate: ipipMode Always',
-    ],
+    mend: () => [],
+    advice:
+      'allow IP protocol 4 (not "ipip", which /etc/protocols has as 94) and pod addresses between the nodes',
     counters: [],
   },
   filtered: {

@@ -37,11 +37,25 @@ export interface TracedLeg {
   readonly errors: readonly ObservedPacket[]
 }
 
-/** Joins what was predicted of one direction with what was seen of one try. */
+/** Joins what was predicted of both directions with what was seen of one try. */
 export function correlate(
+  predictions: readonly Prediction[],
+  observation: Observation,
+  sequence: number,
+): readonly TracedLeg[] {
+  const legs: TracedLeg[] = []
+  for (const prediction of predictions) {
+    const before = legs.at(-1)?.hops.findLast(({ seen }) => seen.state === 'seen')
+    legs.push(correlateLeg(prediction, observation, sequence, before))
+  }
+  return legs
+}
+
+function correlateLeg(
   prediction: Prediction,
   observation: Observation,
   sequence: number,
+  before: TracedHop | undefined,
 ): TracedLeg {
   const own = observation.packets.filter(
     (packet) => packet.leg === prediction.leg && packet.sequence === sequence,
@@ -57,7 +71,7 @@ export function correlate(
     return { node, netns, link, direction, predicted: hop, seen, differences }
   })
   const surprises = packets.filter((packet) => !claimed.has(packet)).map(surprise)
-  const hops = timed(merge(expected, surprises))
+  const hops = timed(merge(expected, surprises), before)
   const firstMissing = hops.findIndex(
     ({ predicted, seen }) => predicted !== undefined && seen.state === 'not seen',
   )
@@ -148,16 +162,17 @@ function timeOf({ seen }: TracedHop): number | undefined {
   return seen.state === 'seen' ? seen.packet.atMicroseconds : undefined
 }
 
-/** Adds the time since the hop before, where both were seen by one clock. */
-function timed(hops: readonly TracedHop[]): readonly TracedHop[] {
-  let last: ObservedPacket | undefined
+/** Adds the time since the hop before, where both were seen by one clock and it did not run backwards. */
+function timed(hops: readonly TracedHop[], previous: TracedHop | undefined): readonly TracedHop[] {
+  let last = previous?.seen.state === 'seen' ? previous.seen.packet : undefined
   return hops.map((hop) => {
     if (hop.seen.state !== 'seen') return hop
     const { packet } = hop.seen
     const before = last
     last = packet
     if (before === undefined || before.machine !== packet.machine) return hop
-    return { ...hop, sincePreviousMicroseconds: packet.atMicroseconds - before.atMicroseconds }
+    const sincePreviousMicroseconds = packet.atMicroseconds - before.atMicroseconds
+    return sincePreviousMicroseconds < 0 ? hop : { ...hop, sincePreviousMicroseconds }
   })
 }
 

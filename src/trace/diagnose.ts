@@ -246,6 +246,7 @@ function causeOf({ fault, confidence }: Found, { observation }: Symptoms): Cause
     sentence: row.sentence(fault.facts, fault.place),
     evidence: [...row.evidence(fault.facts, fault.place), ...counters],
     mend: row.mend(fault.facts, fault.place),
+    ...(row.advice === undefined ? {} : { advice: row.advice }),
   }
 }
 

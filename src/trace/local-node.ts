@@ -67,13 +67,12 @@ export function localNode(options: LocalNodeOptions): LocalNode {
     node,
     snapshot: (request) => Promise.resolve(takeSnapshot(options, request)),
     lookup: ({ queries }) => asked(() => queriesWithin(queries).map((q) => lookUp(kernelOf, q))),
-    arm: (request) =>
-      asked(() => {
-        refuseArm(node, request, armed)
-        const trace = new ArmedTrace(request, clock, () => armed.delete(request.id))
-        armed.set(request.id, trace)
-        return trace.open(kernelOf)
-      }),
+    async arm(request) {
+      refuseArm(node, request, armed)
+      const trace = new ArmedTrace(request, clock, () => armed.delete(request.id))
+      armed.set(request.id, trace)
+      return trace.open(kernelOf)
+    },
     probe: (request) => asked(() => sendProbe(kernelOf, request)),
     async collect({ id, after, waitMilliseconds }) {
       return { sightings: await armedTrace(id).collect(after, waitMilliseconds) }

@@ -88,7 +88,7 @@ export async function trace(request: TraceRequest): Promise<Trace> {
     request.clock,
   )
   const sent = observation.probes.length
-  const legs = predictions.map((prediction) => correlate(prediction, observation, sent))
+  const legs = correlate(predictions, observation, sent)
   const found = { ends, probe, legs, tries: sent, observation, topology }
   const unreachable = reader.unreachable
   const failed = judge.failedLeg(found)

@@ -38,8 +38,10 @@ export interface Cause {
   readonly sentence: string
   /** Facts, one sentence each. */
   readonly evidence: readonly string[]
-  /** Commands that mend it, in order; a line may be advice where no command does. */
+  /** Commands that mend it or show more, in order. */
   readonly mend: readonly string[]
+  /** What to do where no command does it. */
+  readonly advice?: string
 }
 
 export interface Verdict {

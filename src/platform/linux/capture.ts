@@ -1,3 +1,4 @@
+import { close as closeDescriptor } from 'node:fs'
 import type { Capture, CapturedPacket, CaptureOptions } from '../../kernel/kernel.ts'
 import type { Context } from './context.ts'
 import { ERRNO } from './errno.ts'
@@ -59,7 +60,9 @@ export function capture(
       lost += readLost(libc, fd)
       closed = true
       watcher.close()
-      libc.close(fd)
+      // Closing a packet socket waits for all processors to have let go of it (packet_release in
+      // net/packet/af_packet.c), some ten milliseconds: not on the thread that runs everything else.
+      closeDescriptor(fd, () => {})
       resources.forget(capturing)
     },
   }
