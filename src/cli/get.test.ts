@@ -42,6 +42,7 @@ const CLUSTER: readonly Draft[] = [
   node('server01', '172.16.170.128/24'),
   node('server02', '172.16.170.129/24'),
   endpoint('default', 'network-5z4qp', 'server01', '10.211.0.6', 'cali50914021272'),
+  endpoint('default', 'network-6k87z', 'server03', '10.211.2.4', 'calif17d1193010'),
   endpoint('default', 'network-mngxw', 'server02', '10.211.1.4', 'calid406b8b6c93'),
   endpoint('kube-system', 'coredns-777d78ff6f-mr977', 'server01', '10.211.0.2', 'cali009d9b46eef'),
   { kind: 'IPPool', metadata: { name: 'pool' }, spec: { cidr: '10.211.0.0/16', blockSize: 24 } },
@@ -65,12 +66,13 @@ async function get(...argv: string[]) {
 }
 
 describe('tortie get', () => {
-  it('prints workload endpoints of a namespace with the columns of calicoctl', async () => {
+  it('prints workload endpoints of a namespace by pod, with the columns of calicoctl', async () => {
     const { out, code } = await get('workloadendpoint', '-n', 'default')
     expect(code).toBe(0)
     expect(out.split('\n')).toEqual([
       'NAMESPACE   WORKLOAD        NODE       NETWORKS        INTERFACE         ',
       'default     network-5z4qp   server01   10.211.0.6/32   cali50914021272   ',
+      'default     network-6k87z   server03   10.211.2.4/32   calif17d1193010   ',
       'default     network-mngxw   server02   10.211.1.4/32   calid406b8b6c93   ',
       '',
       '',
@@ -133,7 +135,7 @@ spec:
     const { out: json } = await get('wep', '-o', 'json')
     expect(JSON.parse(json)).toMatchObject({
       kind: 'WorkloadEndpointList',
-      items: [{ kind: 'WorkloadEndpoint' }, { kind: 'WorkloadEndpoint' }],
+      items: Array.from({ length: 3 }, () => ({ kind: 'WorkloadEndpoint' })),
     })
   })
 

@@ -90,7 +90,11 @@ async function find<K extends Kind>(
   { namespace, allNamespaces }: GetOptions,
 ): Promise<readonly ResourceOf<K>[]> {
   if (names.length === 0) {
-    return resources.list(kind, allNamespaces === true ? {} : { namespace: namespace ?? 'default' })
+    const all = await resources.list(
+      kind,
+      allNamespaces === true ? {} : { namespace: namespace ?? 'default' },
+    )
+    return kind === 'WorkloadEndpoint' ? all.toSorted(byWorkload) : all
   }
   if (allNamespaces === true) {
     throw new UserError('a name is of one namespace: use --namespace instead of --all-namespaces')
@@ -105,6 +109,15 @@ async function find<K extends Kind>(
       }
     }),
   )
+}
+
+/** By namespace and pod, whatever node it is on: the order in which Kubernetes has them. */
+function byWorkload(a: Resource, b: Resource): number {
+  const key = ({ metadata, spec }: Resource): string => {
+    const { workload = '', pod = '' } = spec as { workload?: string; pod?: string }
+    return `${metadata.namespace ?? ''}/${workload || pod}/${metadata.name}`
+  }
+  return key(a) < key(b) ? -1 : 1
 }
 
 /** The store's own message, with the name that was perhaps meant. */

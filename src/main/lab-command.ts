@@ -187,14 +187,15 @@ function defineExec(command: Command, context: CommandContext): void {
     .argument('[command...]', 'the program and its arguments, best after --')
     .option('--lab <name>', 'the only lab that is up when absent')
     .passThroughOptions()
-    .action(async (where, words, { lab: named }) => {
+    .action((where, words, { lab: named }) => {
       const labPorts = ports(context)
       const lab = chooseLab(named, labPorts.state.labs(), context.env)
       const journal = readJournal(labPorts.state, lab)
       if (journal === undefined) throw new UserError(`Lab ${lab} was left before it was built`)
       const namespace = findNamespace(journal, where)
-      const argv = words.length === 0 ? [context.env['SHELL'] ?? '/bin/sh'] : words
-      context.setExitCode(await runInNamespace(labPorts.machine, lab, namespace, argv))
+      const argv = words[0] === '--' ? words.slice(1) : words
+      const shell = context.env['SHELL'] ?? '/bin/sh'
+      runInNamespace(labPorts.machine, lab, namespace, argv.length === 0 ? [shell] : argv)
     })
 }
 

@@ -9,8 +9,8 @@ import { systemRandom } from '../platform/node/random.ts'
 export function processContext(): CommandContext & { readonly exitCode: number } {
   let exitCode = 0
   return {
-    out: output(process.stdout),
-    err: output(process.stderr),
+    out: output(() => process.stdout),
+    err: output(() => process.stderr),
     env: process.env,
     clock: systemClock,
     random: systemRandom,
@@ -63,14 +63,15 @@ const warnings: Log = {
   child: () => warnings,
 }
 
-function output(stream: NodeJS.WriteStream): Output {
+/** The stream is touched only when it is used: that changes the terminal or pipe behind it. */
+function output(stream: () => NodeJS.WriteStream): Output {
   return {
-    write: (text) => void stream.write(text),
+    write: (text) => void stream().write(text),
     get isTty() {
-      return stream.isTTY
+      return stream().isTTY
     },
     get columns() {
-      return stream.isTTY ? stream.columns : undefined
+      return stream().isTTY ? stream().columns : undefined
     },
   }
 }
