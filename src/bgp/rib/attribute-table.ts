@@ -1,0 +1,341 @@
+import { ATTRIBUTE, FLAG, WELL_KNOWN_COMMUNITY, AS_SEGMENT } from '../../wire/bgp/iana.ts'
+import { grown, nextCapacity } from './columns.ts'
+
+/** What is known of a set of attributes without looking at its octets; bits of `flags`. */
+export const TRAIT = {
+  hasMed: 1 << 0,
+  hasLocalPreference: 1 << 1,
+  /** ORIGINATOR_ID or CLUSTER_LIST is there. */
+  isReflected: 1 << 2,
+  noExport: 1 << 3,
+  noAdvertise: 1 << 4,
+  noExportSubconfed: 1 << 5,
+  llgrStale: 1 << 6,
+  noLlgr: 1 << 7,
+  hasAsSet: 1 << 8,
+} as const
+
+/** What every implementation takes for a route without LOCAL_PREF. */
+export const DEFAULT_LOCAL_PREFERENCE = 100
+
+const INITIAL_ROWS = 64
+
+/**
+ * Sets of path attributes, each kept once with a number and a count of its users.
+ *
+ * A set is a block of octets as `scanUpdate` leaves it: whole attributes, AS numbers of four octets, the
+ * next hop in NEXT_HOP or in an MP_REACH_NLRI without NLRI. Equal octets are the same set. What the
+ * decision process reads stands beside the block in columns.
+ */
+export class AttributeTable {
+  /** All blocks, one after another; {@link offsets} and {@link sizes} say where each is. */
+  octets = new Uint8Array(1 << 12)
+  offsets = new Uint32Array(INITIAL_ROWS)
+  sizes = new Uint16Array(INITIAL_ROWS)
+  users = new Uint32Array(INITIAL_ROWS)
+  traits = new Uint16Array(INITIAL_ROWS)
+  origins = new Uint8Array(INITIAL_ROWS)
+  /** {@link DEFAULT_LOCAL_PREFERENCE} without LOCAL_PREF. */
+  localPreferences = new Uint32Array(INITIAL_ROWS)
+  meds = new Uint32Array(INITIAL_ROWS)
+  /** As counted by RFC 4271 section 9.1.2.2 (a): a set is one, confederations are none. */
+  asPathLengths = new Uint16Array(INITIAL_ROWS)
+  /** Leftmost AS of the path, 0 if it is empty or begins with a set. */
+  firstAses = new Uint32Array(INITIAL_ROWS)
+  /** 0 without ORIGINATOR_ID. */
+  originatorIds = new Uint32Array(INITIAL_ROWS)
+  clusterListLengths = new Uint8Array(INITIAL_ROWS)
+  /** Where the next hop is, from the start of the block; 0 if there is none. */
+  nextHopAts = new Uint16Array(INITIAL_ROWS)
+  /** 4, 16, or 32 with a link-local next hop. */
+  nextHopSizes = new Uint8Array(INITIAL_ROWS)
+
+  /** Ids are below it. */
+  idLimit = 0
+  size = 0
+  #hashes = new Uint32Array(INITIAL_ROWS)
+  /** Id + 1, or 0. */
+  #slots = new Int32Array(INITIAL_ROWS * 2)
+  #mask = INITIAL_ROWS * 2 - 1
+  /** First of the free ids, which are chained through `offsets`; -1 for none. */
+  #free = -1
+  #end = 0
+  /** Free places in `octets` by size in units of 8 octets. */
+  readonly #holes = new Map<number, number[]>()
+
+  /**
+   * The number of the set whose block is `octets[start, end)`, made if it is new. The caller
+   * becomes one more user of it and calls {@link release} in the end.
+   */
+  intern(octets: Uint8Array, start: number, end: number): number {
+    const hash = hashOf(octets, start, end)
+    const slots = this.#slots
+    let slot = hash & this.#mask
+    for (;;) {
+      const entry = slots[slot]!
+      if (entry === 0) break
+      const id = entry - 1
+      if (this.#hashes[id] === hash && this.#is(id, octets, start, end)) {
+        this.users[id]!++
+        return id
+      }
+      slot = (slot + 1) & this.#mask
+    }
+    const id = this.#add(octets, start, end)
+    this.#hashes[id] = hash
+    slots[slot] = id + 1
+    this.size++
+    if (this.size * 2 > slots.length) this.#rehash(slots.length * 2)
+    return id
+  }
+
+  retain(id: number): void {
+    this.users[id]!++
+  }
+
+  release(id: number): void {
+    const users = --this.users[id]!
+    if (users === 0) this.#remove(id)
+  }
+
+  /** A view on the block; valid until the next `intern`. */
+  block(id: number): Uint8Array {
+    const offset = this.offsets[id]!
+    return this.octets.subarray(offset, offset + this.sizes[id]!)
+  }
+
+  #is(id: number, octets: Uint8Array, start: number, end: number): boolean {
+    const size = end - start
+    if (this.sizes[id] !== size) return false
+    const own = this.octets
+    const offset = this.offsets[id]!
+    for (let at = 0; at < size; at++) {
+      if (own[offset + at] !== octets[start + at]) return false
+    }
+    return true
+  }
+
+  #add(octets: Uint8Array, start: number, end: number): number {
+    const id = this.#freeId()
+    const size = end - start
+    const offset = this.#place(size)
+    const own = this.octets
+    for (let at = 0; at < size; at++) own[offset + at] = octets[start + at]!
+    this.offsets[id] = offset
+    this.sizes[id] = size
+    this.users[id] = 1
+    this.#read(id)
+    return id
+  }
+
+  #freeId(): number {
+    const free = this.#free
+    if (free >= 0) {
+      this.#free = this.offsets[free]! | 0
+      return free
+    }
+    const id = this.idLimit++
+    if (id >= this.users.length) {
+      const capacity = nextCapacity(this.users.length)
+      this.offsets = grown(this.offsets, capacity)
+      this.sizes = grown(this.sizes, capacity)
+      this.users = grown(this.users, capacity)
+      this.traits = grown(this.traits, capacity)
+      this.origins = grown(this.origins, capacity)
+      this.localPreferences = grown(this.localPreferences, capacity)
+      this.meds = grown(this.meds, capacity)
+      this.asPathLengths = grown(this.asPathLengths, capacity)
+      this.firstAses = grown(this.firstAses, capacity)
+      this.originatorIds = grown(this.originatorIds, capacity)
+      this.clusterListLengths = grown(this.clusterListLengths, capacity)
+      this.nextHopAts = grown(this.nextHopAts, capacity)
+      this.nextHopSizes = grown(this.nextHopSizes, capacity)
+      this.#hashes = grown(this.#hashes, capacity)
+    }
+    return id
+  }
+
+  #place(size: number): number {
+    const units = (size + 7) >>> 3
+    const hole = this.#holes.get(units)?.pop()
+    if (hole !== undefined) return hole
+    const offset = this.#end
+    this.#end += units * 8
+    if (this.#end > this.octets.length) {
+      const { length } = this.octets
+      // Doubling costs a copy of all; beyond some megabytes a quarter more is enough.
+      const more = length < 1 << 23 ? length : length >>> 2
+      this.octets = grown(this.octets, Math.max(this.#end, length + more))
+    }
+    return offset
+  }
+
+  #remove(id: number): void {
+    const slots = this.#slots
+    const mask = this.#mask
+    let hole = this.#hashes[id]! & mask
+    while (slots[hole] !== id + 1) hole = (hole + 1) & mask
+    for (let next = (hole + 1) & mask; slots[next] !== 0; next = (next + 1) & mask) {
+      const home = this.#hashes[slots[next]! - 1]! & mask
+      if (((next - home) & mask) >= ((next - hole) & mask)) {
+        slots[hole] = slots[next]!
+        hole = next
+      }
+    }
+    slots[hole] = 0
+    this.size--
+    const units = (this.sizes[id]! + 7) >>> 3
+    const holes = this.#holes.get(units)
+    if (holes === undefined) this.#holes.set(units, [this.offsets[id]!])
+    else holes.push(this.offsets[id]!)
+    this.offsets[id] = this.#free
+    this.#free = id
+    if (this.size === 0) this.#restart()
+  }
+
+  /** Nothing is left: the memory of holes is worth more than they are. */
+  #restart(): void {
+    this.#end = 0
+    this.#holes.clear()
+    this.#free = -1
+    this.idLimit = 0
+  }
+
+  #rehash(size: number): void {
+    const slots = new Int32Array(size)
+    const mask = size - 1
+    for (const entry of this.#slots) {
+      if (entry === 0) continue
+      let slot = this.#hashes[entry - 1]! & mask
+      while (slots[slot] !== 0) slot = (slot + 1) & mask
+      slots[slot] = entry
+    }
+    this.#slots = slots
+    this.#mask = mask
+  }
+
+  /** Fills the columns of a new set from its block, which is known to be well formed. */
+  #read(id: number): void {
+    this.origins[id] = 2
+    this.localPreferences[id] = DEFAULT_LOCAL_PREFERENCE
+    this.meds[id] = 0
+    this.asPathLengths[id] = 0
+    this.firstAses[id] = 0
+    this.originatorIds[id] = 0
+    this.clusterListLengths[id] = 0
+    this.nextHopAts[id] = 0
+    this.nextHopSizes[id] = 0
+    this.traits[id] = 0
+    const octets = this.octets
+    const offset = this.offsets[id]!
+    const end = offset + this.sizes[id]!
+    let traits = 0
+    let at = offset
+    while (at < end) {
+      const isLong = (octets[at]! & FLAG.extendedLength) !== 0
+      const code = octets[at + 1]!
+      const size = isLong ? (octets[at + 2]! << 8) | octets[at + 3]! : octets[at + 2]!
+      at += isLong ? 4 : 3
+      switch (code) {
+        case ATTRIBUTE.origin:
+          this.origins[id] = octets[at]!
+          break
+        case ATTRIBUTE.asPath:
+          traits |= this.#readAsPath(id, at, size)
+          break
+        case ATTRIBUTE.nextHop:
+          this.nextHopAts[id] = at - offset
+          this.nextHopSizes[id] = size
+          break
+        case ATTRIBUTE.mpReachNlri: // family, size of next hop, next hop
+          this.nextHopAts[id] = at + 4 - offset
+          this.nextHopSizes[id] = octets[at + 3]!
+          break
+        case ATTRIBUTE.multiExitDisc:
+          this.meds[id] = word(octets, at)
+          traits |= TRAIT.hasMed
+          break
+        case ATTRIBUTE.localPref:
+          this.localPreferences[id] = word(octets, at)
+          traits |= TRAIT.hasLocalPreference
+          break
+        case ATTRIBUTE.communities:
+          traits |= communityTraits(octets, at, size)
+          break
+        case ATTRIBUTE.originatorId:
+          this.originatorIds[id] = word(octets, at)
+          traits |= TRAIT.isReflected
+          break
+        case ATTRIBUTE.clusterList:
+          this.clusterListLengths[id] = Math.min(255, size >>> 2)
+          traits |= TRAIT.isReflected
+          break
+        default:
+      }
+      at += size
+    }
+    this.traits[id] = traits
+  }
+
+  #readAsPath(id: number, start: number, size: number): number {
+    const octets = this.octets
+    let traits = 0
+    let length = 0
+    let at = start
+    while (at < start + size) {
+      const type = octets[at]!
+      const count = octets[at + 1]!
+      if (at === start && type === AS_SEGMENT.sequence && count > 0) {
+        this.firstAses[id] = word(octets, at + 2)
+      }
+      if (type === AS_SEGMENT.sequence) length += count
+      else if (type === AS_SEGMENT.set) {
+        length++
+        traits |= TRAIT.hasAsSet
+      }
+      at += 2 + 4 * count
+    }
+    this.asPathLengths[id] = length
+    return traits
+  }
+}
+
+function communityTraits(octets: Uint8Array, start: number, size: number): number {
+  let traits = 0
+  for (let at = start; at < start + size; at += 4) {
+    if (octets[at] !== 0xff || octets[at + 1] !== 0xff) continue
+    switch (word(octets, at)) {
+      case WELL_KNOWN_COMMUNITY.noExport:
+        traits |= TRAIT.noExport
+        break
+      case WELL_KNOWN_COMMUNITY.noAdvertise:
+        traits |= TRAIT.noAdvertise
+        break
+      case WELL_KNOWN_COMMUNITY.noExportSubconfed:
+        traits |= TRAIT.noExportSubconfed
+        break
+      case WELL_KNOWN_COMMUNITY.llgrStale:
+        traits |= TRAIT.llgrStale
+        break
+      case WELL_KNOWN_COMMUNITY.noLlgr:
+        traits |= TRAIT.noLlgr
+        break
+      default:
+    }
+  }
+  return traits
+}
+
+function word(octets: Uint8Array, at: number): number {
+  return (
+    ((octets[at]! << 24) | (octets[at + 1]! << 16) | (octets[at + 2]! << 8) | octets[at + 3]!) >>> 0
+  )
+}
+
+/** FNV-1a, with a last mix because only the low bits choose the slot. */
+function hashOf(octets: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ octets[at]!, 0x01000193)
+  hash ^= hash >>> 15
+  return Math.imul(hash, 0x2c1b3c6d) >>> 0
+}

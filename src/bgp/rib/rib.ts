@@ -1,0 +1,260 @@
+import type { Family } from '../../net/ip-address.ts'
+import type { AttributeTable } from './attribute-table.ts'
+import { grown, nextCapacity } from './columns.ts'
+import { comparePaths, selectBest } from './decision.ts'
+import { PATH_FLAG, PATH_STATUS, type PathStatus } from './path-state.ts'
+import { PrefixTable } from './prefix-table.ts'
+import type { RowQueue } from './row-queue.ts'
+import type { Sources } from './sources.ts'
+
+export interface RibOptions {
+  readonly alwaysCompareMed: boolean
+}
+
+const INITIAL_ROWS = 64
+
+/**
+ * Adj-RIB-In and Loc-RIB of one family in one structure: for each prefix the chain of its paths, one a
+ * source (and path identifier), and which of them is the best. Everything is a column of a typed array;
+ * a path costs 24 octets, a prefix 13 (25 in IPv6), and slots of the hash.
+ *
+ * Changes are told by marking rows in the queues that are attached.
+ */
+export class Rib {
+  readonly family: Family
+  readonly attributes: AttributeTable
+  readonly sources: Sources
+  readonly prefixes: PrefixTable
+  options: RibOptions = { alwaysCompareMed: false }
+
+  /** By prefix row: first path of the chain, best path; -1 for none. */
+  first = new Int32Array(INITIAL_ROWS).fill(-1)
+  best = new Int32Array(INITIAL_ROWS).fill(-1)
+
+  /** By path. */
+  pathPrefixes = new Int32Array(INITIAL_ROWS)
+  pathNexts = new Int32Array(INITIAL_ROWS)
+  pathSources = new Uint16Array(INITIAL_ROWS)
+  pathIds = new Uint32Array(INITIAL_ROWS)
+  /** Attributes after import policy, which all else looks at. */
+  pathAttributes = new Int32Array(INITIAL_ROWS)
+  /** Attributes as they came, to apply another policy to. */
+  pathReceived = new Int32Array(INITIAL_ROWS)
+  pathFlags = new Uint8Array(INITIAL_ROWS)
+  pathStatus = new Uint8Array(INITIAL_ROWS)
+  /** Paths are below it. */
+  pathLimit = 0
+  pathCount = 0
+  /** Prefixes that have a path. */
+  prefixCount = 0
+  /** Paths by source, used or not. */
+  counts = new Uint32Array(16)
+  /** Selection waits (RFC 4724 section 4.1): paths are kept, none becomes the best. */
+  isDeferred = false
+  /** A MED other than 0 has been seen, so that the order of pairs is not enough (RFC 4271 section 9.1.2.2 c). */
+  hasMed = false
+
+  readonly #queues: RowQueue[] = []
+  readonly #allPathQueues: RowQueue[] = []
+  /** First of the free paths, chained through `pathNexts`; -1 for none. */
+  #freePath = -1
+
+  constructor(family: Family, attributes: AttributeTable, sources: Sources) {
+    this.family = family
+    this.attributes = attributes
+    this.sources = sources
+    this.prefixes = new PrefixTable(family)
+  }
+
+  /** Marks rows in `queue` whose best path changes, with `allPaths` those where any path does. */
+  attach(queue: RowQueue, allPaths: boolean): void {
+    this.#queues.push(queue)
+    if (allPaths) this.#allPathQueues.push(queue)
+  }
+
+  detach(queue: RowQueue): void {
+    for (const list of [this.#queues, this.#allPathQueues]) {
+      const at = list.indexOf(queue)
+      if (at >= 0) list.splice(at, 1)
+    }
+  }
+
+  /** The path of a source in the chain of a prefix row, or -1. */
+  findPath(row: number, source: number, pathId: number): number {
+    let path = this.first[row]!
+    while (path >= 0 && (this.pathSources[path] !== source || this.pathIds[path] !== pathId)) {
+      path = this.pathNexts[path]!
+    }
+    return path
+  }
+
+  /**
+   * Adds a path or replaces the one of the same source and identifier. The prefix is in `words[at]` and
+   * `length`; `received` and `attributes` gain a user each.
+   * @returns whether the path is new
+   */
+  update(
+    words: Uint32Array,
+    at: number,
+    length: number,
+    source: number,
+    pathId: number,
+    received: number,
+    attributes: number,
+    status: PathStatus,
+  ): boolean {
+    const row = this.prefixes.intern(words, at, length)
+    if (row >= this.first.length) this.#growPrefixes()
+    let path = this.findPath(row, source, pathId)
+    const isNew = path < 0
+    if (isNew) path = this.#addPath(row, source, pathId)
+    else {
+      const isSame =
+        this.pathAttributes[path] === attributes &&
+        this.pathStatus[path] === status &&
+        (this.pathFlags[path]! & PATH_FLAG.longLivedStale) === 0
+      this.pathFlags[path] = 0
+      if (isSame && this.pathReceived[path] === received) return false
+      this.attributes.retain(attributes)
+      this.attributes.retain(received)
+      this.attributes.release(this.pathAttributes[path]!)
+      this.attributes.release(this.pathReceived[path]!)
+      this.#set(path, received, attributes, status)
+      if (!isSame) this.#decide(row, path)
+      return false
+    }
+    this.attributes.retain(attributes)
+    this.attributes.retain(received)
+    this.#set(path, received, attributes, status)
+    this.#decide(row, path)
+    return true
+  }
+
+  #set(path: number, received: number, attributes: number, status: PathStatus): void {
+    this.pathReceived[path] = received
+    this.pathAttributes[path] = attributes
+    this.pathStatus[path] = status
+    if (this.attributes.meds[attributes] !== 0) this.hasMed = true
+  }
+
+  /** Removes the path of a source; false if there is none. */
+  withdraw(
+    words: Uint32Array,
+    at: number,
+    length: number,
+    source: number,
+    pathId: number,
+  ): boolean {
+    const row = this.prefixes.find(words, at, length)
+    if (row < 0) return false
+    const path = this.findPath(row, source, pathId)
+    if (path < 0) return false
+    this.removePath(path)
+    return true
+  }
+
+  removePath(path: number): void {
+    const row = this.pathPrefixes[path]!
+    const next = this.pathNexts[path]!
+    let before = this.first[row]!
+    if (before === path) this.first[row] = next
+    else {
+      while (this.pathNexts[before] !== path) before = this.pathNexts[before]!
+      this.pathNexts[before] = next
+    }
+    this.attributes.release(this.pathAttributes[path]!)
+    this.attributes.release(this.pathReceived[path]!)
+    this.counts[this.pathSources[path]!]!--
+    this.pathPrefixes[path] = -1
+    this.pathNexts[path] = this.#freePath
+    this.#freePath = path
+    this.pathCount--
+    if (this.first[row]! < 0) this.prefixCount--
+    if (this.best[row] === path) {
+      this.best[row] = this.isDeferred ? -1 : selectBest(this, row)
+      this.#markAll(this.#queues, row)
+    } else this.#markAll(this.#allPathQueues, row)
+  }
+
+  /** Decides again after something that the path's columns do not show, such as a flag, changed. */
+  reconsider(row: number): void {
+    if (this.isDeferred) return
+    this.best[row] = selectBest(this, row)
+    this.#markAll(this.#queues, row)
+  }
+
+  /** Gives rows without paths back, unless a queue still needs them to tell of their end. */
+  reclaim(from: number, to: number, isNeeded: (row: number) => boolean): void {
+    const end = Math.min(to, this.prefixes.rowLimit)
+    for (let row = from; row < end; row++) {
+      if (this.first[row]! >= 0 || !this.prefixes.isUsed(row) || isNeeded(row)) continue
+      this.prefixes.remove(row)
+    }
+  }
+
+  /** A path changed: the least work that finds the best one. */
+  #decide(row: number, path: number): void {
+    if (this.isDeferred) return
+    const best = this.best[row]!
+    const isEligible = this.pathStatus[path] === PATH_STATUS.eligible
+    if (best < 0) {
+      if (!isEligible) return
+      this.best[row] = path
+    } else if (best === path) {
+      const isAlone = this.pathNexts[this.first[row]!]! < 0
+      if (!isAlone || !isEligible) this.best[row] = selectBest(this, row)
+    } else if (this.hasMed) {
+      const next = selectBest(this, row)
+      if (next === best) return this.#markAll(this.#allPathQueues, row)
+      this.best[row] = next
+    } else if (isEligible && comparePaths(this, path, best) > 0) this.best[row] = path
+    else return this.#markAll(this.#allPathQueues, row)
+    this.#markAll(this.#queues, row)
+  }
+
+  #markAll(queues: readonly RowQueue[], row: number): void {
+    for (let at = 0; at < queues.length; at++) queues[at]!.mark(row)
+  }
+
+  #addPath(row: number, source: number, pathId: number): number {
+    const path = this.#newPath()
+    this.pathPrefixes[path] = row
+    this.pathSources[path] = source
+    this.pathIds[path] = pathId
+    this.pathFlags[path] = 0
+    if (this.first[row]! < 0) this.prefixCount++
+    this.pathNexts[path] = this.first[row]!
+    this.first[row] = path
+    this.pathCount++
+    if (source >= this.counts.length) this.counts = grown(this.counts, source * 2)
+    this.counts[source]!++
+    return path
+  }
+
+  #newPath(): number {
+    const free = this.#freePath
+    if (free >= 0) {
+      this.#freePath = this.pathNexts[free]!
+      return free
+    }
+    const path = this.pathLimit++
+    if (path >= this.pathNexts.length) {
+      const capacity = nextCapacity(this.pathNexts.length)
+      this.pathPrefixes = grown(this.pathPrefixes, capacity)
+      this.pathNexts = grown(this.pathNexts, capacity)
+      this.pathSources = grown(this.pathSources, capacity)
+      this.pathIds = grown(this.pathIds, capacity)
+      this.pathAttributes = grown(this.pathAttributes, capacity)
+      this.pathReceived = grown(this.pathReceived, capacity)
+      this.pathFlags = grown(this.pathFlags, capacity)
+      this.pathStatus = grown(this.pathStatus, capacity)
+    }
+    return path
+  }
+
+  #growPrefixes(): void {
+    const capacity = this.prefixes.capacity
+    this.first = grown(this.first, capacity, -1)
+    this.best = grown(this.best, capacity, -1)
+  }
+}
