@@ -28,3 +28,6 @@ export type PolicyVerdict =
  * one computation and one set of UPDATEs, so make a policy once, not once per neighbor.
  */
 export type RoutePolicy = (route: PolicyRoute) => PolicyVerdict
+
+/** Lets nothing pass. A neighbor with this export policy costs no computation at all. */
+export const rejectAll: RoutePolicy = () => ({ accept: false })

@@ -1,4 +1,7 @@
-import type { IpAddress } from '../net/ip-address.ts'
+import { type Family, familyOf, ip, type IpAddress } from '../net/ip-address.ts'
+import type { AsPathSegment } from '../wire/bgp/as-path.ts'
+import type { Aggregator, LargeCommunity, UnknownAttribute } from '../wire/bgp/path-attributes.ts'
+import { decodeAttributeBlock, encodeAttributeBlock } from '../wire/bgp/update.ts'
 
 /**
  * Path attributes as people and policies see them. On the wire and in the tables they are octets
@@ -7,21 +10,9 @@ import type { IpAddress } from '../net/ip-address.ts'
 
 export type Origin = 'igp' | 'egp' | 'incomplete'
 
-/** One segment of an AS_PATH (RFC 4271 section 4.3, RFC 5065). */
-export interface AsPathSegment {
-  readonly kind: 'sequence' | 'set' | 'confederationSequence' | 'confederationSet'
-  readonly numbers: readonly number[]
-}
-
-/** Global administrator, local data 1, local data 2 (RFC 8092). */
-export type LargeCommunity = readonly [number, number, number]
-
-/** An attribute that this speaker does not interpret; transitive ones travel on (RFC 4271 section 9). */
-export interface OpaqueAttribute {
-  readonly code: number
-  readonly flags: number
-  readonly value: Uint8Array
-}
+export type { AsPathSegment } from '../wire/bgp/as-path.ts'
+export { formatAsPath } from '../wire/bgp/as-path.ts'
+export type { Aggregator, LargeCommunity, UnknownAttribute } from '../wire/bgp/path-attributes.ts'
 
 export interface RouteAttributes {
   readonly origin: Origin
@@ -32,7 +23,7 @@ export interface RouteAttributes {
   readonly med?: number
   readonly localPreference?: number
   readonly atomicAggregate?: boolean
-  readonly aggregator?: { readonly as: number; readonly address: IpAddress }
+  readonly aggregator?: Aggregator
   /** RFC 1997: (AS << 16 | value) as unsigned 32-bit numbers. */
   readonly communities?: readonly number[]
   /** RFC 4360: 8 octets each, as 16 hexadecimal digits. */
@@ -40,37 +31,68 @@ export interface RouteAttributes {
   readonly largeCommunities?: readonly LargeCommunity[]
   readonly originatorId?: IpAddress
   readonly clusterList?: readonly IpAddress[]
-  readonly opaque?: readonly OpaqueAttribute[]
+  /** Attributes that this speaker does not interpret; they travel on (RFC 4271 section 9). */
+  readonly unknown?: readonly UnknownAttribute[]
 }
 
 /** Attributes of a route announced here; what is absent gets its ordinary value. */
 export type AnnouncedAttributes = Partial<Omit<RouteAttributes, 'originatorId' | 'clusterList'>>
 
-/** Well-known communities. https://www.iana.org/assignments/bgp-well-known-communities */
-export const WellKnownCommunity = {
-  gracefulShutdown: 0xffff0000, // RFC 8326
-  llgrStale: 0xffff0006, // RFC 9494
-  noLlgr: 0xffff0007, // RFC 9494
-  blackhole: 0xffff029a, // RFC 7999
-  noExport: 0xffffff01, // RFC 1997
-  noAdvertise: 0xffffff02, // RFC 1997
-  noExportSubconfed: 0xffffff03, // RFC 1997
-} as const
+const ORIGINS = ['igp', 'egp', 'incomplete'] as const satisfies readonly Origin[]
 
 /** "64512:100" */
 export function formatCommunity(community: number): string {
   return `${community >>> 16}:${community & 0xffff}`
 }
 
-/** The AS_PATH as operators write it: sequences bare, sets in braces, confederations in parentheses. */
-export function formatAsPath(path: readonly AsPathSegment[]): string {
-  const brackets = {
-    sequence: ['', ''],
-    set: ['{', '}'],
-    confederationSequence: ['(', ')'],
-    confederationSet: ['[', ']'],
-  } as const
-  return path
-    .map(({ kind, numbers }) => brackets[kind][0] + numbers.join(' ') + brackets[kind][1])
-    .join(' ')
+/** The attributes of a block of the tables; see `scanUpdate` for what a block is. */
+export function attributesOfBlock(octets: Uint8Array): RouteAttributes {
+  const { origin, asPath, nextHop, mpReachNlri, multiExitDisc, localPref, ...others } =
+    decodeAttributeBlock(octets)
+  return {
+    origin: ORIGINS[origin ?? 2]!,
+    asPath: asPath ?? [],
+    nextHop: nextHop ?? mpReachNlri?.nextHop ?? ip('0.0.0.0'),
+    ...(mpReachNlri?.linkLocalNextHop === undefined
+      ? {}
+      : { linkLocalNextHop: mpReachNlri.linkLocalNextHop }),
+    ...(multiExitDisc === undefined ? {} : { med: multiExitDisc }),
+    ...(localPref === undefined ? {} : { localPreference: localPref }),
+    ...others,
+  }
+}
+
+/** The reverse of {@link attributesOfBlock} for a route of `family`. */
+export function blockOfAttributes(attributes: RouteAttributes, family: Family): Uint8Array {
+  const { origin, nextHop, linkLocalNextHop, med, localPreference, atomicAggregate, ...rest } =
+    attributes
+  const isClassic = family === 4 && familyOf(nextHop) === 4
+  return encodeAttributeBlock({
+    ...rest,
+    origin: ORIGINS.indexOf(origin),
+    ...(isClassic ? { nextHop } : {}),
+    ...(med === undefined ? {} : { multiExitDisc: med }),
+    ...(localPreference === undefined ? {} : { localPref: localPreference }),
+    ...(atomicAggregate === true ? { atomicAggregate } : {}),
+    ...(isClassic
+      ? {}
+      : {
+          mpReachNlri: {
+            family,
+            nextHop,
+            nlri: [],
+            ...(linkLocalNextHop === undefined ? {} : { linkLocalNextHop }),
+          },
+        }),
+  })
+}
+
+/** A route originated here: what its announcement leaves out is filled in. */
+export function originated(announced: AnnouncedAttributes, family: Family): RouteAttributes {
+  return {
+    ...announced,
+    origin: announced.origin ?? 'igp',
+    asPath: announced.asPath ?? [],
+    nextHop: announced.nextHop ?? ip(family === 4 ? '0.0.0.0' : '::'),
+  }
 }

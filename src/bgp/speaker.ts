@@ -5,6 +5,7 @@ import type { IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { TcpStack } from '../net/transport.ts'
 import type { SpeakerConfig } from './config.ts'
+import { LocalSpeaker } from './local-speaker.ts'
 import type { AnnouncedAttributes } from './route-attributes.ts'
 import type {
   BestPathChange,
@@ -81,5 +82,7 @@ export interface ResetOptions {
 }
 
 export function createSpeaker(ports: SpeakerPorts): Speaker {
-  throw new Error(`Not yet: ${Object.keys(ports).join(' ')}`)
+  const { clock } = ports
+  const defer = ports.defer ?? ((task: () => void): void => void clock.after(0, task))
+  return new LocalSpeaker({ ...ports, defer })
 }

@@ -1,19 +1,8 @@
-import { ATTRIBUTE, FLAG, WELL_KNOWN_COMMUNITY, AS_SEGMENT } from '../../wire/bgp/iana.ts'
+import { COMMUNITY_BIT, PathFacts, readPathFacts } from '../../wire/bgp/path-facts.ts'
 import { grown, nextCapacity } from './columns.ts'
 
-/** What is known of a set of attributes without looking at its octets; bits of `flags`. */
-export const TRAIT = {
-  hasMed: 1 << 0,
-  hasLocalPreference: 1 << 1,
-  /** ORIGINATOR_ID or CLUSTER_LIST is there. */
-  isReflected: 1 << 2,
-  noExport: 1 << 3,
-  noAdvertise: 1 << 4,
-  noExportSubconfed: 1 << 5,
-  llgrStale: 1 << 6,
-  noLlgr: 1 << 7,
-  hasAsSet: 1 << 8,
-} as const
+/** What is known of a set of attributes without looking at its octets; bits of `traits`. */
+export const TRAIT = { ...COMMUNITY_BIT, hasLocalPreference: 1 << 15 } as const
 
 /** What every implementation takes for a route without LOCAL_PREF. */
 export const DEFAULT_LOCAL_PREFERENCE = 100
@@ -50,6 +39,11 @@ export class AttributeTable {
   /** 4, 16, or 32 with a link-local next hop. */
   nextHopSizes = new Uint8Array(INITIAL_ROWS)
 
+  /** Occurrences of {@link localAs} in the AS_PATH. */
+  localAsCounts = new Uint8Array(INITIAL_ROWS)
+  /** Set before anything is interned. */
+  localAs = 0
+  readonly #facts = new PathFacts()
   /** Ids are below it. */
   idLimit = 0
   size = 0
@@ -96,6 +90,26 @@ export class AttributeTable {
   release(id: number): void {
     const users = --this.users[id]!
     if (users === 0) this.#remove(id)
+  }
+
+  /** How often an AS is in the AS_PATH. */
+  countAs(id: number, as: number): number {
+    const facts = this.#facts
+    const offset = this.offsets[id]!
+    readPathFacts(this.octets, offset, offset + this.sizes[id]!, facts)
+    return countAs(this.octets, facts.asPathStart, facts.asPathEnd, as)
+  }
+
+  /** Whether CLUSTER_LIST has a cluster. */
+  hasCluster(id: number, clusterId: number): boolean {
+    if (this.clusterListLengths[id] === 0) return false
+    const facts = this.#facts
+    const offset = this.offsets[id]!
+    readPathFacts(this.octets, offset, offset + this.sizes[id]!, facts)
+    for (let at = facts.clusterListStart; at < facts.clusterListEnd; at += 4) {
+      if (wordAt(this.octets, at) === clusterId) return true
+    }
+    return false
   }
 
   /** A view on the block; valid until the next `intern`. */
@@ -150,6 +164,7 @@ export class AttributeTable {
       this.clusterListLengths = grown(this.clusterListLengths, capacity)
       this.nextHopAts = grown(this.nextHopAts, capacity)
       this.nextHopSizes = grown(this.nextHopSizes, capacity)
+      this.localAsCounts = grown(this.localAsCounts, capacity)
       this.#hashes = grown(this.#hashes, capacity)
     }
     return id
@@ -216,120 +231,20 @@ export class AttributeTable {
 
   /** Fills the columns of a new set from its block, which is known to be well formed. */
   #read(id: number): void {
-    this.origins[id] = 2
-    this.localPreferences[id] = DEFAULT_LOCAL_PREFERENCE
-    this.meds[id] = 0
-    this.asPathLengths[id] = 0
-    this.firstAses[id] = 0
-    this.originatorIds[id] = 0
-    this.clusterListLengths[id] = 0
-    this.nextHopAts[id] = 0
-    this.nextHopSizes[id] = 0
-    this.traits[id] = 0
-    const octets = this.octets
+    const facts = this.#facts
     const offset = this.offsets[id]!
-    const end = offset + this.sizes[id]!
-    let traits = 0
-    let at = offset
-    while (at < end) {
-      const isLong = (octets[at]! & FLAG.extendedLength) !== 0
-      const code = octets[at + 1]!
-      const size = isLong ? (octets[at + 2]! << 8) | octets[at + 3]! : octets[at + 2]!
-      at += isLong ? 4 : 3
-      switch (code) {
-        case ATTRIBUTE.origin:
-          this.origins[id] = octets[at]!
-          break
-        case ATTRIBUTE.asPath:
-          traits |= this.#readAsPath(id, at, size)
-          break
-        case ATTRIBUTE.nextHop:
-          this.nextHopAts[id] = at - offset
-          this.nextHopSizes[id] = size
-          break
-        case ATTRIBUTE.mpReachNlri: // family, size of next hop, next hop
-          this.nextHopAts[id] = at + 4 - offset
-          this.nextHopSizes[id] = octets[at + 3]!
-          break
-        case ATTRIBUTE.multiExitDisc:
-          this.meds[id] = word(octets, at)
-          traits |= TRAIT.hasMed
-          break
-        case ATTRIBUTE.localPref:
-          this.localPreferences[id] = word(octets, at)
-          traits |= TRAIT.hasLocalPreference
-          break
-        case ATTRIBUTE.communities:
-          traits |= communityTraits(octets, at, size)
-          break
-        case ATTRIBUTE.originatorId:
-          this.originatorIds[id] = word(octets, at)
-          traits |= TRAIT.isReflected
-          break
-        case ATTRIBUTE.clusterList:
-          this.clusterListLengths[id] = Math.min(255, size >>> 2)
-          traits |= TRAIT.isReflected
-          break
-        default:
-      }
-      at += size
-    }
-    this.traits[id] = traits
+    readPathFacts(this.octets, offset, offset + this.sizes[id]!, facts)
+    this.origins[id] = facts.origin
+    this.localPreferences[id] = facts.localPref < 0 ? DEFAULT_LOCAL_PREFERENCE : facts.localPref
+    this.meds[id] = facts.multiExitDisc < 0 ? 0 : facts.multiExitDisc
+    this.asPathLengths[id] = facts.asPathLength
+    this.firstAses[id] = facts.firstAs
+    this.originatorIds[id] = facts.originatorId
+    this.clusterListLengths[id] = facts.clusterListLength
+    this.nextHopAts[id] = facts.nextHopLength === 0 ? 0 : facts.nextHopStart - offset
+    this.nextHopSizes[id] = facts.nextHopLength
+    this.traits[id] = facts.communityBits | (facts.localPref < 0 ? 0 : TRAIT.hasLocalPreference)
   }
-
-  #readAsPath(id: number, start: number, size: number): number {
-    const octets = this.octets
-    let traits = 0
-    let length = 0
-    let at = start
-    while (at < start + size) {
-      const type = octets[at]!
-      const count = octets[at + 1]!
-      if (at === start && type === AS_SEGMENT.sequence && count > 0) {
-        this.firstAses[id] = word(octets, at + 2)
-      }
-      if (type === AS_SEGMENT.sequence) length += count
-      else if (type === AS_SEGMENT.set) {
-        length++
-        traits |= TRAIT.hasAsSet
-      }
-      at += 2 + 4 * count
-    }
-    this.asPathLengths[id] = length
-    return traits
-  }
-}
-
-function communityTraits(octets: Uint8Array, start: number, size: number): number {
-  let traits = 0
-  for (let at = start; at < start + size; at += 4) {
-    if (octets[at] !== 0xff || octets[at + 1] !== 0xff) continue
-    switch (word(octets, at)) {
-      case WELL_KNOWN_COMMUNITY.noExport:
-        traits |= TRAIT.noExport
-        break
-      case WELL_KNOWN_COMMUNITY.noAdvertise:
-        traits |= TRAIT.noAdvertise
-        break
-      case WELL_KNOWN_COMMUNITY.noExportSubconfed:
-        traits |= TRAIT.noExportSubconfed
-        break
-      case WELL_KNOWN_COMMUNITY.llgrStale:
-        traits |= TRAIT.llgrStale
-        break
-      case WELL_KNOWN_COMMUNITY.noLlgr:
-        traits |= TRAIT.noLlgr
-        break
-      default:
-    }
-  }
-  return traits
-}
-
-function word(octets: Uint8Array, at: number): number {
-  return (
-    ((octets[at]! << 24) | (octets[at + 1]! << 16) | (octets[at + 2]! << 8) | octets[at + 3]!) >>> 0
-  )
 }
 
 /** FNV-1a, with a last mix because only the low bits choose the slot. */
@@ -338,4 +253,20 @@ function hashOf(octets: Uint8Array, start: number, end: number): number {
   for (let at = start; at < end; at++) hash = Math.imul(hash ^ octets[at]!, 0x01000193)
   hash ^= hash >>> 15
   return Math.imul(hash, 0x2c1b3c6d) >>> 0
+}
+
+/** Occurrences of an AS in the segments `octets[start, end)`, numbers of four octets. */
+function countAs(octets: Uint8Array, start: number, end: number, as: number): number {
+  let found = 0
+  let at = start
+  while (at < end) {
+    const next = at + 2 + 4 * octets[at + 1]!
+    for (at += 2; at < next; at += 4) if (wordAt(octets, at) === as) found++
+  }
+  return Math.min(255, found)
+}
+
+function wordAt(octets: Uint8Array, at: number): number {
+  const high = (octets[at]! << 24) | (octets[at + 1]! << 16)
+  return (high | (octets[at + 2]! << 8) | octets[at + 3]!) >>> 0
 }

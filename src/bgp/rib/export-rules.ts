@@ -1,5 +1,8 @@
+import type { Family } from '../../net/ip-address.ts'
+
 /** How attributes change on their way to a neighbor; the same for all neighbors of an update group. */
 export interface ExportRules {
+  readonly family: Family
   readonly external: boolean
   /** AS put in front of the AS_PATH towards external neighbors. */
   readonly localAs: number

@@ -176,6 +176,28 @@ export class Rib {
     } else this.#markAll(this.#allPathQueues, row)
   }
 
+  /** Paths of a source that cannot be used. */
+  countIneligible(source: number): number {
+    let count = 0
+    for (let path = 0; path < this.pathLimit; path++) {
+      const isHere = this.pathSources[path] === source && this.pathPrefixes[path]! >= 0
+      if (isHere && this.pathStatus[path] !== PATH_STATUS.eligible) count++
+    }
+    return count
+  }
+
+  /** Gives a path other attributes, whose one user it becomes; `reconsider` has to follow. */
+  replaceAttributes(path: number, attributes: number): void {
+    this.attributes.release(this.pathAttributes[path]!)
+    this.pathAttributes[path] = attributes
+  }
+
+  /** Selects for rows up to `to` what a deferred selection left out. */
+  selectDeferred(from: number, to: number): void {
+    const end = Math.min(to, this.prefixes.rowLimit)
+    for (let row = from; row < end; row++) if (this.first[row]! >= 0) this.reconsider(row)
+  }
+
   /** Decides again after something that the path's columns do not show, such as a flag, changed. */
   reconsider(row: number): void {
     if (this.isDeferred) return

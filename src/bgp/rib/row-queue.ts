@@ -80,6 +80,15 @@ export class RowQueue {
     return taken
   }
 
+  /** Gives `other` all that waits here. */
+  copyTo(other: RowQueue): void {
+    other.#bits = this.#bits.slice()
+    other.#ring = this.#ring.slice()
+    other.#head = this.#head
+    other.#count = this.#count
+    other.#scan = this.#scan
+  }
+
   clear(): void {
     this.#bits.fill(0)
     this.#count = 0

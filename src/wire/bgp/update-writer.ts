@@ -129,6 +129,16 @@ export class UpdateWriter {
     this.#close()
   }
 
+  /** A view on the messages so far, valid until the next begin. */
+  view(): Uint8Array {
+    return this.#writer.view()
+  }
+
+  /** Forgets the messages so far. */
+  reset(): void {
+    this.#writer.reset()
+  }
+
   /** A copy of the messages so far; the writer is empty then. */
   take(): Uint8Array {
     const octets = this.#writer.take()

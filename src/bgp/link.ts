@@ -1,0 +1,229 @@
+import { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import type { TcpConnection } from '../net/transport.ts'
+import { BgpError } from '../wire/bgp/bgp-error.ts'
+import { Framer } from '../wire/bgp/framer.ts'
+import { HEADER_OCTETS } from '../wire/bgp/header.ts'
+import { ERROR_CODE, MESSAGE_TYPE } from '../wire/bgp/iana.ts'
+import { encodeKeepalive } from '../wire/bgp/keepalive.ts'
+import { messageType } from '../wire/bgp/message.ts'
+import { negotiate, type Negotiated } from '../wire/bgp/negotiate.ts'
+import {
+  describeNotification,
+  decodeNotification,
+  encodeNotification,
+  shutdownCommunication,
+  hardResetCause,
+} from '../wire/bgp/notification.ts'
+import { decodeOpen, encodeOpen, type Open } from '../wire/bgp/open.ts'
+import { decodeRouteRefresh, type RouteRefresh } from '../wire/bgp/route-refresh.ts'
+import type { NotificationData, SessionEvent } from './fsm.ts'
+import type { Work } from './work.ts'
+
+/** What a link tells its neighbor. */
+export interface LinkEvents {
+  event(event: SessionEvent): void
+  /** The neighbor's OPEN, well formed; what it means is up to the configuration. */
+  open(open: Open): void
+  /** An UPDATE of an Established session, whole in `octets[start, end)`. False if the link is over. */
+  update(octets: Uint8Array, start: number, end: number): boolean
+  routeRefresh(message: RouteRefresh): void
+  shutdownCommunication(text: string): void
+  /** Octets arrived: the neighbor lives. */
+  heard(): void
+  /** All that arrived in one go has been processed. */
+  quiet(): void
+  drained(): void
+}
+
+const KEEPALIVE = encodeKeepalive()
+
+/** One TCP connection that speaks BGP: octets in, events out, messages out. */
+export class Link {
+  readonly connection: TcpConnection
+  readonly #events: LinkEvents
+  readonly #work: Work
+  readonly #framer: Framer
+  /** Chunks that wait for their turn; the connection is paused meanwhile. */
+  readonly #inbox: Uint8Array[] = []
+  readonly #drainInbox = (): boolean => this.#processInbox()
+  #sentOpen: Open | undefined
+  #isOver = false
+  /** UPDATEs go straight to the tables. */
+  isEstablished = false
+  /** `write` answered false and `onDrain` has not come yet. */
+  isCongested = false
+  messagesReceived = 0
+  messagesSent = 0
+
+  constructor(connection: TcpConnection, work: Work, events: LinkEvents) {
+    this.connection = connection
+    this.#work = work
+    this.#events = events
+    this.#framer = new Framer((octets, start, end) => this.#message(octets, start, end))
+    connection.handlers = {
+      onConnect: () => events.event({ kind: 'tcpConnected' }),
+      onData: (octets) => this.#received(octets),
+      onDrain: () => {
+        this.isCongested = false
+        events.drained()
+      },
+      onClose: (reason) => {
+        if (this.#isOver) return
+        this.#processAll()
+        if (this.#isOver) return
+        this.#end()
+        events.event({ kind: 'tcpFails', reason })
+      },
+    }
+  }
+
+  /** Whether received messages wait to be processed. */
+  get isBehind(): boolean {
+    return this.#inbox.length > 0
+  }
+
+  sendOpen(open: Open): void {
+    this.#sentOpen = open
+    const writer = new ByteWriter(128)
+    encodeOpen(writer, open)
+    this.send(writer.take(), 1)
+  }
+
+  sendKeepalive(): void {
+    this.send(KEEPALIVE, 1)
+  }
+
+  sendNotification(notification: NotificationData): void {
+    const writer = new ByteWriter(64)
+    encodeNotification(writer, notification)
+    this.send(writer.take(), 1)
+  }
+
+  send(octets: Uint8Array, messages: number): void {
+    if (this.#isOver) return
+    this.messagesSent += messages
+    if (!this.connection.write(octets)) this.isCongested = true
+  }
+
+  /** What both sides' OPENs agree on. */
+  negotiate(received: Open): Negotiated {
+    const negotiated = negotiate(this.#sentOpen!, received)
+    this.#framer.messageOctetsMax = negotiated.receiveOctetsMax
+    return negotiated
+  }
+
+  /** Ends the link from this side; nothing is told any more. */
+  close(): void {
+    if (this.#isOver) return
+    this.#end()
+    this.connection.close()
+  }
+
+  /** Drops the connection without a word. */
+  abandon(): void {
+    this.#end()
+    this.connection.destroy()
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#inbox.length = 0
+    this.#work.remove(this.#drainInbox)
+  }
+
+  #received(octets: Uint8Array): void {
+    if (this.#isOver) return
+    this.#events.heard()
+    if (this.#inbox.length > 0 || this.#work.isTurnSpent()) {
+      this.#inbox.push(octets.slice())
+      this.connection.pause()
+      this.#work.add(this.#drainInbox)
+    } else this.#process(octets)
+  }
+
+  #processInbox(): boolean {
+    const chunk = this.#inbox.shift()
+    if (chunk !== undefined) this.#process(chunk)
+    if (this.#isOver) return false
+    if (this.#inbox.length > 0) return true
+    this.connection.resume()
+    return false
+  }
+
+  #processAll(): void {
+    while (!this.#isOver && this.#inbox.length > 0) this.#process(this.#inbox.shift()!)
+  }
+
+  #process(octets: Uint8Array): void {
+    try {
+      this.#framer.push(octets)
+    } catch (error) {
+      if (!(error instanceof BgpError)) throw error
+      this.#events.event(eventOf(error))
+    }
+    if (!this.#isOver) this.#events.quiet()
+  }
+
+  #message(octets: Uint8Array, start: number, end: number): boolean {
+    this.messagesReceived++
+    const type = messageType(octets, start)
+    if (type === MESSAGE_TYPE.update) {
+      if (this.isEstablished) return this.#events.update(octets, start, end)
+      this.#events.event({ kind: 'updateReceived' })
+    } else {
+      try {
+        this.#control(type, new ByteReader(octets, start + HEADER_OCTETS, end))
+      } catch (error) {
+        if (!(error instanceof BgpError)) throw error
+        this.#events.event(eventOf(error))
+      }
+    }
+    return !this.#isOver
+  }
+
+  #control(type: number, body: ByteReader): void {
+    switch (type) {
+      case MESSAGE_TYPE.open:
+        this.#events.open(decodeOpen(body))
+        break
+      case MESSAGE_TYPE.keepalive:
+        this.#events.event({ kind: 'keepaliveReceived' })
+        break
+      case MESSAGE_TYPE.routeRefresh:
+        if (this.isEstablished) this.#events.routeRefresh(decodeRouteRefresh(body))
+        else this.#events.event({ kind: 'routeRefreshReceived' })
+        break
+      default:
+        this.#notification(body)
+    }
+  }
+
+  #notification(body: ByteReader): void {
+    const notification = decodeNotification(body)
+    const hardReset = hardResetCause(notification) !== undefined
+    const communication = shutdownCommunication(notification)
+    if (communication !== undefined) this.#events.shutdownCommunication(communication)
+    const { code, subcode } = notification
+    if (code === ERROR_CODE.openMessage && subcode === 1) {
+      this.#events.event({ kind: 'versionErrorReceived' })
+      return
+    }
+    const text = describeNotification(notification)
+    this.#events.event({ kind: 'notificationReceived', hardReset, text })
+  }
+}
+
+/** The event of RFC 4271 that a decoder's error is. */
+function eventOf({ code, subcode, data }: BgpError): SessionEvent {
+  const notification = { code, subcode, data }
+  switch (code) {
+    case ERROR_CODE.openMessage:
+      return { kind: 'openError', notification }
+    case ERROR_CODE.updateMessage:
+      return { kind: 'updateError', notification }
+    case ERROR_CODE.routeRefreshMessage:
+      return { kind: 'routeRefreshError', notification }
+    default:
+      return { kind: 'headerError', notification }
+  }
+}

@@ -1,0 +1,128 @@
+import { UserError } from '../lib/errors.ts'
+import type { Family, IpAddress } from '../net/ip-address.ts'
+import { type Prefix, prefixFamily } from '../net/prefix.ts'
+import { CEASE_SUBCODE } from '../wire/bgp/iana.ts'
+import { shutdownNotification } from '../wire/bgp/notification.ts'
+import type { SpeakerConfig } from './config.ts'
+import { neighborStatus } from './neighbor-status.ts'
+import { wordsOf } from './rib/prefix-text.ts'
+import type { AnnouncedAttributes } from './route-attributes.ts'
+import { sessionFamilies } from './session-rules.ts'
+import type { ResetOptions, RouteFilter, Speaker } from './speaker.ts'
+import { type CorePorts, type Peer, SpeakerCore } from './speaker-core.ts'
+import type {
+  BestPathChange,
+  NeighborStatus,
+  RibPath,
+  RouteHistoryEntry,
+  SpeakerEvent,
+} from './status.ts'
+
+/** How long `stop` waits for what is said last to leave. */
+const STOP_MILLISECONDS = 200
+
+/** The speaker of this process: the face of {@link SpeakerCore} that others use. */
+export class LocalSpeaker implements Speaker {
+  readonly #core: SpeakerCore
+
+  constructor(ports: CorePorts) {
+    this.#core = new SpeakerCore(ports)
+  }
+
+  configure(config: SpeakerConfig): void {
+    this.#core.configure(config)
+  }
+
+  announce(prefix: Prefix, attributes: AnnouncedAttributes = {}): void {
+    this.#core.announce(prefix, attributes)
+  }
+
+  withdraw(prefix: Prefix): void {
+    this.#core.withdraw(prefix)
+  }
+
+  onBestPaths(listener: (changes: readonly BestPathChange[]) => void): () => void {
+    return this.#core.onBestPaths(listener)
+  }
+
+  onEvent(listener: (event: SpeakerEvent) => void): () => void {
+    return this.#core.onEvent(listener)
+  }
+
+  neighbors(): readonly NeighborStatus[] {
+    return [...this.#core.peers.values()].map((peer) => neighborStatus(this.#core, peer))
+  }
+
+  listening(): readonly number[] {
+    return this.#core.listeners.ports
+  }
+
+  paths(prefix: Prefix): readonly RibPath[] {
+    const rib = this.#core.ribs[prefixFamily(prefix)]
+    const { words, length } = wordsOf(prefix)
+    const row = rib.prefixes.find(words, 0, length)
+    return row < 0 ? [] : this.#core.views.ribPaths(rib, row, this.#core.usedPaths(rib, row))
+  }
+
+  *routes(filter: RouteFilter = {}): Generator<RibPath> {
+    const families: readonly Family[] = filter.family === undefined ? [4, 6] : [filter.family]
+    const to = filter.to === undefined ? undefined : this.#peer(filter.to)
+    for (const family of families) {
+      const rib = this.#core.ribs[family]
+      for (let row = 0; row < rib.prefixes.rowLimit; row++) {
+        if (rib.first[row]! < 0) continue
+        if (to !== undefined && !this.#isAdvertised(to, family, row)) continue
+        const used = this.#core.usedPaths(rib, row)
+        for (const path of this.#core.views.ribPaths(rib, row, used)) {
+          if (filter.from !== undefined && path.from !== filter.from) continue
+          if ((filter.bestOnly === true || to !== undefined) && !path.best) continue
+          yield path
+        }
+      }
+    }
+  }
+
+  history(_prefix: Prefix): readonly RouteHistoryEntry[] {
+    return []
+  }
+
+  reset(neighbor: IpAddress, options: ResetOptions = {}): void {
+    const { administrativeReset } = CEASE_SUBCODE
+    this.#peer(neighbor).neighbor.reset(
+      shutdownNotification(administrativeReset, options.communication),
+      0,
+    )
+  }
+
+  refresh(neighbor: IpAddress, direction: 'in' | 'out'): void {
+    const peer = this.#peer(neighbor)
+    const { session } = peer.neighbor
+    if (session === undefined) return
+    if (direction === 'in') this.#core.requestRefresh(peer)
+    else for (const family of sessionFamilies(session)) this.#core.resend(peer, family)
+  }
+
+  neighborDown(neighbor: IpAddress, reason: string): void {
+    this.#core.log.info('neighbor is down', { neighbor, reason })
+    // RFC 9384: Cease, BFD Down.
+    this.#peer(neighbor).neighbor.reset(shutdownNotification(CEASE_SUBCODE.bfdDown))
+  }
+
+  stop(options: { graceful?: boolean; communication?: string } = {}): Promise<void> {
+    const subcode = options.graceful === true ? undefined : CEASE_SUBCODE.administrativeShutdown
+    this.#core.stop(subcode, options.communication)
+    return new Promise((resolve) => {
+      this.#core.clock.after(options.graceful === true ? 0 : STOP_MILLISECONDS, resolve)
+    })
+  }
+
+  #peer(address: IpAddress): Peer {
+    const peer = this.#core.peers.get(address)
+    if (peer === undefined) throw new UserError(`There is no neighbor ${address}`)
+    return peer
+  }
+
+  #isAdvertised(peer: Peer, family: Family, row: number): boolean {
+    return this.#core.advertiser.isAdvertisedTo(peer.subscriber, family, row)
+  }
+}

@@ -1,0 +1,77 @@
+import type { IpAddress } from '../net/ip-address.ts'
+import type { AttributeTable } from './rib/attribute-table.ts'
+import { comparePaths, DECISION_STEPS } from './rib/decision.ts'
+import { PATH_FLAG, PATH_STATUS, type PathStatus } from './rib/path-state.ts'
+import { prefixOfRow } from './rib/prefix-text.ts'
+import type { Rib } from './rib/rib.ts'
+import { OWN_SOURCE, SOURCE_KIND, type SourceKind } from './rib/sources.ts'
+import { attributesOfBlock } from './route-attributes.ts'
+import type { BestPath, DecisionReason, RibPath } from './status.ts'
+
+const KINDS: Readonly<Record<SourceKind, BestPath['kind']>> = {
+  [SOURCE_KIND.own]: 'own',
+  [SOURCE_KIND.external]: 'external',
+  [SOURCE_KIND.internal]: 'internal',
+}
+
+const INELIGIBLE: Readonly<Record<PathStatus, string | undefined>> = {
+  [PATH_STATUS.eligible]: undefined,
+  [PATH_STATUS.rejectedByPolicy]: 'rejected by the import policy',
+  [PATH_STATUS.ownAsInPath]: 'the AS path contains our own AS',
+  [PATH_STATUS.ownOriginator]: 'we are its originator (RFC 4456)',
+  [PATH_STATUS.ownCluster]: 'the cluster list contains our cluster (RFC 4456)',
+  [PATH_STATUS.ownNextHop]: 'the next hop is our own address',
+  [PATH_STATUS.noPolicy]: 'there is no import policy (RFC 8212)',
+}
+
+/** Paths of the tables as objects, for those who look. */
+export class PathViews {
+  readonly #attributes: AttributeTable
+  readonly #addressOf: (source: number) => IpAddress | undefined
+
+  constructor(attributes: AttributeTable, addressOf: (source: number) => IpAddress | undefined) {
+    this.#attributes = attributes
+    this.#addressOf = addressOf
+  }
+
+  bestPath(rib: Rib, path: number): BestPath {
+    const source = rib.pathSources[path]!
+    const attributes = attributesOfBlock(this.#attributes.block(rib.pathAttributes[path]!))
+    const stale = PATH_FLAG.stale | PATH_FLAG.longLivedStale
+    return {
+      nextHop: attributes.nextHop,
+      from: source === OWN_SOURCE ? undefined : this.#addressOf(source),
+      kind: KINDS[rib.sources.kinds[source] as SourceKind],
+      attributes,
+      stale: (rib.pathFlags[path]! & stale) !== 0,
+    }
+  }
+
+  /** All paths of a row in order of preference, those that cannot be used last. */
+  ribPaths(rib: Rib, row: number, used: readonly number[]): RibPath[] {
+    const paths: number[] = []
+    for (let path = rib.first[row]!; path >= 0; path = rib.pathNexts[path]!) paths.push(path)
+    const best = rib.best[row]!
+    const rank = (path: number): number =>
+      path === best ? 0 : rib.pathStatus[path] === PATH_STATUS.eligible ? 1 : 2
+    paths.sort((a, b) => rank(a) - rank(b) || comparePaths(rib, b, a))
+    return paths.map((path, place) => ({
+      ...this.bestPath(rib, path),
+      prefix: prefixOfRow(rib.prefixes, row),
+      pathId: rib.pathIds[path]!,
+      best: path === best,
+      multipath: path !== best && used.includes(path),
+      reason: this.#reason(rib, path, best, paths[place + 1]),
+      ineligible: INELIGIBLE[rib.pathStatus[path] as PathStatus],
+    }))
+  }
+
+  /** For the best what put it before the next one, for another where it lost to the best. */
+  #reason(rib: Rib, path: number, best: number, next: number | undefined): DecisionReason {
+    if (rib.pathStatus[path] !== PATH_STATUS.eligible) return 'not eligible'
+    const rival = path === best ? next : best
+    if (rival === undefined || rival < 0) return 'only path'
+    if (rib.pathStatus[rival] !== PATH_STATUS.eligible) return 'only path'
+    return DECISION_STEPS[Math.abs(comparePaths(rib, path, rival)) - 1]!
+  }
+}

@@ -1,0 +1,201 @@
+import type { Family } from '../net/ip-address.ts'
+import type { Negotiated } from '../wire/bgp/negotiate.ts'
+import type { NlriList } from '../wire/bgp/nlri-list.ts'
+import { scanUpdate } from '../wire/bgp/scan-update.ts'
+import { type AttributeBlock, UpdateScan } from '../wire/bgp/update-scan.ts'
+import type { PolicyNeighbor, RoutePolicy } from './policy.ts'
+import { attributesOfBlock, blockOfAttributes, type RouteAttributes } from './route-attributes.ts'
+import type { AttributeTable } from './rib/attribute-table.ts'
+import { PATH_STATUS, type PathStatus } from './rib/path-state.ts'
+import { prefixOfRow, prefixOfWords } from './rib/prefix-text.ts'
+import type { Rib } from './rib/rib.ts'
+
+/** What the import of routes must know of the session they come from. */
+export interface ImportRules {
+  readonly source: number
+  readonly neighbor: PolicyNeighbor
+  readonly context: Negotiated
+  readonly remoteAs: number
+  readonly internal: boolean
+  readonly localAs: number
+  readonly allowOwnAs: number
+  readonly enforceFirstAs: boolean
+  readonly routerId: number
+  readonly clusterId: number
+  /** Local address of the session. */
+  readonly localAddress: Uint8Array
+  /** Absent where the usual one holds. */
+  readonly localPreference: number | undefined
+  /** RFC 8212: there is no policy and there must be one. */
+  readonly lacksPolicy: boolean
+  readonly policy: RoutePolicy | undefined
+}
+
+export type Ribs = Readonly<Record<Family, Rib>>
+
+/** Takes UPDATEs into the tables: the inbound hot path. */
+export class RouteReceiver {
+  readonly scan = new UpdateScan()
+  readonly #ribs: Ribs
+  readonly #attributes: AttributeTable
+  /** Attributes decoded last, for policies; forgotten before their number may mean others. */
+  #decodedSet = -1
+  #decoded: RouteAttributes | undefined
+
+  constructor(ribs: Ribs) {
+    this.#ribs = ribs
+    this.#attributes = ribs[4].attributes
+  }
+
+  /**
+   * One UPDATE, whole in `octets[start, end)`. Faults and End-of-RIB are left in {@link scan}.
+   * @throws BgpError where the session is to be reset
+   */
+  receive(rules: ImportRules, octets: Uint8Array, start: number, end: number): void {
+    const { scan } = this
+    scanUpdate(octets, start, end, rules.context, scan)
+    if (scan.withdrawn.count > 0) this.#withdraw(rules, scan.withdrawn)
+    if (scan.mpWithdrawn.count > 0) this.#withdraw(rules, scan.mpWithdrawn)
+    if (scan.announced.count > 0) this.#announce(rules, scan.announced, scan.block)
+    if (scan.mpAnnounced.count > 0) this.#announce(rules, scan.mpAnnounced, scan.mpBlock)
+  }
+
+  #withdraw(rules: ImportRules, list: NlriList): void {
+    const rib = this.#ribs[list.family]
+    const { stride } = rib.prefixes
+    for (let at = 0; at < list.count; at++) {
+      rib.withdraw(list.words, at * stride, list.lengths[at]!, rules.source, list.pathIds[at]!)
+    }
+  }
+
+  #announce(rules: ImportRules, list: NlriList, block: AttributeBlock): void {
+    const set = this.#attributes.intern(block.octets, block.start, block.end)
+    if (this.#isForeignPath(rules, set)) this.#withdraw(rules, list)
+    else if (rules.policy !== undefined || rules.localPreference !== undefined) {
+      this.#announceByPolicy(rules, list, set)
+    } else {
+      const rib = this.#ribs[list.family]
+      const { stride } = rib.prefixes
+      const { words, lengths, pathIds, count } = list
+      const { source } = rules
+      const status = this.statusOf(rules, set)
+      for (let at = 0; at < count; at++) {
+        rib.update(words, at * stride, lengths[at]!, source, pathIds[at]!, set, set, status)
+      }
+    }
+    this.#attributes.release(set)
+  }
+
+  /** RFC 4271 section 6.3: the leftmost AS is not the neighbor's; treated as withdraw by RFC 7606. */
+  #isForeignPath({ internal, enforceFirstAs, remoteAs }: ImportRules, set: number): boolean {
+    return !internal && enforceFirstAs && this.#attributes.firstAses[set] !== remoteAs
+  }
+
+  /** Whether a path with these attributes from this neighbor can be used, before any policy. */
+  statusOf(rules: ImportRules, set: number): PathStatus {
+    const table = this.#attributes
+    const own =
+      rules.localAs === table.localAs
+        ? table.localAsCounts[set]!
+        : table.countAs(set, rules.localAs)
+    if (own > rules.allowOwnAs) return PATH_STATUS.ownAsInPath
+    if (rules.internal) {
+      if (table.originatorIds[set] === rules.routerId) return PATH_STATUS.ownOriginator
+      if (table.hasCluster(set, rules.clusterId)) return PATH_STATUS.ownCluster
+    }
+    if (rules.lacksPolicy) return PATH_STATUS.noPolicy
+    return this.#isOwnNextHop(rules, set) ? PATH_STATUS.ownNextHop : PATH_STATUS.eligible
+  }
+
+  /** RFC 4271 section 5.1.3: a next hop must not be an address of the receiver. */
+  #isOwnNextHop({ localAddress }: ImportRules, set: number): boolean {
+    const table = this.#attributes
+    const size = localAddress.length
+    if (table.nextHopSizes[set]! < size) return false
+    const at = table.offsets[set]! + table.nextHopAts[set]!
+    for (let octet = 0; octet < size; octet++) {
+      if (table.octets[at + octet] !== localAddress[octet]) return false
+    }
+    return true
+  }
+
+  #announceByPolicy(rules: ImportRules, list: NlriList, received: number): void {
+    this.#decoded = undefined
+    const rib = this.#ribs[list.family]
+    const { stride } = rib.prefixes
+    for (let at = 0; at < list.count; at++) {
+      const words = at * stride
+      const length = list.lengths[at]!
+      const prefix = prefixOfWords(list.words, words, stride, length)
+      const result = this.#applied(rules, list.family, prefix, received)
+      const { source } = rules
+      const pathId = list.pathIds[at]!
+      rib.update(list.words, words, length, source, pathId, received, result.set, result.status)
+      this.#attributes.release(result.set)
+    }
+  }
+
+  /** Applies the rules again to a path that is in the RIB, because they changed. */
+  reapply(rules: ImportRules, rib: Rib, path: number): void {
+    this.#decoded = undefined
+    const row = rib.pathPrefixes[path]!
+    const { prefixes } = rib
+    const received = rib.pathReceived[path]!
+    const flags = rib.pathFlags[path]!
+    const { set, status } = this.#applied(rules, rib.family, prefixOfRow(prefixes, row), received)
+    const pathId = rib.pathIds[path]!
+    const at = row * prefixes.stride
+    rib.update(
+      prefixes.words,
+      at,
+      prefixes.lengths[row]!,
+      rules.source,
+      pathId,
+      received,
+      set,
+      status,
+    )
+    rib.pathFlags[path] = flags
+    this.#attributes.release(set)
+  }
+
+  /** Attributes (with one more user) and status of a received path after local preference and policy. */
+  #applied(
+    rules: ImportRules,
+    family: Family,
+    prefix: ReturnType<typeof prefixOfWords>,
+    received: number,
+  ): { set: number; status: PathStatus } {
+    const table = this.#attributes
+    const status = this.statusOf(rules, received)
+    const decoded = this.#decode(received)
+    const { localPreference, policy, neighbor } = rules
+    const attributes =
+      localPreference === undefined || decoded.localPreference !== undefined
+        ? decoded
+        : { ...decoded, localPreference }
+    const verdict =
+      policy === undefined
+        ? ({ accept: true } as const)
+        : policy({ prefix, attributes, from: neighbor, neighbor })
+    if (!verdict.accept) {
+      table.retain(received)
+      return { set: received, status: status || PATH_STATUS.rejectedByPolicy }
+    }
+    const result = verdict.attributes ?? attributes
+    if (result === decoded) {
+      table.retain(received)
+      return { set: received, status }
+    }
+    const block = blockOfAttributes(result, family)
+    return { set: table.intern(block, 0, block.length), status }
+  }
+
+  #decode(set: number): RouteAttributes {
+    if (this.#decoded === undefined || this.#decodedSet !== set) {
+      this.#decoded = attributesOfBlock(this.#attributes.block(set))
+      this.#decodedSet = set
+    }
+    return this.#decoded
+  }
+}

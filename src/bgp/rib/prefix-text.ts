@@ -1,0 +1,29 @@
+import { addressFromOctets, addressOctets } from '../../net/ip-address.ts'
+import { type Prefix, prefixAddress, prefixLength } from '../../net/prefix.ts'
+import type { PrefixTable } from './prefix-table.ts'
+
+/** The words of a prefix as the tables have them, the most significant first. */
+export function wordsOf(prefix: Prefix): { words: Uint32Array; length: number } {
+  const octets = addressOctets(prefixAddress(prefix))
+  const view = new DataView(octets.buffer, octets.byteOffset, octets.length)
+  const words = Uint32Array.from({ length: octets.length / 4 }, (_, at) => view.getUint32(at * 4))
+  return { words, length: prefixLength(prefix) }
+}
+
+/** The prefix of a row as text. */
+export function prefixOfRow(table: PrefixTable, row: number): Prefix {
+  return prefixOfWords(table.words, row * table.stride, table.stride, table.lengths[row]!)
+}
+
+/** The prefix of words `words[at]` on as text. */
+export function prefixOfWords(
+  words: Uint32Array,
+  at: number,
+  stride: 1 | 4,
+  length: number,
+): Prefix {
+  const octets = new Uint8Array(stride * 4)
+  const view = new DataView(octets.buffer)
+  for (let word = 0; word < stride; word++) view.setUint32(word * 4, words[at + word]!)
+  return `${addressFromOctets(octets)}/${length}` as Prefix
+}

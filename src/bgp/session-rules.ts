@@ -1,0 +1,112 @@
+import { addressOctets, type Family, ipv4ToNumber } from '../net/ip-address.ts'
+import { familyOfAfiSafi } from '../wire/bgp/families.ts'
+import type { SpeakerConfig } from './config.ts'
+import type { EstablishedSession, Neighbor } from './neighbor.ts'
+import { type PolicyNeighbor, rejectAll } from './policy.ts'
+import type { ImportRules } from './receive.ts'
+import type { ExportRules } from './rib/export-rules.ts'
+import { DEFAULT_LOCAL_PREFERENCE } from './rib/attribute-table.ts'
+
+const DEFAULT_ADD_PATHS = 16
+
+export function policyNeighbor(neighbor: Neighbor): PolicyNeighbor {
+  return {
+    address: neighbor.address,
+    as: neighbor.config.remoteAs,
+    kind: neighbor.isInternal ? 'internal' : 'external',
+  }
+}
+
+/** Families of an Established session. */
+export function sessionFamilies({ negotiated }: EstablishedSession): Family[] {
+  return ([4, 6] as const).filter(
+    (family) => (family === 4 ? negotiated.ipv4 : negotiated.ipv6).negotiated,
+  )
+}
+
+export function importRules(
+  speaker: SpeakerConfig,
+  neighbor: Neighbor,
+  session: EstablishedSession,
+  source: number,
+): ImportRules {
+  const { config, isInternal } = neighbor
+  const preference = config.defaultLocalPreference
+  const clusterId = config.clusterId ?? speaker.clusterId ?? speaker.routerId
+  return {
+    source,
+    neighbor: policyNeighbor(neighbor),
+    context: session.negotiated,
+    remoteAs: config.remoteAs,
+    internal: isInternal,
+    localAs: config.localAs ?? speaker.localAs,
+    allowOwnAs: config.allowOwnAs ?? 0,
+    enforceFirstAs: config.enforceFirstAs ?? true,
+    routerId: ipv4ToNumber(speaker.routerId),
+    clusterId: ipv4ToNumber(clusterId),
+    localAddress: addressOctets(session.localAddress),
+    localPreference: preference === DEFAULT_LOCAL_PREFERENCE ? undefined : preference,
+    lacksPolicy: lacksPolicy(speaker, neighbor, config.importPolicy),
+    policy: config.importPolicy,
+  }
+}
+
+/** Whether the configuration lets nothing go to the neighbor. */
+export function exportsNothing(speaker: SpeakerConfig, neighbor: Neighbor): boolean {
+  const { exportPolicy } = neighbor.config
+  return exportPolicy === rejectAll || lacksPolicy(speaker, neighbor, exportPolicy)
+}
+
+/** Rules for what goes to the neighbor. */
+export function exportRules(
+  speaker: SpeakerConfig,
+  neighbor: Neighbor,
+  session: EstablishedSession,
+  family: Family,
+): ExportRules {
+  const { config, isInternal } = neighbor
+  const { negotiated } = session
+  const context = family === 4 ? negotiated.ipv4 : negotiated.ipv6
+  const clusterId = config.clusterId ?? speaker.clusterId ?? speaker.routerId
+  const longLived = negotiated.longLivedGracefulRestart?.families ?? []
+  return {
+    family,
+    external: !isInternal,
+    localAs: config.localAs ?? speaker.localAs,
+    fourOctetAs: negotiated.fourOctetAs,
+    nextHop: config.nextHop ?? 'auto',
+    localAddress: addressOctets(session.localAddress),
+    extendedNextHop: context.extendedNextHop,
+    clusterId: ipv4ToNumber(clusterId),
+    messageOctetsMax: negotiated.messageOctetsMax,
+    addPath: context.addPathSend,
+    addPathMaximum: config.addPathsMaximum ?? DEFAULT_ADD_PATHS,
+    toClient: config.routeReflectorClient ?? false,
+    longLived: longLived.some(({ afi, safi }) => familyOfAfiSafi(afi, safi) === family),
+  }
+}
+
+/** RFC 8212: eBGP without a policy. */
+function lacksPolicy(speaker: SpeakerConfig, neighbor: Neighbor, policy: unknown): boolean {
+  return speaker.requirePolicy === true && !neighbor.isInternal && policy === undefined
+}
+
+/** What both sides agreed on, in words. */
+export function capabilityWords({ negotiated }: EstablishedSession): string[] {
+  const words: string[] = []
+  for (const family of [4, 6] as const) {
+    const context = family === 4 ? negotiated.ipv4 : negotiated.ipv6
+    if (!context.negotiated) continue
+    words.push(`IPv${family} unicast`)
+    if (context.addPathReceive) words.push(`add-path IPv${family} receive`)
+    if (context.addPathSend) words.push(`add-path IPv${family} send`)
+    if (context.extendedNextHop) words.push('extended next hop')
+  }
+  if (negotiated.fourOctetAs) words.push('four-octet AS')
+  if (negotiated.routeRefresh) words.push('route refresh')
+  if (negotiated.enhancedRouteRefresh) words.push('enhanced route refresh')
+  if (negotiated.messageOctetsMax > 4096) words.push('extended messages')
+  if (negotiated.gracefulRestart !== undefined) words.push('graceful restart')
+  if (negotiated.longLivedGracefulRestart !== undefined) words.push('long-lived graceful restart')
+  return words
+}
