@@ -5,7 +5,7 @@ import { addressOf, type Block, blockSize, hostAffinity, isEmpty, nodeOf } from 
 import { assignAddress, type Assigned, assignNext, freeReleased } from './block-changes.ts'
 import type { BlockClaims } from './block-claims.ts'
 import { blockRing } from './block-ring.ts'
-import { counted, handleId } from './handle.ts'
+import { counted, handleId, isUnused } from './handle.ts'
 import { IpamError } from './ipam-error.ts'
 import { type Affinity, blockWrite, handleWrite, type IpamStore } from './ipam-store.ts'
 import type { Pool } from './pools.ts'
@@ -28,7 +28,7 @@ interface Refusal {
   readonly message: string
 }
 
-type Owner = Pick<AutoAssignRequest, 'node' | 'handle' | 'attributes'>
+type Owner = Pick<AutoAssignRequest, 'node' | 'handle' | 'attributes' | 'exclusive'>
 
 /** How long a node may hold an empty block before others may take it. */
 const IDLE_MILLISECONDS = 60_000
@@ -167,6 +167,9 @@ export class Assigner {
     const id = handleId(owner.handle)
     return this.#rows.retry(async () => {
       const [before, handle] = await Promise.all([this.#rows.block(cidr), this.#rows.handle(id)])
+      if (owner.exclusive === true && !isUnused(handle.value)) {
+        throw new IpamError('taken', `handle ${id} has an address already`)
+      }
       const block =
         before.value && freeReleased(before.value, this.#clock.wallTime(), cooldownSeconds)
       const decided = await decide(block)

@@ -1,9 +1,10 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
 import type { Prefix } from '../net/prefix.ts'
+import { blockKey } from '../store/keys.ts'
 import { type Block, hostAffinity, isEmpty, newBlock } from './block.ts'
 import { IpamError } from './ipam-error.ts'
-import { affinityWrite, blockWrite, type IpamStore } from './ipam-store.ts'
+import { type Affinity, affinityWrite, blockWrite, type IpamStore } from './ipam-store.ts'
 
 /**
  * Which node owns which block.
@@ -39,7 +40,7 @@ export class BlockClaims {
       const mine = block?.affinity === hostAffinity(node)
       if (mine && affinity?.state === 'confirmed') return true
       if (block !== undefined && !mine && (block.affinity !== null || !options.adopt)) {
-        return (await this.#drop(node, cidr)) ? false : undefined
+        return (await this.#drop(affinity, before, cidr)) ? false : undefined
       }
       // The block is written also if it was mine: whoever was about to release it must notice.
       const after = block === undefined ? this.#newBlock(node, cidr) : this.#owned(block, node)
@@ -67,12 +68,20 @@ export class BlockClaims {
     return new Date(this.#clock.wallTime()).toISOString().replace(/\.\d+Z$/, 'Z')
   }
 
-  /** Removes the claim of a node on a block that is not its own; false if somebody was faster. */
-  async #drop(node: string, cidr: Prefix): Promise<boolean> {
-    const affinity = await this.#rows.affinity(node, cidr)
-    return (
-      affinity === undefined || this.#rows.write([affinityWrite(node, cidr, affinity, undefined)])
-    )
+  /**
+   * Removes a claim that the block contradicts; false if somebody was faster. The block must still be as
+   * it was read, or another process of the same node may have claimed it in between.
+   */
+  async #drop(
+    affinity: Affinity | undefined,
+    { modRevision }: { readonly modRevision: number },
+    cidr: Prefix,
+  ): Promise<boolean> {
+    if (affinity === undefined) return true
+    return this.#rows.write([
+      affinityWrite(affinity.node, cidr, affinity, undefined),
+      { compare: { key: blockKey(cidr), modRevision }, operation: undefined },
+    ])
   }
 
   /**
@@ -90,9 +99,8 @@ export class BlockClaims {
         this.#rows.block(cidr),
       ])
       const block = before.value
-      const drop = affinityWrite(node, cidr, affinity, undefined)
       if (block?.affinity !== hostAffinity(node)) {
-        return affinity === undefined || (await this.#rows.write([drop])) ? true : undefined
+        return (await this.#drop(affinity, before, cidr)) ? true : undefined
       }
       const { sequenceNumber = block.sequenceNumber } = options
       if (options.mustBeEmpty && (!isEmpty(block) || sequenceNumber !== block.sequenceNumber)) {
@@ -102,7 +110,12 @@ export class BlockClaims {
       const after = isEmpty(block)
         ? undefined
         : { ...others, affinity: null, affinityClaimTime: undefined }
-      return (await this.#rows.write([drop, blockWrite(cidr, before, after)])) ? true : undefined
+      return (await this.#rows.write([
+        affinityWrite(node, cidr, affinity, undefined),
+        blockWrite(cidr, before, after),
+      ]))
+        ? true
+        : undefined
     })
   }
 }

@@ -311,6 +311,17 @@ describe('ownership of a block', () => {
     expect(await ipam.affinities('server01')).toMatchObject([{ state: 'confirmed' }])
   })
 
+  it('goes to one of two nodes that claim it at once, and the other is told', async () => {
+    const { ipam } = await setUp(single)
+    const claims = await Promise.allSettled([
+      ipam.claimAffinity('server01', cidr),
+      ipam.claimAffinity('server02', cidr),
+    ])
+    expect(claims.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+    const won = `server0${claims[0].status === 'fulfilled' ? 1 : 2}`
+    expect(await ipam.affinities(won)).toHaveLength(1)
+  })
+
   it('that the block contradicts is dropped', async () => {
     const { store, ipam, assign } = await setUp(single)
     await ipam.claimAffinity('server02', cidr)
@@ -352,6 +363,15 @@ describe('the tunnel address', () => {
     })
     expect(await ipam.ensureTunnelAddress({ node: 'server01' })).toMatch(/^10\.1\./)
     expect(await ipam.allocations()).toHaveLength(1)
+  })
+})
+
+describe('a handle that counts what it does not have', () => {
+  it('does not keep a node from its tunnel address', async () => {
+    const { store, ipam } = await setUp([{ cidr: '10.1.0.0/24', ipipMode: 'Always' }])
+    const value = '{"block":{"10.1.0.0/26":1},"deleted":false}'
+    store.commit([{ put: '/calico/ipam/v2/handle/ipip-tunnel-addr-server01', value }])
+    expect(await ipam.ensureTunnelAddress({ node: 'server01' })).toMatch(/^10\.1\./)
   })
 })
 

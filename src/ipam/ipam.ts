@@ -15,6 +15,7 @@ import type { Store } from '../store/store.ts'
 import { Assigner, type Terms } from './assigner.ts'
 import { addressOf, type Allocation, allocationsOf, type Block, blockSize } from './block.ts'
 import { BlockClaims } from './block-claims.ts'
+import { isUnused } from './handle.ts'
 import { IpamError } from './ipam-error.ts'
 import { type Affinity, IpamStore } from './ipam-store.ts'
 import { type Pool, qualifiedPools, tunnelPools } from './pools.ts'
@@ -270,16 +271,39 @@ export class Ipam {
    * With `podCidrs`, the second address of the first IPv4 one, as Calico takes it there, kept in the
    * block as any other; the block is claimed.
    */
-  async ensureTunnelAddress(options: {
-    readonly node: string
-    readonly nodeLabels?: Readonly<Record<string, string>>
-    readonly podCidrs?: readonly Prefix[]
-  }): Promise<IpAddress | undefined> {
-    const { node, nodeLabels = {} } = options
+  async ensureTunnelAddress(options: TunnelOptions): Promise<IpAddress | undefined> {
+    const pools = tunnelPools(await this.#resources.list('IPPool'), options.nodeLabels ?? {})
+    const { address } = await this.#rows.retry(async () => {
+      const kept = await this.#keepTunnelAddress(options, pools)
+      if (pools.length === 0) return { address: undefined }
+      if (kept !== undefined) return { address: kept }
+      try {
+        return { address: await this.#newTunnelAddress(options, pools) }
+      } catch (thrown) {
+        if (!(thrown instanceof IpamError) || thrown.code !== 'taken') throw thrown
+        if (!(await this.#mendTunnelHandle(options.node))) throw thrown
+        return undefined
+      }
+    })
+    return address
+  }
+
+  /** Whether it was the handle that stood in the way; if it counts what it does not have, it is deleted. */
+  async #mendTunnelHandle(node: string): Promise<boolean> {
     const handle = tunnelHandle(node)
-    const pools = tunnelPools(await this.#resources.list('IPPool'), nodeLabels)
-    const podCidr = options.podCidrs?.find((cidr) => prefixFamily(cidr) === 4)
-    const wanted = podCidr && addressOf({ cidr: podCidr }, 1)
+    const { value } = await this.#rows.handle(handle)
+    if (isUnused(value)) return false
+    if ((await this.addressesOf(handle)).length === 0) await this.releaseByHandle(handle)
+    return true
+  }
+
+  /** Takes back every tunnel address of the node but the one that is right. */
+  async #keepTunnelAddress(
+    { node, podCidrs }: TunnelOptions,
+    pools: readonly Pool[],
+  ): Promise<IpAddress | undefined> {
+    const handle = tunnelHandle(node)
+    const wanted = addressOfPodCidr(podCidrs)?.address
     const right = ({ address, attributes }: Allocation): boolean =>
       attributes['type'] === TUNNEL.type &&
       attributes['node'] === node &&
@@ -287,12 +311,32 @@ export class Ipam {
     const present = await this.addressesOf(handle)
     const [kept] = pools.length === 0 ? [] : present.filter(right)
     const wrong = present.filter((allocation) => allocation !== kept)
-    await this.releaseAddresses(wrong.map(({ address }) => ({ address, handle })))
-    if (kept !== undefined || pools.length === 0) return kept?.address
-    const owner = { node, handle, attributes: { node, type: TUNNEL.type }, use: 'Tunnel' } as const
-    if (podCidr !== undefined && wanted !== undefined) {
-      await this.claimAffinity(node, podCidr)
-      return (await this.assignAddress({ ...owner, address: wanted, block: podCidr })).address
+    await this.releaseAddresses(
+      wrong.map(({ address, sequenceNumber }) => ({
+        address,
+        handle,
+        ...(sequenceNumber !== undefined && { sequenceNumber }),
+      })),
+    )
+    return kept?.address
+  }
+
+  async #newTunnelAddress(
+    { node, nodeLabels = {}, podCidrs }: TunnelOptions,
+    pools: readonly Pool[],
+  ): Promise<IpAddress> {
+    const attributes = { node, type: TUNNEL.type }
+    const owner = {
+      node,
+      handle: tunnelHandle(node),
+      attributes,
+      use: 'Tunnel',
+      exclusive: true,
+    } as const
+    const wanted = addressOfPodCidr(podCidrs)
+    if (wanted !== undefined) {
+      await this.claimAffinity(node, wanted.block)
+      return (await this.assignAddress({ ...owner, ...wanted })).address
     }
     const request = {
       ...owner,
@@ -302,6 +346,20 @@ export class Ipam {
     } as const
     return (await this.autoAssign(request))[0]!.address
   }
+}
+
+interface TunnelOptions {
+  readonly node: string
+  readonly nodeLabels?: Readonly<Record<string, string>>
+  readonly podCidrs?: readonly Prefix[]
+}
+
+/** Calico's choice where nodes have podCIDRs: the second address of the first of IPv4. */
+function addressOfPodCidr(
+  podCidrs: readonly Prefix[] | undefined,
+): { readonly address: IpAddress; readonly block: Prefix } | undefined {
+  const block = podCidrs?.find((cidr) => prefixFamily(cidr) === 4)
+  return block && { address: addressOf({ cidr: block }, 1), block }
 }
 
 function isIn(pools: readonly Pool[], address: IpAddress): boolean {

@@ -13,6 +13,8 @@ export interface AutoAssignRequest {
   /** Names the owner, so that all that it has can be released without knowing it. */
   readonly handle: string
   readonly attributes: Attributes
+  /** Only if the handle has nothing yet: else IpamError "taken". */
+  readonly exclusive?: boolean
   readonly family: Family
   readonly use: Use
   /** How many addresses; default 1. */
@@ -37,6 +39,8 @@ export interface AssignAddressRequest {
   readonly node: string
   readonly handle: string
   readonly attributes: Attributes
+  /** Only if the handle has nothing yet: else IpamError "taken". */
+  readonly exclusive?: boolean
   readonly use: Use
   /** The block that the address is to be taken from, if it is not one of a pool. */
   readonly block?: Prefix
