@@ -821,6 +821,31 @@ export function kernelContract(
         expect(filtered.packets[0]!.octets.subarray(20)).toEqual(inner)
       })
 
+      it('take ICMP errors that quote a packet between the two, if asked to', async () => {
+        const { a, b, right } = pair()
+        const addresses = [ip('10.211.0.6'), ip('10.211.3.4')] as const
+        const [packets, without]: CapturedPacket[][] = [[], []]
+        b.capture({ linkIndex: right.index, filter: { addresses, icmpErrors: true } }, (packet) =>
+          packets!.push(packet),
+        )
+        b.capture({ linkIndex: right.index, filter: { addresses } }, (p) => without!.push(p))
+        const about = echoRequest({ source: '10.211.3.4', destination: '10.211.0.6' })
+        const other = echoRequest({ source: '10.211.3.9', destination: '10.211.0.6' })
+        for (const [type, quoted] of [
+          [3, other],
+          [8, about],
+          [3, about],
+          [11, about],
+        ] as const) {
+          const payload = Uint8Array.of(type, 0, 0, 0, 0, 0, 0, 0, ...quoted)
+          put16(payload, 2, internetChecksum(payload))
+          a.sendPacket(ipv4({ source: '10.1.0.1', destination: '10.1.0.2', protocol: 1, payload }))
+        }
+        await until(() => packets!.length >= 2, 'the errors')
+        expect(packets!.flatMap(describeIcmp)).toEqual(['in unreachable 64', 'in time-exceeded 64'])
+        expect(without).toEqual([])
+      })
+
       it('cut packets and tell their length', async () => {
         const { a, left } = pair()
         const packets: CapturedPacket[] = []

@@ -70,7 +70,11 @@ function correlateLeg(
     const differences = packet === undefined ? [] : differencesOf(hop, packet)
     return { node, netns, link, direction, predicted: hop, seen, differences }
   })
-  const surprises = packets.filter((packet) => !claimed.has(packet)).map(surprise)
+  // Where the tables ran out nothing was expected, and so nothing surprises.
+  const differences = prediction.outcome.kind === 'unknown' ? [] : ['not expected here']
+  const surprises = packets
+    .filter((packet) => !claimed.has(packet))
+    .map((packet) => surprise(packet, differences))
   const hops = timed(merge(expected, surprises), before)
   const firstMissing = hops.findIndex(
     ({ predicted, seen }) => predicted !== undefined && seen.state === 'not seen',
@@ -102,9 +106,8 @@ function seenAs(packet: ObservedPacket): Seen {
   return { state: 'seen', packet }
 }
 
-function surprise(packet: ObservedPacket): TracedHop {
+function surprise(packet: ObservedPacket, differences: readonly string[]): TracedHop {
   const { node, netns, link, direction } = packet
-  const differences = ['not expected here']
   return { node, netns, link, direction, seen: seenAs(packet), differences }
 }
 

@@ -91,8 +91,8 @@ function rowsOfLeg({ hops }: LegDocument): readonly Row[] {
 function markOf({ predicted, observed, differences }: HopDocument): Mark {
   if (observed.state === 'not seen') return 'missing'
   if (observed.state === 'not captured') return 'unknown'
-  if (predicted === undefined) return 'unexpected'
-  return differences.length > 0 ? 'different' : 'ok'
+  if (differences.length === 0) return 'ok'
+  return predicted === undefined ? 'unexpected' : 'different'
 }
 
 function sinceText({ observed }: HopDocument): string {

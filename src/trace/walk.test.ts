@@ -265,6 +265,20 @@ describe('what stops a packet by the tables', () => {
       {},
     ],
     [
+      'a route to a node that does not have the pod',
+      {
+        'server01 host': withRoutes((lines) => [
+          ...lines.filter((l) => !l.startsWith('10.211.1.0')),
+          '10.211.1.0/24 via 172.16.170.130 dev ens33 proto bird',
+        ]),
+        'server03 host': withRoutes((lines) =>
+          lines.filter((l) => !l.startsWith('10.211.1.0') && !l.startsWith('default')),
+        ),
+      },
+      'wrong-next-hop',
+      { node: 'server01' },
+    ],
+    [
       'a stale route to another pod’s interface',
       {
         'server01 host': withRoutes((lines) => [

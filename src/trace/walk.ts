@@ -191,10 +191,18 @@ export class Walk {
     this.#checkSize(view, link)
     if (isTunnel(link)) return this.#encapsulate(view, exit)
     const far = this.#farEnd(view, link, nextHop)
+    if (far !== undefined && isDeaf(far.link) && !isKnown(view, link, nextHop)) {
+      throw this.#deaf(far.view, far.link)
+    }
     const fault = neighborFault(view, link, nextHop, far)
     if (fault !== undefined) throw this.#unanswered(fault, far?.view)
     this.#hop(view, link, 'out', exit)
     return this.#cross(view, exit, far)
+  }
+
+  #deaf(view: NamespaceView, link: Link): Ended {
+    if (link.up) return this.#withoutCarrier(view, link)
+    return dropped('link-down', view, link.name, { link: link.name })
   }
 
   /** A pair's end has no carrier while its other end is down: that one is the cause. */
@@ -299,7 +307,7 @@ export class Walk {
   // ---------------------------------------------------------------- receiving
 
   #receive(view: NamespaceView, link: Link, notes: readonly string[] = []): Outcome {
-    if (!link.up) throw dropped('link-down', view, link.name, { link: link.name })
+    if (isDeaf(link)) throw this.#deaf(view, link)
     this.#hop(view, link, 'in', { notes })
     this.#checkLoop(view, link)
     const { source, destination } = this.#header
@@ -462,6 +470,17 @@ export function isTunnel(link: Link): boolean {
 /** Links whose carrier is a cable's; a TUN device without a process has none and works. */
 export function isWired(link: Link): boolean {
   return link.macAddress !== undefined && link.kind !== 'loopback' && !isTunnel(link)
+}
+
+/** A link that hears nothing. */
+function isDeaf(link: Link): boolean {
+  return !link.up || (!link.carrier && isWired(link))
+}
+
+/** Whether the neighbor need not be asked for, so that a packet leaves although nobody hears it. */
+function isKnown(view: NamespaceView, link: Link, address: IpAddress): boolean {
+  const state = view.neighbor(link.index, address)?.state
+  return state !== undefined && state !== 'failed' && state !== 'incomplete'
 }
 
 /** The address that a node's own packet gets: the kernel's choice, else the one in the gateway's network. */

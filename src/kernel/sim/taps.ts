@@ -1,6 +1,9 @@
+import * as icmp from '../../wire/packet/icmp.ts'
+import * as icmpv6 from '../../wire/packet/icmpv6.ts'
 import * as ipip from '../../wire/packet/ipip.ts'
 import * as ipv4 from '../../wire/packet/ipv4.ts'
-import { ETHER_TYPE } from '../../wire/packet/protocols.ts'
+import * as ipv6 from '../../wire/packet/ipv6.ts'
+import { ETHER_TYPE, IP_PROTOCOL } from '../../wire/packet/protocols.ts'
 import type { Capture, CapturedPacket, CaptureFilter, CaptureOptions } from '../kernel.ts'
 import { type Addr, addrFromText, readAddr6 } from './addr.ts'
 import type { Device, Frame, Tap } from './device.ts'
@@ -13,7 +16,7 @@ export class CaptureTap implements Tap, Capture {
   lost = 0
   readonly #device: Device
   readonly #snapOctets: number
-  readonly #filter: readonly [Addr, Addr] | undefined
+  readonly #filter: Filter | undefined
   readonly #onPacket: (packet: CapturedPacket) => void
   #waiting: CapturedPacket[] = []
   #closed = false
@@ -58,25 +61,65 @@ export class CaptureTap implements Tap, Capture {
   }
 }
 
-function numericFilter(filter: CaptureFilter | undefined): readonly [Addr, Addr] | undefined {
-  return filter === undefined
-    ? undefined
-    : [addrFromText(filter.addresses[0]), addrFromText(filter.addresses[1])]
+interface Filter {
+  readonly addresses: readonly [Addr, Addr]
+  readonly icmpErrors: boolean
 }
 
-function passes(octets: Uint8Array, etherType: number, [a, b]: readonly [Addr, Addr]): boolean {
-  if (etherType === ETHER_TYPE.ipv6) {
-    return octets.length >= 40 && isBetween(readAddr6(octets, 8), readAddr6(octets, 24), a, b)
+function numericFilter(filter: CaptureFilter | undefined): Filter | undefined {
+  if (filter === undefined) return undefined
+  const [a, b] = filter.addresses
+  return {
+    addresses: [addrFromText(a), addrFromText(b)],
+    icmpErrors: filter.icmpErrors === true,
   }
-  if (octets.length < ipv4.HEADER_OCTETS) return false
-  if (isBetween(ipv4.source(octets), ipv4.destination(octets), a, b)) return true
-  const inner = ipip.innerOffset(octets)
+}
+
+function passes(octets: Uint8Array, etherType: number, filter: Filter): boolean {
+  return etherType === ETHER_TYPE.ipv6 ? passes6(octets, filter) : passes4(octets, filter)
+}
+
+function passes6(octets: Uint8Array, { addresses, icmpErrors }: Filter): boolean {
+  if (isBetween6(octets, 0, addresses)) return true
+  const quoted = ipv6.HEADER_OCTETS + icmpv6.HEADER_OCTETS
   return (
-    inner !== undefined &&
-    isBetween(ipv4.source(octets, inner), ipv4.destination(octets, inner), a, b)
+    icmpErrors &&
+    octets.length > quoted &&
+    ipv6.nextHeader(octets) === IP_PROTOCOL.icmpv6 &&
+    icmpv6.isError(icmpv6.type(octets, ipv6.HEADER_OCTETS)) &&
+    isBetween6(octets, quoted, addresses)
   )
 }
 
-function isBetween(source: Addr, destination: Addr, a: Addr, b: Addr): boolean {
+function isBetween6(octets: Uint8Array, at: number, addresses: readonly [Addr, Addr]): boolean {
+  if (octets.length - at < ipv6.HEADER_OCTETS) return false
+  return isBetween(readAddr6(octets, at + 8), readAddr6(octets, at + 24), addresses)
+}
+
+function passes4(octets: Uint8Array, { addresses, icmpErrors }: Filter): boolean {
+  if (octets.length < ipv4.HEADER_OCTETS) return false
+  if (isBetween4(octets, 0, addresses)) return true
+  const inner = ipip.innerOffset(octets)
+  if (inner !== undefined && isBetween4(octets, inner, addresses)) return true
+  const quoted = icmpErrors ? quotedOffset(octets) : undefined
+  return quoted !== undefined && isBetween4(octets, quoted, addresses)
+}
+
+function isBetween4(octets: Uint8Array, at: number, addresses: readonly [Addr, Addr]): boolean {
+  return isBetween(ipv4.source(octets, at), ipv4.destination(octets, at), addresses)
+}
+
+/** Where an ICMP error begins to quote, if the packet is one and quotes a whole header. */
+function quotedOffset(octets: Uint8Array): number | undefined {
+  const at = ipv4.headerOctets(octets)
+  const quoted = at + icmp.HEADER_OCTETS
+  const isError =
+    ipv4.protocol(octets) === IP_PROTOCOL.icmp &&
+    octets.length >= quoted + ipv4.HEADER_OCTETS &&
+    icmp.isError(icmp.type(octets, at))
+  return isError ? quoted : undefined
+}
+
+function isBetween(source: Addr, destination: Addr, [a, b]: readonly [Addr, Addr]): boolean {
   return (source === a && destination === b) || (source === b && destination === a)
 }

@@ -1,0 +1,234 @@
+import { type IpAddress, ip } from '../../net/ip-address.ts'
+import { mac } from '../../net/mac-address.ts'
+import { hostPrefix, prefix, prefixOf } from '../../net/prefix.ts'
+import {
+  isKernelError,
+  type Kernel,
+  type Machine,
+  type NextHop,
+  type Route,
+  ROUTE_PROTOCOL,
+  ROUTE_TABLE,
+} from '../../kernel/kernel.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Directory } from '../directory.ts'
+import { type LocalNode, localNode } from '../local-node.ts'
+
+/** A node of a cluster that tests build by the kernel port alone, with one pod. */
+export interface TestNode {
+  readonly name: string
+  readonly kernel: Kernel
+  /** In 172.16.170.0/24, or in 172.16.180.0/24 of nodes behind the router. */
+  readonly address: IpAddress
+  readonly pod: string
+  readonly podKernel: Kernel
+  readonly podAddress: IpAddress
+  readonly hostInterface: string
+  readonly access: LocalNode
+}
+
+export interface TestCluster {
+  /** server01 and server02 in one subnet; server03, if tunnels were asked for, in another. */
+  readonly nodes: readonly TestNode[]
+  readonly directory: Directory
+  /** Where the nodes' cables end: "port1" is server01's. */
+  readonly network: Kernel
+  close(): void
+}
+
+const GATEWAY = ip('169.254.1.1')
+const CALI_MAC = mac('ee:ee:ee:ee:ee:ee')
+/** The router's own address in each network. */
+const ROUTER = { near: ip('172.16.170.2'), far: ip('172.16.180.2') } as const
+
+export interface TestClusterOptions {
+  readonly machine: Machine
+  readonly clock: Clock
+  /** Before the names of namespaces, so that several test runs do not meet. */
+  readonly unique: string
+  /** A third node in another subnet, reached through IPIP. Throws EOPNOTSUPP where the kernel has none. */
+  readonly tunnel?: boolean
+}
+
+/** Nodes with a pod each, joined by a router, with routes as Calico's CrossSubnet has them. */
+export function testCluster(options: TestClusterOptions): TestCluster {
+  const builder = new Builder(options)
+  try {
+    return builder.build(options.tunnel === true)
+  } catch (thrown) {
+    builder.close()
+    throw thrown
+  }
+}
+
+/** Whether the kernel can make the tunnel that {@link TestClusterOptions.tunnel} asks for. */
+export function hasIpip(machine: Machine, unique: string): boolean {
+  const kernel = machine.createNamespace(`${unique}-probe`)
+  try {
+    kernel.createLink({ kind: 'ipip', name: 'tunl0' })
+    return true
+  } catch (thrown) {
+    if (isKernelError(thrown, 'EOPNOTSUPP')) return false
+    throw thrown
+  } finally {
+    machine.deleteNamespace(`${unique}-probe`)
+  }
+}
+
+class Builder {
+  readonly #options: TestClusterOptions
+  readonly #names: string[] = []
+  readonly #nodes: TestNode[] = []
+
+  constructor(options: TestClusterOptions) {
+    this.#options = options
+  }
+
+  build(hasTunnel: boolean): TestCluster {
+    const network = this.#make('net')
+    for (const bridge of ['near', 'far'] as const) {
+      network.createLink({ kind: 'bridge', name: bridge })
+      const linkIndex = up(network, bridge)
+      network.addAddress({ linkIndex, address: ROUTER[bridge], prefixLength: 24, scope: 'global' })
+    }
+    network.writeSysctl('ipv4.ip_forward', '1')
+    for (let at = 0; at < (hasTunnel ? 3 : 2); at++) this.#nodes.push(this.#node(network, at))
+    for (const node of this.#nodes) joinTo(node, this.#nodes, hasTunnel)
+    const close = (): void => this.close()
+    return { nodes: this.#nodes, directory: directoryOf(this.#nodes), network, close }
+  }
+
+  close(): void {
+    for (const node of this.#nodes) node.access.close()
+    for (const name of this.#names.splice(0)) this.#options.machine.deleteNamespace(name)
+  }
+
+  #make(name: string): Kernel {
+    const whole = `${this.#options.unique}-${name}`
+    const kernel = this.#options.machine.createNamespace(whole)
+    this.#names.push(whole)
+    up(kernel, 'lo')
+    return kernel
+  }
+
+  #node(network: Kernel, at: number): TestNode {
+    const { machine, clock, unique } = this.#options
+    const serial = at + 1
+    const [name, podName] = [`server0${serial}`, `pod${serial}`]
+    const [kernel, podKernel] = [this.#make(name), this.#make(podName)]
+    const address = ip(at < 2 ? `172.16.170.${128 + at}` : '172.16.180.130')
+    const podAddress = ip(`10.211.${at}.4`)
+    const hostInterface = `cali0000000000${serial}`
+    plugIn(network, kernel, `port${serial}`, at < 2 ? 'near' : 'far')
+    const ens33 = up(kernel, 'ens33')
+    kernel.addAddress({ linkIndex: ens33, address, prefixLength: 24, scope: 'global' })
+    kernel.writeSysctl('ipv4.ip_forward', '1')
+    attachPod(kernel, podKernel, hostInterface, podAddress)
+    const pod = `default/${podName}`
+    const path = (which: string): string => machine.namespacePath(`${unique}-${which}`)
+    const local = { pod, containerInterface: 'eth0', hostInterface, path: path(podName) }
+    const access = localNode({
+      node: name,
+      machine: 'this',
+      host: kernel,
+      path: path(name),
+      clock,
+      pods: () => [{ ...local, kernel: () => podKernel }],
+    })
+    return { name, kernel, address, pod, podKernel, podAddress, hostInterface, access }
+  }
+}
+
+function plugIn(network: Kernel, kernel: Kernel, port: string, bridge: string): void {
+  network.createLink({ kind: 'veth', name: port, peer: { name: 'ens33', kernel } })
+  const masterIndex = network.link(bridge)!.index
+  network.changeLink(network.link(port)!.index, { masterIndex, up: true })
+}
+
+function attachPod(host: Kernel, pod: Kernel, hostInterface: string, address: IpAddress): void {
+  const peer = { name: 'eth0', kernel: pod }
+  host.createLink({ kind: 'veth', name: hostInterface, macAddress: CALI_MAC, peer })
+  host.writeSysctl(`ipv4.conf.${hostInterface}.proxy_arp`, '1')
+  host.writeSysctl(`ipv4.conf.${hostInterface}.rp_filter`, '1')
+  host.writeSysctl(`ipv4.neigh.${hostInterface}.proxy_delay`, '0')
+  const hostEnd = up(host, hostInterface)
+  const eth0 = up(pod, 'eth0')
+  pod.addAddress({ linkIndex: eth0, address, prefixLength: 32, scope: 'global' })
+  pod.addRoute(route({ destination: GATEWAY, scope: 'link', hop: { linkIndex: eth0 } }))
+  pod.addRoute(route({ destination: '0.0.0.0/0', hop: { linkIndex: eth0, gateway: GATEWAY } }))
+  host.addRoute(route({ destination: address, scope: 'link', hop: { linkIndex: hostEnd } }))
+}
+
+/** A block with its blackhole, the other nodes' blocks, and a default route, as proxy ARP needs one. */
+function joinTo(node: TestNode, nodes: readonly TestNode[], hasTunnel: boolean): void {
+  const { kernel } = node
+  const ens33 = kernel.link('ens33')!.index
+  const protocol = ROUTE_PROTOCOL.bird
+  const own = prefixOf(node.podAddress, 24)
+  kernel.addRoute({ ...route({ destination: own, protocol }), type: 'blackhole' })
+  const isNear = node.address.startsWith('172.16.170.')
+  const gateway = isNear ? ROUTER.near : ROUTER.far
+  kernel.addRoute(route({ destination: '0.0.0.0/0', hop: { linkIndex: ens33, gateway } }))
+  if (hasTunnel) addTunnel(kernel, prefixOf(node.podAddress, 24))
+  for (const other of nodes) {
+    if (other === node) continue
+    const destination = prefixOf(other.podAddress, 24)
+    const isDirect = prefixOf(other.address, 24) === prefixOf(node.address, 24)
+    const hop = isDirect
+      ? { linkIndex: ens33, gateway: other.address }
+      : { linkIndex: kernel.link('tunl0')!.index, gateway: other.address, onlink: true }
+    kernel.addRoute(route({ destination, protocol, hop }))
+  }
+}
+
+/** tunl0 with the first address of the node's block. */
+function addTunnel(kernel: Kernel, block: string): void {
+  const { index } =
+    kernel.link('tunl0') ?? kernel.createLink({ kind: 'ipip', name: 'tunl0', mtu: 1480 })
+  kernel.changeLink(index, { up: true, mtu: 1480 })
+  const address = ip(block.replace(/0\/24$/, '1'))
+  kernel.addAddress({ linkIndex: index, address, prefixLength: 32, scope: 'global' })
+}
+
+/** A route of the main table; `destination` is an address or a prefix. */
+export function route(options: {
+  readonly destination: string
+  readonly scope?: Route['scope']
+  readonly protocol?: number
+  readonly hop?: NextHop
+}): Route {
+  const { destination, scope = 'global', protocol = ROUTE_PROTOCOL.boot, hop } = options
+  return {
+    destination: destination.includes('/') ? prefix(destination) : hostPrefix(ip(destination)),
+    type: 'unicast',
+    table: ROUTE_TABLE.main,
+    protocol,
+    scope,
+    priority: 0,
+    nextHops: hop === undefined ? [] : [hop],
+  }
+}
+
+/** The route of the main table to exactly this destination. */
+export function routeTo(kernel: Kernel, destination: string): Route {
+  return kernel.routes().find((each) => each.destination === destination)!
+}
+
+function up(kernel: Kernel, name: string): number {
+  const { index } = kernel.link(name)!
+  kernel.changeLink(index, { up: true })
+  return index
+}
+
+function directoryOf(nodes: readonly TestNode[]): Directory {
+  return {
+    nodes: nodes.map(({ name, address }) => ({ name, addresses: [address] })),
+    endpoints: nodes.map(({ name, pod, podAddress, hostInterface }) => ({
+      pod,
+      node: name,
+      addresses: [podAddress],
+      containerInterface: 'eth0',
+      hostInterface,
+    })),
+  }
+}
