@@ -2,6 +2,7 @@ import { Command, CommanderError } from '@commander-js/extra-typings'
 import { UserError } from '../lib/errors.ts'
 import type { CommandEntry } from './command-entry.ts'
 import type { CommandContext } from './context.ts'
+import { StoreUnavailable } from '../store/store.ts'
 
 const NEXT = `
 What to type first (as root, on Linux):
@@ -68,6 +69,10 @@ function exitStatus(thrown: unknown, { err }: CommandContext): number {
   if (thrown instanceof UserError) {
     err.write(`tortie: ${thrown.message}\n`)
     return thrown.exitCode
+  }
+  if (thrown instanceof StoreUnavailable) {
+    err.write(`tortie: the datastore does not answer: ${thrown.message}\n`)
+    return 1
   }
   const stack = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
   err.write(`tortie: a defect; please report it with what you typed\n${stack}\n`)

@@ -18,7 +18,11 @@ export async function openTargetStore(
   const named = lab ?? env['TORTIE_LAB']
   const { openEtcdStore } = await import('./open-etcd-store.ts')
   if (named === undefined && labs.length === 0) {
-    if (endpoints !== undefined && endpoints !== '') return openEtcdStore(endpoints)
+    if (endpoints !== undefined && endpoints !== '') {
+      return openEtcdStore(endpoints).catch((thrown: unknown) => {
+        throw new UserError(`The store of ETCD_ENDPOINTS does not answer: ${messageOf(thrown)}`)
+      })
+    }
     throw new UserError(
       'No cluster to ask: no lab is up (tortie lab up seed), and ETCD_ENDPOINTS is not set',
     )

@@ -20,4 +20,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: 'Look',
     load: async () => (await import('../cli/trace.ts')).defineTrace,
   },
+  {
+    name: 'store',
+    summary: "keeps a cluster's data in memory, served in etcd's protocol, as a lab needs it",
+    group: 'Run',
+    load: async () => (await import('./store-command.ts')).defineStore,
+  },
 ]

@@ -1,6 +1,41 @@
+import { UserError } from '../lib/errors.ts'
+import { silentLog } from '../lib/log.ts'
+import { systemClock } from '../platform/node/clock.ts'
+import { systemRandom } from '../platform/node/random.ts'
 import type { Store } from '../store/store.ts'
 
-/** A client of whatever speaks etcd's protocol at this address. */
-export function openEtcdStore(address: string): Promise<Store> {
-  return Promise.reject(new Error(`no client for ${address} in this build`))
+/** What is asked for to see whether a store answers; no such key is needed. */
+const PROBE_KEY = '/calico/ready'
+
+/**
+ * A client of whatever speaks etcd's protocol there: "unix:/run/x.sock", or the URLs of an etcd
+ * cluster, separated by commas, as in ETCD_ENDPOINTS.
+ *
+ * Throws StoreUnavailable if nobody answers, UserError on an address that cannot be used.
+ */
+export async function openEtcdStore(address: string, log = silentLog): Promise<Store> {
+  const endpoints = address.split(',').map((endpoint) => endpoint.trim())
+  for (const endpoint of endpoints) {
+    if (endpoint.startsWith('https:')) {
+      throw new UserError(`etcd endpoint '${endpoint}': TLS is not supported yet; expected http://`)
+    }
+    if (
+      !/^(unix:\/.+|(http:\/\/)?[^:/\s]+:\d{1,5}\/?|(http:\/\/)?\[[0-9a-fA-F:]+\]:\d{1,5}\/?)$/.test(
+        endpoint,
+      )
+    ) {
+      throw new UserError(
+        `etcd endpoint '${endpoint}' cannot be used: expected http://address:port or unix:/path`,
+      )
+    }
+  }
+  const { EtcdStore } = await import('../platform/etcd/client.ts')
+  const store = new EtcdStore({ endpoints, clock: systemClock, random: systemRandom, log })
+  try {
+    await store.get(PROBE_KEY)
+    return store
+  } catch (thrown) {
+    store.close()
+    throw thrown
+  }
 }

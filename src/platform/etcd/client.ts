@@ -9,6 +9,7 @@ import {
 import { Backoff } from '../../lib/backoff.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import type { Closable } from '../../lib/closable.ts'
+import { UserError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Random } from '../../lib/random.ts'
 import {
@@ -279,8 +280,17 @@ class EtcdWatch {
 }
 
 function targetOf(endpoints: readonly string[]): string {
-  const addresses = endpoints.map((endpoint) => endpoint.replace(/^http:\/\//, ''))
-  if (addresses.length === 1) return addresses[0]!
+  const addresses = endpoints.map((endpoint) =>
+    endpoint.replace(/^http:\/\//, '').replace(/\/$/, ''),
+  )
+  if (addresses.length === 1) {
+    // A path is a target of its own kind; a bare name or address is looked up.
+    return addresses[0]!.startsWith('unix:') ? addresses[0]! : `dns:${addresses[0]!}`
+  }
+  const wrong = addresses.find((address) => !/^[\d.]+:\d+$/.test(address))
+  if (wrong !== undefined) {
+    throw new UserError(`etcd endpoint '${wrong}': several endpoints must all be IPv4 addresses`)
+  }
   // Several addresses in one target: the channel uses the first that answers.
   return `ipv4:${addresses.join(',')}`
 }

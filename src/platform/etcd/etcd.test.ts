@@ -249,6 +249,16 @@ describe.skipIf(!hasEtcdctl)('etcdctl on a served store', () => {
     await expect(etcdctl('compaction', '4')).rejects.toThrow(/required revision has been compacted/)
   })
 
+  it('reaches a unix socket by its name in the folder', async () => {
+    memory.commit([{ put: 'k', value: 'v' }])
+    const onSocket = await serve(memory)
+    const words = ['--endpoints', 'unix://s.sock', 'get', 'k']
+    const env = { ...process.env, ETCDCTL_API: '3' }
+    const { stdout } = await promisify(execFile)('etcdctl', words, { cwd: folder, env })
+    expect(stdout).toBe('k\nv\n')
+    onSocket.close()
+  })
+
   it('asks for the status', async () => {
     expect(await etcdctl('endpoint', 'status', '-w', 'fields')).toContain('"Revision" : 1')
     expect(await etcdctl('endpoint', 'health')).toBe('')

@@ -1,0 +1,24 @@
+import type { DefineCommand } from '../cli/command-entry.ts'
+import { runStoreServer } from './store.ts'
+
+/** `tortie store`: one process that keeps a cluster's data in memory, as a lab starts it. */
+export const defineStore: DefineCommand = (command, context) => {
+  command
+    .requiredOption('--socket <path>', 'unix socket to serve on; only its owner may open it')
+    .option('--state-dir <path>', 'folder of the lab that it belongs to; names the process')
+    .addHelpText(
+      'after',
+      `
+Serves an empty store in etcd's v3 protocol until it is stopped. Any etcd client reads it; etcdctl 3.4
+wants the socket's name without its folder:
+  cd /run/tortie/labs/seed && ETCDCTL_API=3 etcdctl --endpoints unix://store.sock get --prefix /calico/
+`,
+    )
+    .action(async ({ socket }) => {
+      const log = await context.openLog('store')
+      const server = await runStoreServer({ socketPath: socket, log })
+      const signal = await context.untilStopped()
+      log.info('stopping', { signal })
+      server.close()
+    })
+}
