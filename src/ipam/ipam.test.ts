@@ -336,6 +336,29 @@ describe('ownership of a block', () => {
   })
 })
 
+describe('a pool that is deleted', () => {
+  it('gives its blocks back and leaves what is in use', async () => {
+    const { store, clock, ipam, assign } = await setUp([
+      { cidr: '10.0.0.0/24' },
+      { cidr: '10.1.0.0/24' },
+    ])
+    const pools = [prefix('10.1.0.0/24')]
+    await assign('kept')
+    await assign('a', { pools })
+    const deleting = ipam.deletePool('pool1')
+    await clock.advance(0)
+    await expect(assign('b', { pools })).rejects.toMatchObject({ code: 'no-pools' })
+    await clock.advance(500)
+    await deleting
+    expect((await ipam.affinities('server01')).map(({ cidr }) => cidr.slice(0, 4))).toEqual([
+      '10.0',
+    ])
+    expect((await ipam.allocations()).map(({ handle }) => handle)).toEqual(['kept', 'a'])
+    expect(store.row('/calico/resources/v3/projectcalico.org/ippools/pool1')).toBeUndefined()
+    expect((await ipam.workloadHandles('server01')).toSorted()).toEqual(['a', 'kept'])
+  })
+})
+
 describe('the tunnel address', () => {
   it('is taken from pools with IPIP, kept, and given back when there are none', async () => {
     const { ipam, resources } = await setUp([

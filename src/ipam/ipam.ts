@@ -1,9 +1,10 @@
-import type { Clock } from '../lib/clock.ts'
+import { type Clock, sleep } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import { familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import {
   contains,
+  covers,
   hostPrefix,
   parsePrefix,
   type Prefix,
@@ -13,7 +14,14 @@ import {
 import { Resources } from '../store/resources.ts'
 import type { Store } from '../store/store.ts'
 import { Assigner, type Terms } from './assigner.ts'
-import { addressOf, type Allocation, allocationsOf, type Block, blockSize } from './block.ts'
+import {
+  addressOf,
+  type Allocation,
+  allocationsOf,
+  type Block,
+  blockSize,
+  nodeOf,
+} from './block.ts'
 import { BlockClaims } from './block-claims.ts'
 import { isUnused } from './handle.ts'
 import { IpamError } from './ipam-error.ts'
@@ -36,6 +44,9 @@ export interface IpamOptions {
 
 /** Most blocks of a node where neither the configuration nor the request says. */
 const DEFAULT_BLOCK_LIMIT = 20
+
+/** For those who read the pool while it was enabled to finish. */
+const POOL_GRACE_MILLISECONDS = 500
 
 /** The type of a tunnel address and what its handle begins with, in Calico's words. */
 const TUNNEL = { type: 'ipipTunnelAddress', handle: 'ipip-tunnel-addr' } as const
@@ -63,6 +74,7 @@ export function tunnelHandle(node: string): string {
  * the handle undoes it.
  */
 export class Ipam {
+  readonly #clock: Clock
   readonly #rows: IpamStore
   readonly #resources: Resources
   readonly #claims: BlockClaims
@@ -71,6 +83,7 @@ export class Ipam {
 
   constructor(options: IpamOptions) {
     const { store, clock, random, log } = options
+    this.#clock = clock
     this.#rows = new IpamStore(store, log)
     this.#resources = new Resources(options)
     this.#claims = new BlockClaims(this.#rows, clock, random)
@@ -216,6 +229,16 @@ export class Ipam {
     return allocations.find((allocation) => allocation.address === address)
   }
 
+  /** The handles under which workloads of a node have addresses, in no certain order; tunnels are left out. */
+  async workloadHandles(node: string): Promise<string[]> {
+    const found = (await this.allocations()).flatMap(({ handle, attributes }) =>
+      handle !== undefined && attributes['node'] === node && attributes['type'] === undefined
+        ? [handle]
+        : [],
+    )
+    return [...new Set(found)]
+  }
+
   /** Every address given out, in order of block. */
   async allocations(): Promise<Allocation[]> {
     return (await this.blocks()).flatMap(allocationsOf)
@@ -262,6 +285,27 @@ export class Ipam {
     )
     await this.releaseByHandle(tunnelHandle(node))
     for (const { cidr } of await this.#rows.affinities(node)) await this.releaseAffinity(node, cidr)
+  }
+
+  /**
+   * Deletes a pool as Calico does: no new addresses from it, a moment for those who are about to give one
+   * out, then the empty blocks in it, then the pool. Addresses in use stay given out.
+   *
+   * Throws ResourceDoesNotExist.
+   */
+  async deletePool(name: string): Promise<void> {
+    const pool = await this.#resources.modify('IPPool', name, ({ spec }) => {
+      spec.disabled = true
+    })
+    await sleep(this.#clock, POOL_GRACE_MILLISECONDS)
+    const cidr = parsePrefix(pool.spec.cidr)
+    for (const block of await this.blocks()) {
+      const node = nodeOf(block)
+      if (cidr !== undefined && covers(cidr, block.cidr) && node !== undefined) {
+        await this.releaseAffinity(node, block.cidr)
+      }
+    }
+    await this.#resources.delete('IPPool', name)
   }
 
   /**

@@ -54,6 +54,7 @@ const CHANNEL: ChannelOptions = {
   'grpc.max_receive_message_length': -1,
   'grpc.max_send_message_length': -1,
   'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_http_proxy': 0, // a proxy for web pages is none for the store
 }
 
 /**
