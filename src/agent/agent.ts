@@ -1,3 +1,8 @@
+import {
+  originatedPrefixes,
+  type ExportRules,
+  type OwnBlock,
+} from '../bgp/filters/calico-export.ts'
 import type { SpeakerEvent } from '../bgp/status.ts'
 import type { Speaker } from '../bgp/speaker.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
@@ -9,6 +14,7 @@ import type { Kind, Resource } from '../model/resource.ts'
 import { parseSelector } from '../model/selector.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
+import { BgpPolicies, exportRules } from './bgp-policies.ts'
 import { nodeAddress, speakerConfig } from './bgp-configuration.ts'
 import { ClusterView } from './cluster-view.ts'
 import { Dataplane, type DataplaneInputs } from './dataplane.ts'
@@ -34,7 +40,7 @@ export interface ClusterFeed {
     onInSync(): void
   }): Closable
   /** The blocks of one node: all of them, at first and at every change. */
-  followBlocks(node: string, onBlocks: (blocks: readonly Prefix[]) => void): Closable
+  followBlocks(node: string, onBlocks: (blocks: readonly OwnBlock[]) => void): Closable
 }
 
 /** Addresses, as far as the node itself needs them. */
@@ -82,7 +88,8 @@ export class NodeAgent {
   readonly #learned = new LearnedRoutes()
   readonly #announced = new Set<Prefix>()
   readonly #closables: Closable[] = []
-  #blocks: readonly Prefix[] | undefined
+  readonly #policies = new BgpPolicies()
+  #blocks: readonly OwnBlock[] | undefined
   #viewInSync = false
   #dataplaneStarted = false
   #keepsLearnedRoutes = false
@@ -180,7 +187,7 @@ export class NodeAgent {
     return {
       node: this.#needs.node,
       ...(notReady === undefined ? {} : { notReady }),
-      blocks: this.#blocks ?? [],
+      blocks: this.#confirmedBlocks(),
       pods: this.#needs.pods().length,
       neighbors,
       learnedRoutes: this.#learned.list().length,
@@ -238,13 +245,12 @@ export class NodeAgent {
   }
 
   #configureSpeaker(): void {
-    const config = speakerConfig(this.#view, this.#needs.node, {
-      selects: (selector, labels) => this.#selects(selector, labels),
-      policies: () => ({}),
-    })
-    if (config === undefined) return
     try {
-      this.#needs.speaker.configure(config)
+      const config = speakerConfig(this.#view, this.#needs.node, {
+        selects: (selector, labels) => this.#selects(selector, labels),
+        policies: this.#policies.of(this.#view, this.#exportRules()),
+      })
+      if (config !== undefined) this.#needs.speaker.configure(config)
     } catch (thrown) {
       this.#needs.log.error('Unable to configure BGP; it stays as it was', {
         error: messageOf(thrown),
@@ -264,15 +270,30 @@ export class NodeAgent {
     }
   }
 
-  /** Announces own blocks whole, and single addresses of pods that are in none of them. */
+  #exportRules(): ExportRules {
+    return exportRules(this.#view, this.#needs.node, this.#blocks ?? [])
+  }
+
+  #confirmedBlocks(): readonly Prefix[] {
+    const blocks = this.#blocks ?? []
+    return blocks.filter(({ state }) => state === 'confirmed').map(({ cidr }) => cidr)
+  }
+
+  /**
+   * Offers own blocks whole, service prefixes, and single addresses of pods that are in no confirmed
+   * block; the export policy decides what goes out.
+   */
   #announceBlocks(): void {
     if (this.#blocks === undefined) return
     const { speaker, pods } = this.#needs
-    const blocks = this.#blocks
-    const borrowed = pods()
+    const confirmed = this.#confirmedBlocks()
+    const single = pods()
       .flatMap(({ addresses }) => addresses)
-      .filter((address) => !blocks.some((block) => contains(block, address)))
-    const wanted = new Set([...blocks, ...borrowed.map((address) => hostPrefix(address))])
+      .filter((address) => !confirmed.some((block) => contains(block, address)))
+    const wanted = new Set([
+      ...originatedPrefixes(this.#exportRules()),
+      ...single.map((address) => hostPrefix(address)),
+    ])
     for (const prefix of wanted) {
       if (!this.#announced.has(prefix)) speaker.announce(prefix)
       this.#announced.add(prefix)
@@ -304,7 +325,7 @@ export class NodeAgent {
   #dataplaneInputs(): DataplaneInputs {
     const own = this.#ownAddress()
     return {
-      blocks: this.#blocks ?? [],
+      blocks: originatedPrefixes(this.#exportRules()),
       pods: this.#needs
         .pods()
         .flatMap(({ addresses, hostInterfaceName }) =>
@@ -340,7 +361,7 @@ export class NodeAgent {
   async #keepBooks(): Promise<void> {
     const { addresses, node } = this.#needs
     for (const block of this.#view.get('Node', node)?.status?.podCIDRs ?? []) {
-      if (this.#blocks?.includes(block as Prefix)) continue
+      if (this.#confirmedBlocks().includes(block as Prefix)) continue
       await addresses.claimBlock(node, block as Prefix)
     }
     const tunnelAddress = tunnelsAnything(this.#view)

@@ -1,4 +1,5 @@
-import type { Kind, Resource } from '../model/resource.ts'
+import type { OwnBlock } from '../bgp/filters/calico-export.ts'
+import type { BlockAffinity, Kind } from '../model/resource.ts'
 import { comparePrefixes, type Prefix } from '../net/prefix.ts'
 import type { Resources } from '../store/resources.ts'
 import type { ClusterFeed } from './agent.ts'
@@ -18,17 +19,18 @@ export function storeFeed(resources: Pick<Resources, 'follow'>): ClusterFeed {
         onInSync,
       }),
     followBlocks(node, onBlocks) {
-      const blocks = new Set<Prefix>()
+      const blocks = new Map<string, OwnBlock>()
       let inSync = false
-      const tell = (): void => onBlocks([...blocks].sort(comparePrefixes))
+      const tell = (): void =>
+        onBlocks([...blocks.values()].sort((a, b) => comparePrefixes(a.cidr, b.cidr)))
       return resources.follow(
         ['BlockAffinity'],
         {
           onChanges(changes) {
             for (const { type, resource } of changes) {
-              const { cidr } = resource.spec
-              if (type === 'put' && isOwned(resource)) blocks.add(cidr as Prefix)
-              else blocks.delete(cidr as Prefix)
+              const block = ownBlock(resource)
+              if (type === 'put' && block !== undefined) blocks.set(resource.spec.cidr, block)
+              else blocks.delete(resource.spec.cidr)
             }
             if (inSync) tell()
           },
@@ -43,8 +45,9 @@ export function storeFeed(resources: Pick<Resources, 'follow'>): ClusterFeed {
   }
 }
 
-/** A claim that is not finished, or is being given up, is as if it were not there. */
-function isOwned(affinity: Extract<Resource, { kind: 'BlockAffinity' }>): boolean {
-  const { state, deleted } = affinity.spec
-  return deleted !== 'true' && (state === undefined || state === '' || state === 'confirmed')
+/** An affinity without a state is one of before there were states, and confirmed. */
+function ownBlock(affinity: BlockAffinity): OwnBlock | undefined {
+  const { state, deleted, cidr } = affinity.spec
+  if (deleted === 'true') return undefined
+  return { cidr: cidr as Prefix, state: state === undefined || state === '' ? 'confirmed' : state }
 }

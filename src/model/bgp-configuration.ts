@@ -18,6 +18,8 @@ export const bgpConfigurationSpec = loose({
   serviceLoadBalancerIPs: cidrs,
   serviceExternalIPs: cidrs,
   serviceClusterIPs: cidrs,
+  /** Absent: Enabled. */
+  serviceLoadBalancerAggregation: z.enum(['Enabled', 'Disabled']).optional(),
   communities: z
     .array(loose({ name: z.string().optional(), value: z.string().optional() }))
     .optional(),
