@@ -7,8 +7,8 @@ const IPIP_OVERHEAD = 20
 
 /** Whether any pool, disabled ones included, may send packets through IPIP (Felix: ipipEnabled auto). */
 export function tunnelsAnything(view: ClusterView): boolean {
-  const forced = view.get('FelixConfiguration', 'default')?.spec['ipipEnabled']
-  if (typeof forced === 'boolean') return forced
+  const forced = view.get('FelixConfiguration', 'default')?.spec.ipipEnabled
+  if (forced !== undefined) return forced
   return view.list('IPPool').some(({ spec }) => spec.ipipMode !== 'Never')
 }
 
@@ -19,7 +19,6 @@ export function tunnelDevice(
   uplinkMtu: number,
 ): TunnelDevice | undefined {
   if (!tunnelsAnything(view)) return undefined
-  const configured = view.get('FelixConfiguration', 'default')?.spec['ipipMTU']
-  const isSet = typeof configured === 'number' && configured > 0
-  return { address, mtu: isSet ? configured : uplinkMtu - IPIP_OVERHEAD }
+  const configured = view.get('FelixConfiguration', 'default')?.spec.ipipMTU ?? 0
+  return { address, mtu: configured > 0 ? configured : uplinkMtu - IPIP_OVERHEAD }
 }

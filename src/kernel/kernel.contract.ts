@@ -856,6 +856,25 @@ export function kernelContract(
         expect(packets[0]!.length).toBe(28 + PAYLOAD.length)
       })
 
+      it('go on when their link was down in between', async () => {
+        const { a, b, left, right } = pair()
+        const seen = record(b, right)
+        b.changeLink(right.index, { up: false })
+        await until(() => !a.link('left')!.carrier, 'the loss of carrier')
+        b.changeLink(right.index, { up: true })
+        await until(() => a.link('left')!.carrier, 'carrier')
+        a.setNeighbor({
+          linkIndex: left.index,
+          address: ip('10.1.0.2'),
+          macAddress: right.macAddress,
+          state: 'permanent',
+        })
+        await until(() => {
+          a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.1.0.2' }))
+          return seen.icmp().length > 8
+        }, 'packets, more than were read together with the news of the link')
+      })
+
       it('are silent once closed', async () => {
         const { a, left } = pair()
         const [closed, open] = [record(a, left), record(a, left)]

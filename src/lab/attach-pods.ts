@@ -50,7 +50,7 @@ async function attachPod(pod: PlannedPod, agent: LabAgent, ports: LabPorts): Pro
 
 /** What tortie-cni sends for the environment and configuration that a runtime would give it. */
 function addRequest(
-  { namespace, name, netns, address, labels }: PlannedPod,
+  { namespace, name, netns, address, labels, mtu }: PlannedPod,
   containerId: string,
   { machine }: LabPorts,
 ): unknown {
@@ -70,6 +70,7 @@ function addRequest(
       cniVersion: '1.1.0',
       name: 'k8s-pod-network',
       type: 'tortie-cni',
+      mtu: mtu ?? 0,
       args: {
         cni: {
           ...ips,

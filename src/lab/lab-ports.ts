@@ -47,6 +47,8 @@ export interface LabPrograms {
   openAgent(lab: string, node: string, options?: { readonly wait: boolean }): Promise<LabAgent>
   /** Programs of the lab that run, those included that a killed `up` left behind. */
   running(lab: string): readonly RunningProgram[]
+  /** Kills the agent of a node and waits until it is gone; none is fine. */
+  endAgent(lab: string, node: string): Promise<void>
   /** Ends all programs of the lab at once and waits until they are gone; answers how many there were. */
   endAll(lab: string): Promise<number>
 }

@@ -59,6 +59,7 @@ describe('the plan of a lab', () => {
 
   it('of seed puts pool, BGP and nodes into the store', () => {
     expect(plan('seed').resources).toEqual([
+      { kind: 'FelixConfiguration', metadata: { name: 'default' }, spec: { ipipMTU: 1440 } },
       {
         kind: 'ClusterInformation',
         metadata: { name: 'default' },

@@ -81,6 +81,8 @@ export interface PlannedPod {
   readonly node: string
   readonly address?: IpAddress
   readonly labels: Readonly<Record<string, string>>
+  /** Octets of its interface; the agent's choice when absent. */
+  readonly mtu?: number
 }
 
 /** The bridge of a network, in the namespace of that network. */
@@ -104,7 +106,10 @@ export function planLab(topology: Topology, names: LabNames): LabPlan {
       namespace: names.host(node.name),
       address: nodeAddress(node),
     })),
-    pods: topology.pods.map((pod) => plannedPod(pod, names)),
+    pods: topology.pods.map((pod) => ({
+      ...plannedPod(pod, names),
+      ...(topology.mtu.pod === undefined ? {} : { mtu: topology.mtu.pod }),
+    })),
   }
 }
 
@@ -200,8 +205,19 @@ function plannedPod(pod: TopologyPod, names: LabNames): PlannedPod {
 }
 
 /** What an installation of Calico would have put in the store before its nodes start. */
-function resources({ pools, nodes, bgp }: Topology): Draft[] {
+function resources({ pools, nodes, bgp, mtu }: Topology): Draft[] {
+  const felix: Draft<'FelixConfiguration'>[] =
+    mtu.tunnel === undefined
+      ? []
+      : [
+          {
+            kind: 'FelixConfiguration',
+            metadata: { name: 'default' },
+            spec: { ipipMTU: mtu.tunnel },
+          },
+        ]
   return [
+    ...felix,
     {
       kind: 'ClusterInformation',
       metadata: { name: 'default' },

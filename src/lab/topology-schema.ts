@@ -136,6 +136,15 @@ const bgpSchema = z.strictObject({
     .default(64512),
 })
 
+const mtuSchema = z.strictObject({
+  pod: integer(576, 65535)
+    .optional()
+    .describe('octets of pods’ interfaces; the agent’s choice when absent'),
+  tunnel: integer(576, 65535)
+    .optional()
+    .describe('octets inside tunl0; 20 less than the network when absent'),
+})
+
 /** One schema for each list of the file, so that one bad entry does not hide what is wrong with another. */
 export const TOPOLOGY_LISTS = {
   networks: networkSchema,
@@ -153,6 +162,7 @@ export const topologySchema = z.strictObject({
   pools: list(poolSchema, TOPOLOGY_LIMITS.pools).min(1, 'expected one pool at least'),
   pods: list(podSchema, TOPOLOGY_LIMITS.pods).default([]),
   bgp: bgpSchema.default({ asNumber: 64512 }),
+  mtu: mtuSchema.default({}),
 })
 
 /** A cluster to be built: what one topology file says, checked. */

@@ -4,7 +4,8 @@ import type { CommandEntry } from '../cli/command-entry.ts'
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'lab',
-    summary: 'clusters of network namespaces on this machine: up, down, status, exec, list',
+    summary:
+      'clusters of network namespaces on this machine: up, down, status, exec, restart, list',
     group: 'Lab',
     load: async () => (await import('./lab-command.ts')).defineLab,
   },
@@ -19,6 +20,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "a packet's way, hop by hop: predicted beside observed, and the cause where they part",
     group: 'Look',
     load: async () => (await import('../cli/trace.ts')).defineTrace,
+  },
+  {
+    name: 'agent',
+    summary: 'the agent of one node: BGP, addresses, routes, and the other half of tortie-cni',
+    group: 'Run',
+    load: async () => (await import('./agent-command.ts')).defineAgent,
   },
   {
     name: 'store',

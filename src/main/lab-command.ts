@@ -10,6 +10,7 @@ import { findNamespace } from '../lab/find-target.ts'
 import { readJournal } from '../lab/journal.ts'
 import { labDown } from '../lab/lab-down.ts'
 import type { LabPorts } from '../lab/lab-ports.ts'
+import { labRestart } from '../lab/lab-restart.ts'
 import { isWhole, type LabStatus, labStatus } from '../lab/lab-status.ts'
 import { labUp } from '../lab/lab-up.ts'
 import { parseTopology } from '../lab/parse-topology.ts'
@@ -36,6 +37,7 @@ Examples:
   defineDown(command, context)
   defineStatus(command, context)
   defineExec(command, context)
+  defineRestart(command, context)
   defineList(command, context)
 }
 
@@ -196,6 +198,20 @@ function defineExec(command: Command, context: CommandContext): void {
       const argv = words[0] === '--' ? words.slice(1) : words
       const shell = context.env['SHELL'] ?? '/bin/sh'
       runInNamespace(labPorts.machine, lab, namespace, argv.length === 0 ? [shell] : argv)
+    })
+}
+
+function defineRestart(command: Command, context: CommandContext): void {
+  command
+    .command('restart')
+    .description('Kills the agent of a node and starts it anew; traffic goes on.')
+    .argument('<node>', 'its name')
+    .option('--lab <name>', 'the only lab that is up when absent')
+    .action(async (node, { lab: named }) => {
+      const labPorts = ports(context)
+      const lab = chooseLab(named, labPorts.state.labs(), context.env)
+      await labRestart(lab, node, labPorts)
+      context.out.write(`The agent of ${node} is back and has heard its neighbors\n`)
     })
 }
 

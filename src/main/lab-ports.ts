@@ -72,7 +72,7 @@ function labPrograms(machine: LinuxMachine): LabPrograms {
   return {
     startStore(lab) {
       mkdirSync(labPath(lab), { recursive: true })
-      const args = ['store', '--socket', labPath(lab, 'store.sock'), '--state-dir', labPath(lab)]
+      const args = ['store', '--socket', labPath(lab, 'store.sock')]
       started.set('store', start(lab, labPath(lab, 'store.log'), args))
     },
     startAgent(lab, node, namespace) {
@@ -108,6 +108,9 @@ function labPrograms(machine: LinuxMachine): LabPrograms {
       return answered(`The agent of ${node}`, log, started.get(node), options, open)
     },
     running: (lab) => find(lab).map(({ pid, argv }) => ({ pid, what: describe(argv) })),
+    async endAgent(lab, node) {
+      await endProcesses(() => find(lab).filter(({ argv }) => describe(argv) === `agent ${node}`))
+    },
     endAll: (lab) => endProcesses(() => find(lab)),
   }
 }

@@ -12,7 +12,12 @@ export const clusterInformationSpec = loose({
 })
 
 /** Parameters of Calico's Felix, kept as they are. */
-export const felixConfigurationSpec = loose({})
+export const felixConfigurationSpec = loose({
+  /** IPIP on or off whatever the pools say; absent: as the pools say. */
+  ipipEnabled: z.boolean().optional(),
+  /** Octets inside tunl0; absent or 0: 20 less than the uplink. */
+  ipipMTU: z.number().optional(),
+})
 
 /** Addresses never given to anybody new. */
 export const ipReservationSpec = loose({ reservedCIDRs: z.array(z.string()).optional() })

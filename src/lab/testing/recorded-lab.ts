@@ -81,6 +81,10 @@ export function recordedLab(): RecordedLab {
         [...programsUp]
           .filter((what) => what.startsWith(`${name} `))
           .map((what, pid) => ({ pid, what: what.slice(name.length + 1) })),
+      endAgent(name, node) {
+        programsUp.delete(`${name} agent ${node}`)
+        return Promise.resolve()
+      },
       endAll(name) {
         const own = [...programsUp].filter((what) => what.startsWith(`${name} `))
         for (const what of own) programsUp.delete(what)

@@ -1,5 +1,5 @@
 import type { LinkAddress, Scope } from '../../kernel/kernel.ts'
-import { familyOf } from '../../net/ip-address.ts'
+import { familyOf, ipv4FromNumber, ipv4ToNumber, type IpAddress } from '../../net/ip-address.ts'
 import { addressBody, type AddressRequest, IFA_F } from '../../wire/netlink/address.ts'
 import { type Message, NLM_F, RTM } from '../../wire/netlink/message.ts'
 import { RT_SCOPE } from '../../wire/netlink/route.ts'
@@ -49,10 +49,16 @@ function addressRequest({ linkIndex, address, prefixLength, scope }: LinkAddress
     index: linkIndex,
     address,
     local: address,
+    // The kernel makes none up; every tool that configures an interface gives it one.
+    broadcast: family === 4 && prefixLength < 31 ? lastAddress(address, prefixLength) : undefined,
     // Whoever hands out addresses knows them to be unique; without this an IPv6 address could not be
     // used for the first second or two (RFC 4862 section 5.4).
     allFlags: family === 6 ? IFA_F.noDuplicateDetection : undefined,
   }
+}
+
+function lastAddress(address: IpAddress, prefixLength: number): IpAddress {
+  return ipv4FromNumber(ipv4ToNumber(address) | (0xffffffff >>> prefixLength))
 }
 
 export function decodeAddress(message: Message): LinkAddress {

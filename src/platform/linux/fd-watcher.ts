@@ -12,27 +12,42 @@ const watching = new Map<number, FdWatcher>()
 /** Calls back whenever a descriptor can be read (or written). Must be closed before the descriptor is. */
 export class FdWatcher {
   readonly #fd: number
+  readonly #event: 'readable' | 'writable'
+  readonly #onReady: () => void
   #handle: PollHandle | undefined
 
   constructor(fd: number, event: 'readable' | 'writable', onReady: () => void) {
     if (watching.has(fd)) throw new Error(`Descriptor ${fd} is watched already`)
     this.#fd = fd
-    this.#handle = koffi.node.poll(fd, { [event]: true }, () => {
+    this.#event = event
+    this.#onReady = onReady
+    this.#arm()
+    watching.set(fd, this)
+  }
+
+  #arm(): void {
+    // The types say that the callback is given events; what it is given first is a status.
+    this.#handle = koffi.node.poll(this.#fd, { [this.#event]: true }, (status: unknown) => {
       try {
-        onReady()
+        this.#onReady()
       } catch (thrown) {
         // An exception would stay pending in native code and surface in some later callback.
         setImmediate(() => {
           throw thrown
         })
       }
+      if (typeof status === 'number' && status < 0) this.#rearm()
     })
-    watching.set(fd, this)
   }
 
-  /** Does not keep the process running for this alone. */
-  unref(): void {
-    this.#handle?.unref()
+  /**
+   * libuv stops watching a descriptor with an error on it (POLLERR), such as lost notifications or a
+   * link that went down under a capture. Reading has taken the error off by now.
+   */
+  #rearm(): void {
+    if (this.#handle === undefined) return
+    this.#handle.close()
+    this.#arm()
   }
 
   close(): void {

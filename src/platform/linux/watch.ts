@@ -87,7 +87,7 @@ export function watch(
   // what is still queued, all of it older than the list to come, is thrown away first.
   let overrun = false
   const watcher = new FdWatcher(fd, 'readable', () => {
-    for (let count = 0; count < DATAGRAMS_PER_TURN && !closed; count++) {
+    for (let count = 0; (overrun || count < DATAGRAMS_PER_TURN) && !closed; count++) {
       const length = libc.receive(fd, buffer, MSG_TRUNC)
       if (length === -ERRNO.EAGAIN) {
         if (overrun) listener({ kind: 'overrun' })

@@ -1,0 +1,78 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { dirname, join } from 'node:path'
+import { type Attachment, attachmentKey, type AttachmentStore } from '../cni/attachment.ts'
+import type { Closable } from '../lib/closable.ts'
+import type { Log } from '../lib/log.ts'
+import { serveRpc } from '../lib/rpc.ts'
+import { createLinuxMachine } from '../platform/linux/machine.ts'
+import { systemClock } from '../platform/node/clock.ts'
+import { jsonFiles } from '../platform/node/json-files.ts'
+import { systemRandom } from '../platform/node/random.ts'
+import { listenUnix } from '../platform/node/unix-socket.ts'
+import type { Store } from '../store/store.ts'
+import { composeAgent } from './compose-agent.ts'
+
+export interface AgentOptions {
+  /** Name of the Node resource; the host's name when absent. */
+  readonly node?: string
+  /** Path of the unix socket to serve. */
+  readonly socketPath: string
+  /** Folder for what outlives the agent. */
+  readonly stateFolder: string
+  readonly store: Store
+  readonly log: Log
+  /** Path by which a person opens the node's network namespace. */
+  readonly namespacePath?: string
+}
+
+/**
+ * The node agent as a process: runs in the network namespace that it serves, until told to stop.
+ * Everything that it keeps outside of itself stays when it goes, so that traffic goes on.
+ */
+export async function runAgent(options: AgentOptions): Promise<{
+  stop(): Promise<void>
+}> {
+  mkdirSync(options.stateFolder, { recursive: true, mode: 0o700 })
+  mkdirSync(dirname(options.socketPath), { recursive: true })
+  const node = options.node ?? hostname().toLowerCase()
+  const log = options.log.child({ node })
+  const machine = createLinuxMachine()
+  const kernel = machine.openNamespace('/proc/self/ns/net')
+  const composed = composeAgent({
+    node,
+    kernel,
+    machine,
+    store: options.store,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    attachments: attachmentFiles(join(options.stateFolder, 'attachments')),
+    machineId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    ...(options.namespacePath === undefined ? {} : { namespacePath: options.namespacePath }),
+    defer: (task) => void setImmediate(task),
+  })
+  const server: Closable = await listenUnix(options.socketPath, (stream) =>
+    serveRpc(stream, composed.methods),
+  )
+  await composed.start()
+  log.info('Started', { socket: options.socketPath })
+  return {
+    async stop() {
+      server.close()
+      await composed.stop({ graceful: true })
+      options.store.close()
+      kernel.close()
+      log.info('Stopped; routes and pods stay')
+    },
+  }
+}
+
+function attachmentFiles(folder: string): AttachmentStore {
+  const files = jsonFiles<Attachment>(folder)
+  return {
+    list: () => files.list(),
+    put: (attachment) => files.put(attachmentKey(attachment), attachment),
+    delete: (key) => files.delete(key),
+  }
+}

@@ -1,0 +1,165 @@
+import { NodeAgent } from '../agent/agent.ts'
+import { NodeIpam } from '../agent/node-ipam.ts'
+import { storeFeed } from '../agent/store-feed.ts'
+import { WorkloadEndpoints } from '../agent/workload-endpoints.ts'
+import { createSpeaker } from '../bgp/index.ts'
+import { type Attachment, type AttachmentStore } from '../cni/attachment.ts'
+import type { CniRequest } from '../cni/protocol.ts'
+import { CniService } from '../cni/service.ts'
+import { Ipam } from '../ipam/ipam.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
+import type { RpcMethods } from '../lib/rpc.ts'
+import type { Kernel, Machine } from '../kernel/kernel.ts'
+import { Resources } from '../store/resources.ts'
+import type { Store } from '../store/store.ts'
+import { localNode } from '../trace/local-node.ts'
+import { nodeMethods } from '../trace/node-rpc.ts'
+
+/** All that one node's agent stands on: real in `agent.ts`, simulated in a simulated cluster. */
+export interface AgentPorts {
+  /** Name of the Node resource. */
+  readonly node: string
+  /** The node's network namespace. */
+  readonly kernel: Kernel
+  /** Where pods' network namespaces are opened. */
+  readonly machine: Pick<Machine, 'openNamespace'>
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly attachments: AttachmentStore
+  /** Equal on nodes whose packet clocks can be compared. */
+  readonly machineId: string
+  /** Path of the node's network namespace, where it has one that a person can type. */
+  readonly namespacePath?: string
+  /** Runs a task after the I/O that waits now; by the clock when absent. */
+  readonly defer?: (task: () => void) => void
+}
+
+export interface ComposedAgent {
+  readonly agent: NodeAgent
+  /** What the agent's socket answers. */
+  readonly methods: RpcMethods
+  start(): Promise<void>
+  stop(options: { readonly graceful: boolean }): Promise<void>
+}
+
+/**
+ * One node, top to bottom:
+ *
+ *     store ──> Resources ──feed──> NodeAgent ──> kernel (routes, tunl0)
+ *       │           ^                 │  ^
+ *       └─> Ipam    │endpoints        │  └─best paths── Speaker <──TCP── other nodes
+ *             ^     │                 └──own blocks───────^
+ *             │     │
+ *     socket ─┴─ CniService ──> kernel, pods' kernels
+ *           └─── LocalNode ───> tables, captures, probes (trace)
+ */
+export function composeAgent(ports: AgentPorts): ComposedAgent {
+  const { node, kernel, machine, store, clock, random, log, attachments } = ports
+
+  const resources = new Resources({ store, clock, random, log })
+  const ipam = new Ipam({ store, clock, random, log })
+  const nodeIpam = new NodeIpam({ node, ipam, resources, clock })
+  const speaker = createSpeaker({
+    clock,
+    random,
+    tcp: kernel.tcp,
+    log: log.child({ part: 'bgp' }),
+    ...(ports.defer === undefined ? {} : { defer: ports.defer }),
+  })
+  const agent = new NodeAgent({
+    node,
+    kernel,
+    feed: storeFeed(resources),
+    addresses: nodeIpam,
+    speaker,
+    clock,
+    log: log.child({ part: 'agent' }),
+    pods: () => attachments.list(),
+  })
+  const cni = new CniService({
+    host: kernel,
+    machine,
+    addresses: nodeIpam,
+    endpoints: new WorkloadEndpoints(resources, node),
+    attachments,
+    log: log.child({ part: 'cni' }),
+    podMtu: () => agent.podMtu(),
+    notReady: () => agent.notReady(),
+    onChange: () => agent.podsChanged(),
+  })
+  const podKernels = new PodKernels(machine, attachments)
+  const traced = localNode({
+    node,
+    machine: ports.machineId,
+    host: kernel,
+    ...(ports.namespacePath === undefined ? {} : { path: ports.namespacePath }),
+    pods: () => podKernels.list(),
+    clock,
+  })
+
+  return {
+    agent,
+    methods: {
+      status: () => Promise.resolve(agent.status()),
+      // The executable has checked it, and only the owner of the socket can speak here.
+      cni: (params) => cni.handle(params as CniRequest),
+      ...nodeMethods(traced),
+    },
+    async start() {
+      await cni.recover()
+      agent.start()
+    },
+    async stop(options) {
+      traced.close()
+      podKernels.close()
+      await agent.stop(options)
+    },
+  }
+}
+
+/** The namespaces of this node's pods, each opened when first looked at and closed when its pod is gone. */
+class PodKernels {
+  readonly #machine: Pick<Machine, 'openNamespace'>
+  readonly #attachments: AttachmentStore
+  readonly #open = new Map<string, Kernel>()
+
+  constructor(machine: Pick<Machine, 'openNamespace'>, attachments: AttachmentStore) {
+    this.#machine = machine
+    this.#attachments = attachments
+  }
+
+  list() {
+    const rows = this.#attachments.list().filter((row) => row.state === 'ready')
+    const live = new Set(rows.map((row) => row.networkNamespace))
+    for (const [path, kernel] of this.#open) {
+      if (live.has(path)) continue
+      kernel.close()
+      this.#open.delete(path)
+    }
+    return rows.map((row) => ({
+      pod: `${row.namespace}/${row.pod}`,
+      containerInterface: row.interfaceName,
+      hostInterface: row.hostInterfaceName,
+      path: row.networkNamespace,
+      kernel: () => this.#kernelOf(row),
+    }))
+  }
+
+  #kernelOf({ networkNamespace }: Attachment): Kernel {
+    let kernel = this.#open.get(networkNamespace)
+    if (kernel === undefined) {
+      kernel = this.#machine.openNamespace(networkNamespace)
+      this.#open.set(networkNamespace, kernel)
+    }
+    return kernel
+  }
+
+  close(): void {
+    for (const kernel of this.#open.values()) kernel.close()
+    this.#open.clear()
+  }
+}
