@@ -1,15 +1,13 @@
 // Tortie's speaker as the runner starts it: the assignment comes as a JSON file.
 import { readFileSync } from 'node:fs'
-import type { RoutePolicy } from '../../src/bgp/policy.ts'
+import { rejectAll } from '../../src/bgp/policy.ts'
 import { createSpeaker } from '../../src/bgp/speaker.ts'
+import { silentLog } from '../../src/lib/log.ts'
 import { ip } from '../../src/net/ip-address.ts'
 import { createLinuxMachine } from '../../src/platform/linux/machine.ts'
 import { systemClock } from '../../src/platform/node/clock.ts'
-import { createLog } from '../../src/platform/node/log.ts'
 import { systemRandom } from '../../src/platform/node/random.ts'
 import type { Assignment } from './speakers.ts'
-
-const nothing: RoutePolicy = () => ({ accept: false })
 
 const assignment = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as Assignment
 const { tcp } = createLinuxMachine().openNamespace('/proc/self/ns/net')
@@ -17,7 +15,7 @@ const speaker = createSpeaker({
   clock: systemClock,
   random: systemRandom,
   tcp,
-  log: createLog({ level: 'warn', name: 'bench' }),
+  log: silentLog,
   defer: (task) => void setImmediate(task),
 })
 speaker.configure({
@@ -29,6 +27,6 @@ speaker.configure({
     remoteAs: as,
     passive: true,
     holdTimeSeconds: 240,
-    ...(receives ? {} : { exportPolicy: nothing }),
+    ...(receives ? {} : { exportPolicy: rejectAll }),
   })),
 })
