@@ -42,6 +42,8 @@ export interface Session {
   readonly gracefulRestart: boolean
   /** Errors in a row; the wait in Idle doubles with each (DampPeerOscillations). */
   readonly errors: number
+  /** Connects in a row that came to nothing; the wait for the next doubles with each. */
+  readonly failedConnects: number
 }
 
 /** The events of RFC 4271 section 8.1 with its numbers, without DelayOpen and TrackTcpState. */
@@ -144,6 +146,7 @@ export function newSession(settings: SessionSettings): Session {
     keepaliveSeconds: 0,
     gracefulRestart: false,
     errors: 0,
+    failedConnects: 0,
   }
 }
 
@@ -290,10 +293,20 @@ function retry(session: Session, reason: string): Step {
   ]
   if (passive) return { session: quiet, effects, reason }
   return {
-    session: running(quiet, 'connectRetry'),
-    effects: [...effects, setTimer('connectRetry', connectRetrySeconds)],
+    session: running({ ...quiet, failedConnects: session.failedConnects + 1 }, 'connectRetry'),
+    effects: [
+      ...effects,
+      setTimer('connectRetry', retryWait(session.failedConnects, connectRetrySeconds)),
+    ],
     reason,
   }
+}
+
+/** After the first failed connect, in seconds: neighbors that start together need not wait for each other. */
+const FIRST_RETRY_SECONDS = 0.1
+
+function retryWait(failedConnects: number, most: number): number {
+  return Math.min(most, FIRST_RETRY_SECONDS * 2 ** Math.min(failedConnects, 16))
 }
 
 function sendOpen(session: Session, direction: Direction, reason: string): Step {
@@ -303,6 +316,7 @@ function sendOpen(session: Session, direction: Direction, reason: string): Step 
       state: 'OpenSent',
       connection: 'open',
       direction,
+      failedConnects: 0,
       running: ['hold'],
     },
     effects: [stopTimer('connectRetry'), { do: 'sendOpen' }, setTimer('hold', OPEN_HOLD_SECONDS)],
