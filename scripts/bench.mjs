@@ -27,6 +27,10 @@ await build({
   external: ['koffi'],
   sourcemap: true,
   logLevel: 'warning',
+  // CommonJS dependencies inside an ES module bundle still ask for `require`.
+  banner: {
+    js: "import { createRequire as tortieCreateRequire } from 'node:module'; const require = tortieCreateRequire(import.meta.url);",
+  },
 })
 const program = join(root, 'dist', 'bench', area, 'run.js')
 const result = spawnSync(process.execPath, ['--enable-source-maps', program, ...args], {
