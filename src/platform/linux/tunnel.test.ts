@@ -1,0 +1,254 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { CapturedPacket, Route } from '../../kernel/kernel.ts'
+import { ip } from '../../net/ip-address.ts'
+import { prefix } from '../../net/prefix.ts'
+import type { LinuxKernel } from './linux-kernel.ts'
+import { createLinuxMachine, type LinuxMachine } from './machine.ts'
+import { until } from './testing/until.ts'
+import { createTunnel } from './tunnel.ts'
+
+const isRoot = process.getuid?.() === 0
+if (!isRoot) console.log('Skipped: tests of tunnels need root')
+
+/**
+ *  pod 10.211.0.6 ─ node 1 172.16.170.128 ─ router ─ 172.16.2.1 node 2 ─ pod 10.211.3.4
+ */
+describe.skipIf(!isRoot)('a tunnel', () => {
+  let machine: LinuxMachine
+  const made: string[] = []
+  let pod1: LinuxKernel
+  let node1: LinuxKernel
+  let router: LinuxKernel
+  let node2: LinuxKernel
+  let pod2: LinuxKernel
+
+  beforeEach(() => {
+    machine = createLinuxMachine()
+    pod1 = namespace('p1')
+    node1 = namespace('n1')
+    router = namespace('r')
+    node2 = namespace('n2')
+    pod2 = namespace('p2')
+    cable(pod1, 'eth0', '10.211.0.6/32', node1, 'cali1')
+    cable(pod2, 'eth0', '10.211.3.4/32', node2, 'cali2')
+    cable(node1, 'ens33', '172.16.170.128/24', router, 'net1', '172.16.170.1/24')
+    cable(node2, 'ens33', '172.16.2.1/24', router, 'net2', '172.16.2.254/24')
+    for (const [pod, node, own, host] of [
+      [pod1, node1, '10.211.0.6/32', 'cali1'],
+      [pod2, node2, '10.211.3.4/32', 'cali2'],
+    ] as const) {
+      route(pod, '169.254.1.1/32', 'eth0', undefined, { scope: 'link' })
+      route(pod, '0.0.0.0/0', 'eth0', '169.254.1.1')
+      node.writeSysctl(`ipv4.conf.${host}.proxy_arp`, '1')
+      node.writeSysctl(`ipv4.neigh.${host}.proxy_delay`, '0')
+      route(node, own, host, undefined, { scope: 'link' })
+    }
+    route(node1, '0.0.0.0/0', 'ens33', '172.16.170.1')
+    route(node2, '0.0.0.0/0', 'ens33', '172.16.2.254')
+    tunnel(node1, '172.16.170.128', '172.16.2.1', '10.211.0.1', '10.211.3.0/24')
+    tunnel(node2, '172.16.2.1', '172.16.170.128', '10.211.3.1', '10.211.0.0/24')
+  })
+
+  afterEach(() => {
+    for (const name of made.splice(0)) machine.deleteNamespace(name)
+    machine.close()
+  })
+
+  function namespace(suffix: string): LinuxKernel {
+    const name = `tn${process.pid}-${suffix}`
+    const kernel = machine.createNamespace(name)
+    made.push(name)
+    kernel.changeLink(kernel.link('lo')!.index, { up: true })
+    if (!suffix.startsWith('p')) {
+      kernel.writeSysctl('ipv4.ip_forward', '1')
+      // As nodes have it: what comes out of a tunnel must be routed back into it.
+      kernel.writeSysctl('ipv4.conf.all.rp_filter', '1')
+    }
+    return kernel
+  }
+
+  function cable(
+    near: LinuxKernel,
+    nearName: string,
+    nearAddress: string,
+    far: LinuxKernel,
+    farName: string,
+    farAddress?: string,
+  ): void {
+    const peer = { name: farName, kernel: far }
+    const { index } = near.createLink({ kind: 'veth', name: nearName, peer })
+    near.changeLink(index, { up: true })
+    far.changeLink(far.link(farName)!.index, { up: true })
+    own(near, nearName, nearAddress)
+    if (farAddress !== undefined) own(far, farName, farAddress)
+  }
+
+  function own(kernel: LinuxKernel, link: string, text: string): void {
+    const [address, length] = text.split('/')
+    kernel.addAddress({
+      linkIndex: kernel.link(link)!.index,
+      address: ip(address!),
+      prefixLength: Number(length),
+      scope: 'global',
+    })
+  }
+
+  function route(
+    kernel: LinuxKernel,
+    destination: string,
+    link: string,
+    gateway?: string,
+    more: Partial<Route> & { onlink?: true } = {},
+  ): void {
+    const { onlink, ...rest } = more
+    const hop = {
+      linkIndex: kernel.link(link)!.index,
+      ...(gateway === undefined ? {} : { gateway: ip(gateway) }),
+      ...(onlink === undefined ? {} : { onlink }),
+    }
+    kernel.addRoute({
+      destination: prefix(destination),
+      type: 'unicast',
+      table: 254,
+      protocol: 12,
+      scope: 'global',
+      priority: 0,
+      nextHops: [hop],
+      ...rest,
+    })
+  }
+
+  function settings(local: string, ...nodes: string[]) {
+    return { localAddress: ip(local), nodes: nodes.map(ip) }
+  }
+
+  function tunnel(
+    node: LinuxKernel,
+    local: string,
+    other: string,
+    address: string,
+    block: string,
+  ): void {
+    const underlays = [node.link('ens33')!.index]
+    const { index } = createTunnel(node, 'tunl0', { ...settings(local, other), underlays }, 1480)
+    node.changeLink(index, { up: true })
+    own(node, 'tunl0', `${address}/32`)
+    route(node, block, 'tunl0', other, { onlink: true })
+  }
+
+  function ping(kernel: LinuxKernel, ...args: string[]): string {
+    return spawnSync('ip', ['netns', 'exec', kernel.name, 'ping', '-n', ...args], {
+      encoding: 'utf8',
+    }).stdout
+  }
+
+  function listen(kernel: LinuxKernel, link: string): CapturedPacket[] {
+    const packets: CapturedPacket[] = []
+    const options = { linkIndex: kernel.link(link)!.index, snapOctets: 1600 }
+    kernel.capture(options, (packet) => {
+      if (packet.octets[0]! >> 4 === 4) packets.push(packet)
+    })
+    return packets
+  }
+
+  const describePacket = ({ direction, octets }: CapturedPacket): string => {
+    const from = octets.subarray(12, 16).join('.')
+    const to = octets.subarray(16, 20).join('.')
+    const ttl = octets[8]!
+    const inner = octets[9] === 4 ? ` (${describeInner(octets.subarray(20))})` : ''
+    return `${direction} ${from} > ${to} ttl ${ttl}${inner}`
+  }
+  const describeInner = (octets: Uint8Array): string =>
+    describePacket({ direction: 'in', octets, length: 0, atNanoseconds: 0n }).slice(3)
+
+  it('carries the first packet of a pod to a pod in another subnet, and the answer', async () => {
+    const [out1, out2] = [listen(node1, 'tunl0'), listen(node2, 'tunl0')]
+    const [wire1, wire2] = [listen(node1, 'ens33'), listen(node2, 'ens33')]
+    // One packet, nothing resolved yet: none may be lost.
+    expect(ping(pod1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=62')
+    await until(() => out1.length >= 2 && wire1.length >= 2, 'the answer')
+    const request = '10.211.0.6 > 10.211.3.4'
+    const reply = '10.211.3.4 > 10.211.0.6'
+    expect(out1.map(describePacket)).toEqual([`out ${request} ttl 63`, `in ${reply} ttl 63`])
+    expect(out2.map(describePacket)).toEqual([`in ${request} ttl 63`, `out ${reply} ttl 63`])
+    expect(wire1.map(describePacket)).toEqual([
+      `out 172.16.170.128 > 172.16.2.1 ttl 63 (${request} ttl 63)`,
+      `in 172.16.2.1 > 172.16.170.128 ttl 62 (${reply} ttl 63)`,
+    ])
+    expect(wire2.map(describePacket)).toEqual([
+      `in 172.16.170.128 > 172.16.2.1 ttl 62 (${request} ttl 63)`,
+      `out 172.16.2.1 > 172.16.170.128 ttl 63 (${reply} ttl 63)`,
+    ])
+  })
+
+  it('loses none of many', () => {
+    expect(ping(pod1, '-c', '200', '-i', '0.002', '-q', '10.211.3.4')).toContain(' 0% packet loss')
+  })
+
+  it('carries what fits and tells the size where it does not', () => {
+    expect(ping(pod1, '-c', '1', '-M', 'do', '-s', '1452', '10.211.3.4')).toContain('ttl=62')
+    expect(ping(pod1, '-c', '1', '-M', 'do', '-s', '1453', '10.211.3.4')).toContain('mtu = 1480')
+  })
+
+  it('carries what the node itself sends, from its tunnel address', () => {
+    expect(ping(node1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=63')
+  })
+
+  it('is set up again without a change, and keeps working', () => {
+    const before = filters(node1)
+    const underlays = [node1.link('ens33')!.index]
+    createTunnel(node1, 'tunl0', { ...settings('172.16.170.128', '172.16.2.1'), underlays }, 1480)
+    expect(filters(node1)).toBe(before)
+    expect(ping(pod1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=62')
+  })
+
+  it('takes nothing from who is no node', () => {
+    const underlays = [node1.link('ens33')!.index]
+    const nobody = { ...settings('172.16.170.128'), underlays }
+    createTunnel(node1, 'tunl0', nobody, 1480)
+    expect(ping(pod1, '-c', '1', '-W', '1', '10.211.3.4')).toContain('100% packet loss')
+    createTunnel(node1, 'tunl0', { ...settings('172.16.170.128', '172.16.2.1'), underlays }, 1480)
+    expect(ping(pod1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=62')
+  })
+
+  it('carries TCP', async () => {
+    let received = 0
+    pod2.tcp.listen({ family: 4, port: 5001 }, (connection) => {
+      connection.handlers = { onData: (octets) => (received += octets.length), onClose() {} }
+    })
+    const chunk = new Uint8Array(1 << 20)
+    let connected = false
+    const connection = pod1.tcp.connect(
+      { remote: { address: ip('10.211.3.4'), port: 5001 } },
+      { onConnect: () => (connected = true), onData() {}, onClose() {} },
+    )
+    await until(() => connected, 'the connection')
+    for (let count = 0; count < 20; count++) connection.write(chunk)
+    await until(() => received === 20 * chunk.length, 'all octets')
+  })
+
+  it('shows UDP and TCP to captures as well, while there are any', async () => {
+    const socket = pod1.udp.bind({ family: 4, port: 4000 }, () => {})
+    const heard: string[] = []
+    pod2.udp.bind({ family: 4, port: 4000 }, ({ from, ttl }) =>
+      heard.push(`${from.address} ${ttl}`),
+    )
+    const seen = listen(node1, 'tunl0')
+    socket.send(new Uint8Array(10), { address: ip('10.211.3.4'), port: 4000 })
+    await until(() => heard.length > 0 && seen.length > 0, 'the datagram')
+    expect(heard).toEqual(['10.211.0.6 62'])
+    expect(seen.map(describePacket)).toEqual(['out 10.211.0.6 > 10.211.3.4 ttl 63'])
+  })
+
+  function filters(node: LinuxKernel): string {
+    return ['tunl0', 'ens33']
+      .flatMap((link) => ['ingress', 'egress'].map((hook) => [link, hook]))
+      .map(([link, hook]) =>
+        execFileSync('tc', ['-n', node.name, 'filter', 'show', 'dev', link!, hook!], {
+          encoding: 'utf8',
+        }),
+      )
+      .join('')
+  }
+})
