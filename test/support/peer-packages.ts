@@ -22,7 +22,7 @@ export const PEER_PACKAGES = {
   frr: 'usr/lib/frr/bgpd',
   gobgpd: 'usr/bin/gobgpd',
   openbgpd: 'usr/sbin/bgpd',
-  exabgp: 'usr/sbin/exabgp',
+  exabgp: 'usr/sbin/python3-exabgp',
 } as const
 
 export type PeerPackage = keyof typeof PEER_PACKAGES
