@@ -27,7 +27,8 @@ export async function printResources<K extends Kind>(
     case 'wide':
       return resourceTable(kind, resources, options)
     case 'yaml':
-      return yamlText(document(kind, resources, options))
+      // Not for tables: the library takes as long to load as they do.
+      return (await import('./yaml-text.ts')).yamlText(document(kind, resources, options))
     case 'json':
       return `${stringify(document(kind, resources, options), undefined, 2)}\n`
     case 'name':
@@ -62,24 +63,4 @@ function document<K extends Kind>(
 ): unknown {
   if (one && resources.length === 1) return resources[0]
   return { kind: `${kind}List`, apiVersion: API_VERSION, metadata: {}, items: resources }
-}
-
-/**
- * YAML as Go's library in calicoctl writes it: keys in order, sequences not indented, and quotes where
- * YAML 1.1 would read something else than text, but none around timestamps.
- */
-async function yamlText(value: unknown): Promise<string> {
-  const { stringify } = await import('yaml') // not for tables: it takes as long to load as they do
-  return stringify(value, {
-    schema: 'yaml-1.1',
-    customTags: (tags) => tags.filter((tag) => tag !== 'timestamp' && !isTimestamp(tag)),
-    sortMapEntries: true,
-    indentSeq: false,
-    lineWidth: 0,
-    aliasDuplicateObjects: false,
-  })
-}
-
-function isTimestamp(tag: unknown): boolean {
-  return (tag as { tag?: unknown }).tag === 'tag:yaml.org,2002:timestamp'
 }
