@@ -5,6 +5,7 @@ import { build } from 'esbuild'
 import { root } from './setup.mjs'
 
 const SCHEMAS = [
+  ['bgpd', 'src/bgpd/bgpd-json-schema.ts', 'bgpdJsonSchema'],
   ['topology', 'src/lab/topology-json-schema.ts', 'topologyJsonSchema'],
   ['trace', 'src/trace/trace-json-schema.ts', 'traceJsonSchema'],
 ]

@@ -21,6 +21,7 @@ const LEVEL: Readonly<Record<string, number>> = {
   routes: 4,
   trace: 4,
   agent: 5,
+  bgpd: 5,
   cni: 5,
   cli: 5,
   lab: 5,

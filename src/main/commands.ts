@@ -33,4 +33,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: 'Run',
     load: async () => (await import('./store-command.ts')).defineStore,
   },
+  {
+    name: 'bgpd',
+    summary: 'run a plain BGP daemon from a configuration file',
+    group: 'BGP',
+    load: async () => (await import('./bgpd.ts')).defineBgpd,
+  },
+  {
+    name: 'bgp',
+    summary: 'neighbors and routes of a speaker, and why the best is best',
+    group: 'BGP',
+    load: async () => (await import('./bgp-command.ts')).defineBgp,
+  },
 ]

@@ -1,0 +1,13 @@
+import { bgpCommand } from '../cli/bgp.ts'
+import { RpcClient } from '../lib/rpc.ts'
+import { systemClock } from '../platform/node/clock.ts'
+import { connectUnix } from '../platform/node/unix-socket.ts'
+
+/** `tortie bgp`, over unix sockets. */
+export const defineBgp = bgpCommand(async (path) => {
+  const client = new RpcClient(await connectUnix(path), systemClock, `the bgpd at ${path}`)
+  return {
+    call: (method, params) => client.call(method, params),
+    close: () => client.close(),
+  }
+})
