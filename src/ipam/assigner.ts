@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Family, IpAddress } from '../net/ip-address.ts'
-import { contains, covers, type Prefix } from '../net/prefix.ts'
+import { contains, covers, type Prefix, prefixFamily } from '../net/prefix.ts'
 import { addressOf, type Block, blockSize, hostAffinity, isEmpty, nodeOf } from './block.ts'
 import { assignAddress, type Assigned, assignNext, freeReleased } from './block-changes.ts'
 import type { BlockClaims } from './block-claims.ts'
@@ -86,7 +86,8 @@ export class Assigner {
     request: AutoAssignRequest & { readonly blocks: readonly Prefix[] },
     terms: Terms,
   ): Promise<readonly Assignment[]> {
-    const { blocks, count = 1 } = request
+    const { count = 1, family } = request
+    const blocks = request.blocks.filter((cidr) => prefixFamily(cidr) === family)
     const assigned: Assignment[] = []
     for (const cidr of blocks) {
       if (assigned.length === count) break

@@ -171,6 +171,13 @@ describe('the podCIDRs of a node', () => {
     )
   })
 
+  it('of two families give each what it asks for', async () => {
+    const { assign } = await setUp(pools)
+    const blocks = [prefix('fd00::/120'), ...podCidrs]
+    expect(await assign('a', { blocks })).toEqual(['10.211.0.2'])
+    expect(await assign('b', { blocks, family: 6 })).toEqual(['fd00::2'])
+  })
+
   it('give a certain address to who asks for it', async () => {
     const { ipam, assign } = await setUp(pools)
     const request = {

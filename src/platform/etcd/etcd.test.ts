@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -41,6 +41,9 @@ const hasEtcdctl = programVersion('etcdctl', 'version') !== undefined
 if (!hasEtcd || !hasEtcdctl) {
   console.log("skipped: tests with Debian's etcd need the packages etcd-server and etcd-client")
 }
+
+/** One letter, proc(5): T is stopped. */
+const stateOf = (path: string): string | undefined => readFileSync(path, 'utf8').split(') ')[1]?.[0]
 
 let folder: string
 beforeAll(() => {
@@ -88,10 +91,14 @@ describe.skipIf(!hasEtcd)("with Debian's etcd", () => {
   })
 
   it('a server that stalls makes a call fail by its deadline', async () => {
-    const store = connect(etcd.endpoint, 300)
+    const store = connect(etcd.endpoint, 1000)
     await store.get('a')
     etcd.process.kill('SIGSTOP')
     try {
+      // The signal takes a while to stop all threads.
+      const tasks = `/proc/${etcd.process.pid}/task`
+      const states = () => readdirSync(tasks).map((task) => stateOf(join(tasks, task, 'stat')))
+      await expect.poll(() => states().every((state) => state === 'T')).toBe(true)
       await expect(store.get('a')).rejects.toBeInstanceOf(StoreUnavailable)
     } finally {
       etcd.process.kill('SIGCONT')
