@@ -1,7 +1,11 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Family } from '../net/ip-address.ts'
 import type { RoutePolicy } from './policy.ts'
-import { AdjRibOut, type ExportPolicy, OutScratch, type Recipient } from './rib/adj-rib-out.ts'
+import { AddPathRibOut } from './rib/add-path-rib-out.ts'
+import { AdjRibOut } from './rib/adj-rib-out.ts'
+import type { ExportPolicy } from './rib/export-check.ts'
+import { OutScratch } from './rib/out-scratch.ts'
+import type { Recipient, RibOut } from './rib/rib-out.ts'
 import type { ExportRules } from './rib/export-rules.ts'
 import type { Ribs } from './receive.ts'
 import type { Work } from './work.ts'
@@ -28,7 +32,7 @@ interface Member {
   readonly subscriber: Subscriber
   readonly subscription: Subscription
   group: Group
-  out: AdjRibOut
+  out: RibOut
   congestedSince: number | undefined
   hasSentAll: boolean
 }
@@ -37,7 +41,7 @@ interface Member {
 interface Group {
   readonly key: string
   readonly policy: RoutePolicy | undefined
-  main: AdjRibOut | undefined
+  main: RibOut | undefined
   readonly members: Set<Member>
 }
 
@@ -52,7 +56,7 @@ export class Advertiser {
   readonly #groups: Group[] = []
   readonly #members = new Map<Subscriber, Member[]>()
   /** Every Adj-RIB-Out with those it serves. */
-  readonly #outs = new Map<AdjRibOut, Set<Member>>()
+  readonly #outs = new Map<RibOut, Set<Member>>()
   readonly #job = (): boolean => this.#run()
   readonly #scratch = new OutScratch()
   #turn = 0
@@ -166,19 +170,20 @@ export class Advertiser {
     return group
   }
 
-  #newOut({ family, rules, policy, adapt }: Subscription): AdjRibOut {
+  #newOut({ family, rules, policy, adapt }: Subscription): RibOut {
     const rib = this.#ribs[family]
     const adapted = policy === undefined ? undefined : adapt(policy)
-    return new AdjRibOut(rib, rules, adapted, this.#scratch)
+    const Kind = rules.addPath ? AddPathRibOut : AdjRibOut
+    return new Kind(rib, rules, adapted, this.#scratch)
   }
 
-  #serve(member: Member, out: AdjRibOut): void {
+  #serve(member: Member, out: RibOut): void {
     member.out = out
     let served = this.#outs.get(out)
     if (served === undefined) {
       served = new Set()
       this.#outs.set(out, served)
-      this.#ribs[out.rules.family].attach(out.queue, false)
+      this.#ribs[out.rules.family].attach(out.queue, out.rules.addPath)
     }
     served.add(member)
     out.setRecipients([...served].map(({ subscriber }) => subscriber))
@@ -226,7 +231,7 @@ export class Advertiser {
   }
 
   /** Whether a member has no room; one that has none for too long is separated from the others. */
-  #isHeldUp(out: AdjRibOut, served: ReadonlySet<Member>): boolean {
+  #isHeldUp(out: RibOut, served: ReadonlySet<Member>): boolean {
     let isHeldUp = false
     for (const member of served) {
       if (!member.subscriber.isCongested) {
@@ -248,7 +253,7 @@ export class Advertiser {
   }
 
   /** Nothing waits: End-of-RIB goes out where it has not, and who was alone joins the group. */
-  #finish(out: AdjRibOut, served: ReadonlySet<Member>): boolean {
+  #finish(out: RibOut, served: ReadonlySet<Member>): boolean {
     let hasActed = false
     for (const member of served) {
       if (!member.hasSentAll) {
@@ -257,7 +262,8 @@ export class Advertiser {
         hasActed = true
       }
       const { group } = member
-      if (group.main === out) continue
+      // With add-path every neighbor is told other paths: all but its own.
+      if (group.main === out || out.rules.addPath) continue
       if (group.main === undefined) group.main = out
       else if (group.main.queue.isEmpty) {
         const { main } = group

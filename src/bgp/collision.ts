@@ -148,13 +148,13 @@ function settle(result: PeeringStep): PeeringStep {
   }
   const primaryIsOver = primary.state === 'Idle' || primary.state === 'Active'
   if (!primaryIsOver && second.state !== 'Established') return result
-  const before = RANK[primary.state] >= RANK.OpenSent ? dump(primary) : drop('primary', primary)
+  const ended = RANK[primary.state] >= RANK.OpenSent ? dump(primary) : drop('primary', primary)
   const settings = primary.settings
   return {
     peering: { primary: { ...second, settings, errors: primary.errors }, second: undefined },
     effects: [
-      ...before,
       ...effects.filter(({ effect }) => !isIdleTimer(effect)),
+      ...ended,
       { track: 'second', effect: { do: 'promote' } },
     ],
     reason,

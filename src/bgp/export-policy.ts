@@ -1,5 +1,5 @@
 import { type PolicyNeighbor, type RoutePolicy } from './policy.ts'
-import { type ExportPolicy, REJECTED } from './rib/adj-rib-out.ts'
+import { type ExportPolicy, REJECTED } from './rib/export-check.ts'
 import type { ExportRules } from './rib/export-rules.ts'
 import { prefixOfRow } from './rib/prefix-text.ts'
 import type { Rib } from './rib/rib.ts'

@@ -158,7 +158,10 @@ export function step(session: Session, event: SessionEvent): Step {
   return handler === undefined ? unexpected(session, event) : handler(session, event)
 }
 
-const stop = {
+const always = {
+  // "The start events (Events 1, 3-7) are ignored" in every state but Idle.
+  manualStart: (s) => stay(s, 'started already'),
+  automaticStart: (s) => stay(s, 'started already'),
   manualStop: (s, { notification }) =>
     toIdle(s, 'stopped by the operator', { cause: 'stopped', wait: Infinity, notification }),
   automaticStop: (s, { notification, cause, waitSeconds }) =>
@@ -167,7 +170,7 @@ const stop = {
 
 /** What ends a connection in every state that has one. */
 const failures = {
-  ...stop,
+  ...always,
   holdTimerExpires: (s) =>
     toIdle(s, 'hold timer expired', {
       cause: 'holdTimerExpired',
@@ -204,13 +207,13 @@ export const TRANSITIONS: Readonly<Record<SessionState, Row>> = {
     tcpAccepted: (s) => stay(s, 'refused in Idle', { do: 'close' }),
   },
   Connect: {
-    ...stop,
+    ...always,
     connectRetryTimerExpires: (s) => connect(s, 'connect timed out', [{ do: 'close' }]),
     tcpConnected: (s) => sendOpen(s, 'outgoing', 'connected'),
     tcpFails: (s, { reason }) => retry(s, reason),
   },
   Active: {
-    ...stop,
+    ...always,
     connectRetryTimerExpires: (s) => connect(s, 'connect again', []),
     tcpAccepted: (s) => sendOpen(s, 'incoming', 'neighbor connected'),
     tcpFails: (s, { reason }) => retry(s, reason),

@@ -1,59 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { VirtualClock } from '../lib/clock.ts'
-import { silentLog } from '../lib/log.ts'
-import { SeededRandom } from '../lib/random.ts'
 import { ip } from '../net/ip-address.ts'
 import { prefix } from '../net/prefix.ts'
-import type { NeighborConfig, SpeakerConfig } from './config.ts'
-import { createSpeaker, type Speaker } from './speaker.ts'
-import type { SpeakerEvent } from './status.ts'
-import { MemoryNetwork } from './testing/memory-tcp.ts'
-
-interface Router {
-  readonly speaker: Speaker
-  readonly events: SpeakerEvent[]
-  /** Best paths as last told: prefix to "nextHop, nextHop (stale)". */
-  readonly best: Map<string, string>
-}
-
-function lab() {
-  const clock = new VirtualClock()
-  const network = new MemoryNetwork(clock)
-  const random = new SeededRandom(7)
-  const router = (
-    address: string,
-    config: Partial<SpeakerConfig> & { neighbors: readonly NeighborConfig[] },
-  ): Router => {
-    const tcp = network.host(ip(address))
-    const speaker = createSpeaker({ clock, random: random.fork(), tcp, log: silentLog })
-    const events: SpeakerEvent[] = []
-    const best = new Map<string, string>()
-    speaker.onEvent((event) => events.push(event))
-    speaker.onBestPaths((changes) => {
-      for (const { prefix, paths } of changes) {
-        const text = paths.map(({ nextHop, stale }) => nextHop + (stale ? ' (stale)' : ''))
-        if (paths.length === 0) best.delete(prefix)
-        else best.set(prefix, text.join(', '))
-      }
-    })
-    speaker.configure({
-      localAs: 64512,
-      routerId: ip(address),
-      listen: [{ address: ip(address), port: 179 }],
-      ...config,
-    })
-    return { speaker, events, best }
-  }
-  return { clock, network, router }
-}
+import { lab, stateOf } from './testing/lab.ts'
 
 const A = ip('10.0.0.1')
 const B = ip('10.0.0.2')
 const C = ip('10.0.0.3')
 const GRACEFUL = { gracefulRestart: { restartTimeSeconds: 60 } } as const
-
-const stateOf = ({ speaker }: Router, neighbor: string): string =>
-  speaker.neighbors().find(({ address }) => address === neighbor)!.state
 
 describe('two speakers', () => {
   it('come up, exchange routes and withdraw them', async () => {
