@@ -63,8 +63,18 @@ const warnings: Log = {
   child: () => warnings,
 }
 
-/** The stream is touched only when it is used: that changes the terminal or pipe behind it. */
-function output(stream: () => NodeJS.WriteStream): Output {
+/**
+ * The stream is touched only when it is used: that changes the terminal or pipe behind it. A reader that
+ * has gone, as `head` does, is no reason to leave undone what was asked for.
+ */
+function output(open: () => NodeJS.WriteStream): Output {
+  let opened: NodeJS.WriteStream | undefined
+  const stream = (): NodeJS.WriteStream => {
+    opened ??= open().on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+    })
+    return opened
+  }
   return {
     write: (text) => void stream().write(text),
     get isTty() {
