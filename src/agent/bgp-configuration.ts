@@ -99,6 +99,12 @@ function meshNeighbors(
     .flatMap((other) => nodeNeighbor(view, node, own, other, environment, undefined))
 }
 
+/**
+ * Between tries to connect to another node. Nodes start together, and the first try often meets one that
+ * does not listen yet; RFC 4271's 120 seconds are for links between networks.
+ */
+const MESH_RETRY_SECONDS = 1
+
 /** A session with another node of the cluster. */
 function nodeNeighbor(
   view: ClusterView,
@@ -121,6 +127,7 @@ function nodeNeighbor(
       localAddress: own,
       // Strings are compared, not numbers: both ends must agree, and Calico's do it so.
       passive: address > own,
+      connectRetrySeconds: MESH_RETRY_SECONDS,
       description: other.metadata.name,
       ...(internal && reflects ? { routeReflectorClient: true } : {}),
       ...environment.policies({ internal, peer }),
