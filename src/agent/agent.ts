@@ -20,6 +20,7 @@ import { ClusterView } from './cluster-view.ts'
 import { Dataplane, type DataplaneInputs } from './dataplane.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import type { AgentStatus } from './status.ts'
+import type { EquipTunnel } from './tunnel-device.ts'
 import { tunnelDevice, tunnelsAnything } from './tunnel-settings.ts'
 
 /** A pod of this node, as far as the agent serves it. */
@@ -55,6 +56,8 @@ export interface AgentNeeds {
   /** Name of the Node resource. */
   readonly node: string
   readonly kernel: Kernel
+  /** For kernels without the ipip module; without it their tunl0 carries nothing. */
+  readonly equipTunnel?: EquipTunnel
   readonly feed: ClusterFeed
   readonly addresses: NodeAddresses
   readonly speaker: Speaker
@@ -106,6 +109,7 @@ export class NodeAgent {
       kernel: needs.kernel,
       clock: needs.clock,
       log: needs.log,
+      ...(needs.equipTunnel === undefined ? {} : { equipTunnel: needs.equipTunnel }),
       inputs: () => this.#dataplaneInputs(),
       keepsLearnedRoutes: () => this.#keepsLearnedRoutes,
     })
@@ -336,6 +340,8 @@ export class NodeAgent {
         .list('IPPool')
         .map(({ spec }) => ({ cidr: spec.cidr as Prefix, ipipMode: spec.ipipMode })),
       nodeNetworks: own === undefined ? [] : [prefixOf(own.address, own.prefixLength)],
+      ownAddress: own?.address,
+      nodeAddresses: this.#view.list('Node').flatMap((node) => nodeAddress(node)?.address ?? []),
       tunnel: tunnelDevice(this.#view, this.#tunnelAddress, this.#uplinkMtu()),
     }
   }

@@ -14,7 +14,12 @@ import type { Prefix } from '../net/prefix.ts'
 import { desiredRoutes, type PoolEncapsulation } from '../routes/desired-routes.ts'
 import { isOurRoute } from '../routes/ownership.ts'
 import { RouteTable } from '../routes/route-table.ts'
-import { ensureTunnelDevice, TUNNEL_LINK, type TunnelDevice } from './tunnel-device.ts'
+import {
+  ensureTunnelDevice,
+  type EquipTunnel,
+  TUNNEL_LINK,
+  type TunnelDevice,
+} from './tunnel-device.ts'
 
 /** What the dataplane of a node should serve; routes, tunl0 and settings follow from it. */
 export interface DataplaneInputs {
@@ -24,10 +29,15 @@ export interface DataplaneInputs {
   readonly pools: readonly PoolEncapsulation[]
   readonly nodeNetworks: readonly Prefix[]
   readonly tunnel: TunnelDevice | undefined
+  /** Addresses of nodes: this one's, and all. */
+  readonly ownAddress: IpAddress | undefined
+  readonly nodeAddresses: readonly IpAddress[]
 }
 
 export interface DataplaneNeeds {
   readonly kernel: Kernel
+  /** For kernels without the ipip module; without it their tunl0 carries nothing. */
+  readonly equipTunnel?: EquipTunnel
   readonly clock: Clock
   readonly log: Log
   inputs(): DataplaneInputs
@@ -126,7 +136,7 @@ export class Dataplane {
     try {
       const inputs = currentInputs()
       if (kernel.readSysctl('ipv4.ip_forward') !== '1') kernel.writeSysctl('ipv4.ip_forward', '1')
-      ensureTunnelDevice(kernel, inputs.tunnel, log)
+      this.#keepTunnel(inputs)
       this.#setDesired(inputs)
       if (this.#mustReadTable) this.#table.resync()
       this.#mustReadTable = false
@@ -140,6 +150,17 @@ export class Dataplane {
       this.#mustReadTable = true
       this.schedule(RETRY_MILLISECONDS)
     }
+  }
+
+  #keepTunnel({ tunnel, ownAddress, nodeAddresses }: DataplaneInputs): void {
+    const { kernel, log, equipTunnel } = this.#needs
+    const link = ensureTunnelDevice(kernel, tunnel, log)
+    if (tunnel === undefined || link?.kind !== 'tun' || ownAddress === undefined) return
+    const underlays = kernel
+      .addresses()
+      .filter(({ address }) => address === ownAddress)
+      .map(({ linkIndex }) => linkIndex)
+    equipTunnel?.(link, { localAddress: ownAddress, underlays, nodes: nodeAddresses })
   }
 
   #setDesired(inputs: DataplaneInputs): void {

@@ -11,6 +11,19 @@ export interface TunnelDevice {
   readonly address: IpAddress | undefined
 }
 
+/** What a TUN device must know to carry packets between nodes. */
+export interface TunnelEnds {
+  /** The node's own address: source of outer headers, and their destination on the way back. */
+  readonly localAddress: IpAddress
+  /** Links by which other nodes' packets come in. */
+  readonly underlays: readonly number[]
+  /** Addresses of all nodes; from others nothing is taken out of its outer header. */
+  readonly nodes: readonly IpAddress[]
+}
+
+/** Makes a TUN device do what an ipip device does. Called again at will; does only what is missing. */
+export type EquipTunnel = (link: Link, ends: TunnelEnds) => void
+
 /**
  * Makes tunl0 as it should be: present, up, with its MTU and exactly one address. Undefined takes the
  * addresses off and leaves the device, as Calico does where no pool tunnels. Writes only what differs.

@@ -6,6 +6,7 @@ import type { Closable } from '../lib/closable.ts'
 import type { Log } from '../lib/log.ts'
 import { serveRpc } from '../lib/rpc.ts'
 import { createLinuxMachine } from '../platform/linux/machine.ts'
+import { equipTunnel } from '../platform/linux/tunnel.ts'
 import { systemClock } from '../platform/node/clock.ts'
 import { jsonFiles } from '../platform/node/json-files.ts'
 import { systemRandom } from '../platform/node/random.ts'
@@ -43,6 +44,7 @@ export async function runAgent(options: AgentOptions): Promise<{
     node,
     kernel,
     machine,
+    equipTunnel: (link, ends) => equipTunnel(kernel, link, ends),
     store: options.store,
     clock: systemClock,
     random: systemRandom,

@@ -1,6 +1,7 @@
 import { NodeAgent } from '../agent/agent.ts'
 import { NodeIpam } from '../agent/node-ipam.ts'
 import { storeFeed } from '../agent/store-feed.ts'
+import type { EquipTunnel } from '../agent/tunnel-device.ts'
 import { WorkloadEndpoints } from '../agent/workload-endpoints.ts'
 import { createSpeaker } from '../bgp/index.ts'
 import { type Attachment, type AttachmentStore } from '../cni/attachment.ts'
@@ -25,6 +26,8 @@ export interface AgentPorts {
   readonly kernel: Kernel
   /** Where pods' network namespaces are opened. */
   readonly machine: Pick<Machine, 'openNamespace'>
+  /** For kernels without the ipip module. */
+  readonly equipTunnel?: EquipTunnel
   readonly store: Store
   readonly clock: Clock
   readonly random: Random
@@ -73,6 +76,7 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
   const agent = new NodeAgent({
     node,
     kernel,
+    ...(ports.equipTunnel === undefined ? {} : { equipTunnel: ports.equipTunnel }),
     feed: storeFeed(resources),
     addresses: nodeIpam,
     speaker,

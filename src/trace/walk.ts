@@ -235,19 +235,18 @@ export class Walk {
 
   /**
    * Sends through the tunnel: the outer header is from the node's address towards the gateway, to the
-   * gateway. A kernel tunnel without a TTL of its own copies the inner one (ip_tunnel_xmit in
-   * net/ipv4/ip_tunnel.c); the TUN device with programs writes 64.
+   * gateway. A tunnel without a TTL of its own copies the inner one (ip_tunnel_xmit in
+   * net/ipv4/ip_tunnel.c), be it the kernel's or a TUN device with programs.
    */
   #encapsulate(view: NamespaceView, exit: Exit): Outcome {
     const { link, nextHop } = exit
-    this.#hop(view, link, 'out', exit, link.kind !== 'tun')
+    this.#hop(view, link, 'out', exit)
     if (this.#outer !== undefined) throw unknown(`a tunnel in a tunnel by ${link.name}`)
     const query = { destination: nextHop }
     const under = this.#decide(view, query, undefined)
     const source = sourceToward(view, under, this.#answerTo(view, query))
     if (source === undefined) throw unknown(`${under.link.name} has no address to send from`)
-    const ttl = link.kind === 'tun' ? 64 : this.#ttl
-    this.#outer = { source, destination: nextHop, ttl, protocol: IPIP }
+    this.#outer = { source, destination: nextHop, ttl: this.#ttl, protocol: IPIP }
     return this.#emit(view, under)
   }
 
