@@ -1,0 +1,22 @@
+import type { LabState } from './lab-ports.ts'
+
+/** The files of labs in memory, for labs that live in one process. */
+export function memoryState(): LabState {
+  const files = new Map<string, string>()
+  const locks = new Set<string>()
+  const labOf = (path: string): string => path.slice(0, path.indexOf('/'))
+  return {
+    labs: () => [...new Set([...files.keys()].map(labOf))],
+    directory: (lab) => `(in memory) ${lab}`,
+    read: (lab, file) => files.get(`${lab}/${file}`),
+    write: (lab, file, text) => void files.set(`${lab}/${file}`, text),
+    remove(lab) {
+      for (const path of files.keys()) if (labOf(path) === lab) files.delete(path)
+    },
+    lock(name) {
+      if (locks.has(name)) return undefined
+      locks.add(name)
+      return { close: () => void locks.delete(name) }
+    },
+  }
+}

@@ -1,0 +1,156 @@
+import { type Attachment, type AttachmentStore, MemoryAttachmentStore } from '../cni/attachment.ts'
+import type { SimulatedMachine } from '../kernel/sim/machine.ts'
+import type { LabAgent, LabPorts, LabPrograms, LabState } from '../lab/lab-ports.ts'
+import type { Clock } from '../lib/clock.ts'
+import { UserError } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
+import { RpcClient, serveRpc, streamPair } from '../lib/rpc.ts'
+import { MemoryStore } from '../store/memory-store.ts'
+import type { Store } from '../store/store.ts'
+import { composeAgent, type ComposedAgent } from './compose-agent.ts'
+
+export interface SimulatedLabOptions {
+  readonly machine: SimulatedMachine
+  readonly state: LabState
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** The datastore of a lab; one in memory when absent. */
+  readonly makeStore?: () => Store
+  /** The store as one agent sees it, to put faults between them. */
+  readonly storeOf?: (store: Store, node: string) => Store
+  readonly progress?: (text: string) => void
+  readonly onStep?: (name: string) => void
+}
+
+/** A lab's programs as objects of this process, each agent with what outlives it. */
+export interface SimulatedPrograms extends LabPrograms {
+  /** The agent that runs on a node now. */
+  agent(lab: string, node: string): ComposedAgent | undefined
+  /** What the node remembers of its pods, agent or not. */
+  attachments(lab: string, node: string): readonly Attachment[]
+  store(lab: string): Store | undefined
+}
+
+/**
+ * The ports of a lab in one process: a simulated machine, programs as objects, all on one clock and one
+ * source of randomness. With a virtual clock and a seed it is the same lab every time.
+ */
+export function simulatedLabPorts(
+  options: SimulatedLabOptions,
+): LabPorts & { readonly programs: SimulatedPrograms } {
+  const { machine, state, clock, random, progress = () => {}, onStep } = options
+  return {
+    machine,
+    state,
+    clock,
+    random,
+    progress,
+    programs: simulatedPrograms(options),
+    ...(onStep === undefined ? {} : { onStep }),
+  }
+}
+
+interface Running {
+  readonly node: string
+  readonly composed: ComposedAgent
+  close(): void
+}
+
+function simulatedPrograms(options: SimulatedLabOptions): SimulatedPrograms {
+  const { machine, clock, random, log, makeStore = () => new MemoryStore() } = options
+  const stores = new Map<string, Store>()
+  const agents = new Map<string, Map<string, Running>>()
+  const memories = new Map<string, AttachmentStore>()
+
+  const memoryOf = (lab: string, node: string): AttachmentStore => {
+    const key = `${lab}/${node}`
+    let memory = memories.get(key)
+    if (memory === undefined) memories.set(key, (memory = new MemoryAttachmentStore()))
+    return memory
+  }
+  const storeOf = (lab: string): Store => {
+    const store = stores.get(lab)
+    if (store === undefined) throw new UserError(`Lab ${lab} has no store`)
+    return store
+  }
+
+  function start(lab: string, node: string, namespace: string): void {
+    const kernel = machine.openNamespace(namespace)
+    const store = options.storeOf?.(storeOf(lab), node) ?? shared(storeOf(lab))
+    const composed = composeAgent({
+      node,
+      kernel,
+      machine,
+      store,
+      clock,
+      random,
+      log: log.child({ node }),
+      attachments: memoryOf(lab, node),
+      machineId: 'simulated',
+      namespacePath: machine.namespacePath(namespace),
+    })
+    const running = { node, composed, close: () => (kernel.close(), store.close()) }
+    const own = agents.get(lab) ?? new Map<string, Running>()
+    agents.set(lab, own.set(node, running))
+    void composed.start()
+  }
+
+  /** As a process that is killed: its sockets close, its kernel's state stays. */
+  async function end(lab: string, node: string): Promise<void> {
+    const running = agents.get(lab)?.get(node)
+    if (running === undefined) return
+    agents.get(lab)!.delete(node)
+    await running.composed.stop({ graceful: true })
+    running.close()
+  }
+
+  return {
+    startStore: (lab) => void stores.set(lab, makeStore()),
+    startAgent: start,
+    openStore: (lab) => Promise.resolve(shared(storeOf(lab))),
+    openAgent(lab, node) {
+      const running = agents.get(lab)?.get(node)
+      if (running === undefined) throw new UserError(`The agent of ${node} does not run`)
+      return Promise.resolve(connect(running, clock))
+    },
+    running(lab) {
+      const names = [...(agents.get(lab)?.keys() ?? [])].map((node) => `agent ${node}`)
+      return [...(stores.has(lab) ? ['store'] : []), ...names].map((what) => ({ pid: 0, what }))
+    },
+    endAgent: end,
+    async endAll(lab) {
+      const nodes = [...(agents.get(lab)?.keys() ?? [])]
+      for (const node of nodes) {
+        await end(lab, node)
+        memories.delete(`${lab}/${node}`)
+      }
+      const store = stores.get(lab)
+      store?.close()
+      stores.delete(lab)
+      return nodes.length + (store === undefined ? 0 : 1)
+    },
+    agent: (lab, node) => agents.get(lab)?.get(node)?.composed,
+    attachments: (lab, node) => memoryOf(lab, node).list(),
+    store: (lab) => stores.get(lab),
+  }
+}
+
+/** Requests to an agent of this process, through the same protocol as over a socket. */
+function connect({ node, composed }: Running, clock: Clock): LabAgent {
+  const [near, far] = streamPair()
+  serveRpc(far, composed.methods)
+  return new RpcClient(near, clock, `the agent of ${node}`)
+}
+
+/** One store for several users: closing is each user's own affair. */
+function shared(store: Store): Store {
+  return {
+    get: (key) => store.get(key),
+    list: (prefix) => store.list(prefix),
+    transact: (transaction) => store.transact(transaction),
+    watch: (prefix, fromRevision, handlers) => store.watch(prefix, fromRevision, handlers),
+    close() {},
+  }
+}
