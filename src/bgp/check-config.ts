@@ -1,5 +1,6 @@
 import { UserError } from '../lib/errors.ts'
 import { addressBits, familyOf } from '../net/ip-address.ts'
+import { checkBfdTimers } from './bfd/check-timers.ts'
 import type { NeighborConfig, NeighborOptions, SpeakerConfig } from './config.ts'
 
 const AS_MAX = 4_294_967_295
@@ -53,6 +54,7 @@ function checkOptions(where: string, options: NeighborOptions): void {
     throw new UserError(`${where}: expected multihopTtl or ttlSecurityHops, found both`)
   }
   if (families?.length === 0) throw new UserError(`${where}: expected a family (4, 6), found none`)
+  if (options.bfd !== undefined) checkBfdTimers(`${where}: bfd`, options.bfd)
   if (md5Key !== undefined && (md5Key.length === 0 || Buffer.byteLength(md5Key) > 80)) {
     throw new UserError(`${where}: expected an md5Key of 1 to 80 octets`)
   }

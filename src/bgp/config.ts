@@ -1,5 +1,6 @@
 import type { Family, IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
+import type { BfdTimers } from './bfd/bfd.ts'
 import type { RoutePolicy } from './policy.ts'
 
 /** All that a speaker is told. `Speaker.configure` compares two of these and changes what differs. */
@@ -103,10 +104,17 @@ export interface NeighborOptions {
   readonly defaultLocalPreference?: number
   /** Prefixes accepted per family. */
   readonly prefixLimit?: PrefixLimit
+  /** BFD while the session is established (RFC 5882); needs the speaker's `bfd` port. Absent: none. */
+  readonly bfd?: NeighborBfdConfig
   /** false: no graceful restart with this neighbor. */
   readonly gracefulRestart?: boolean
   readonly importPolicy?: RoutePolicy
   readonly exportPolicy?: RoutePolicy
+}
+
+export interface NeighborBfdConfig extends BfdTimers {
+  /** Default: several hops (RFC 5883) for an internal neighbor or one with `multihopTtl`. */
+  readonly multihop?: boolean
 }
 
 export interface PrefixLimit {

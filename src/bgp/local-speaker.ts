@@ -3,6 +3,8 @@ import type { Family, IpAddress } from '../net/ip-address.ts'
 import { type Prefix, prefixFamily } from '../net/prefix.ts'
 import { CEASE_SUBCODE } from '../wire/bgp/iana.ts'
 import { shutdownNotification } from '../wire/bgp/notification.ts'
+import type { Bfd, BfdSessionConfig } from './bfd/bfd.ts'
+import { followNeighbors } from './bfd/follow-neighbors.ts'
 import type { SpeakerConfig } from './config.ts'
 import { neighborStatus } from './neighbor-status.ts'
 import { wordsOf } from './rib/prefix-text.ts'
@@ -25,8 +27,26 @@ const STOP_MILLISECONDS = 200
 export class LocalSpeaker implements Speaker {
   readonly #core: SpeakerCore
 
-  constructor(ports: CorePorts) {
+  constructor(ports: CorePorts & { readonly bfd?: Bfd }) {
     this.#core = new SpeakerCore(ports)
+    if (ports.bfd !== undefined) {
+      followNeighbors(ports.bfd, {
+        onEvent: (listener) => this.#core.onEvent(listener),
+        bfdSessionOf: (address) => this.#bfdSessionOf(address),
+        neighborDown: (address, reason) => this.neighborDown(address, reason),
+        defer: ports.defer,
+        log: ports.log,
+      })
+    }
+  }
+
+  /** One hop for a directly connected eBGP neighbor, else several (RFC 5883), as the BGP session is. */
+  #bfdSessionOf(address: IpAddress): BfdSessionConfig | undefined {
+    const neighbor = this.#core.peers.get(address)?.neighbor
+    const { config, session, isInternal } = neighbor ?? {}
+    if (config?.bfd === undefined || session === undefined) return undefined
+    const multihop = isInternal === true || config.multihopTtl !== undefined
+    return { multihop, ...config.bfd, local: session.localAddress, remote: address }
   }
 
   configure(config: SpeakerConfig): void {

@@ -4,6 +4,7 @@ import type { Random } from '../lib/random.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { TcpStack } from '../net/transport.ts'
+import type { Bfd } from './bfd/bfd.ts'
 import type { SpeakerConfig } from './config.ts'
 import { LocalSpeaker } from './local-speaker.ts'
 import type { AnnouncedAttributes } from './route-attributes.ts'
@@ -20,6 +21,8 @@ export interface SpeakerPorts {
   readonly random: Random
   readonly tcp: TcpStack
   readonly log: Log
+  /** Needed by neighbors whose configuration has `bfd`; their sessions do without it otherwise. */
+  readonly bfd?: Bfd
   /**
    * Runs a task after what is waiting now, I/O included (`setImmediate`). Long work is cut into slices
    * by it. Default `clock.after(0, task)`, which is right for a virtual clock.

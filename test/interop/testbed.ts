@@ -18,14 +18,14 @@ export class Testbed {
   readonly #folder = mkdtempSync(join(tmpdir(), 'tortie-interop-'))
   #runs = 0
 
-  constructor(sessions: readonly PeerSession[]) {
+  constructor(sessions: readonly PeerSession[], more: readonly string[] = []) {
     this.own = this.namespaces.add('own')
     this.peer = this.namespaces.add('peer')
     const addresses = (end: 'local' | 'remote'): string[] => [
       ...new Set(sessions.map((one) => `${one[end]}/${one.family === 4 ? 24 : 64}`)),
     ]
     this.namespaces.join(
-      { namespace: this.own, interface: 'eth0', addresses: addresses('remote') },
+      { namespace: this.own, interface: 'eth0', addresses: [...addresses('remote'), ...more] },
       { namespace: this.peer, interface: 'eth0', addresses: addresses('local') },
     )
   }
@@ -39,15 +39,11 @@ export class Testbed {
     return driver.start(setup, this.#context(folder, unpacked.root, namespace))
   }
 
-  /** Cuts or mends the link, without either side being told by its own interface's state. */
-  setLink(passing: boolean): void {
-    // Dropping by a queueing discipline leaves the carrier up, as a dead switch in between does.
-    const rule = 'dev eth0 root netem loss 100%'.split(' ')
-    this.namespaces.run(this.peer, 'tc', [
-      'qdisc',
-      passing ? 'del' : 'add',
-      ...rule.slice(0, passing ? 3 : 6),
-    ])
+  /** Stops the peer's processes dead, or lets them go on: its connections stay, it says nothing. */
+  freeze(frozen: boolean): void {
+    for (const pid of this.namespaces.pids(this.peer)) {
+      process.kill(pid, frozen ? 'SIGSTOP' : 'SIGCONT')
+    }
   }
 
   close(): void {

@@ -1,4 +1,3 @@
-import { UserError } from '../../lib/errors.ts'
 import { type Family, familyOf, type IpAddress } from '../../net/ip-address.ts'
 import type { UdpDatagram, UdpSocket } from '../../net/transport.ts'
 import { type BfdControlPacket, decodeBfdControlPacket } from '../../wire/bfd/control-packet.ts'
@@ -10,6 +9,7 @@ import type {
   BfdSessionConfig,
   BfdSessionStatus,
 } from './bfd.ts'
+import { checkBfdTimers } from './check-timers.ts'
 import { AsynchronousSession } from './session.ts'
 
 /** RFC 5881 section 4, RFC 5883 section 5. */
@@ -49,7 +49,7 @@ export class BfdEngine implements Bfd {
 
   add(config: BfdSessionConfig, onChange: (change: BfdChange) => void): BfdSession {
     const timers = { ...DEFAULTS, ...config }
-    checkTimers(timers)
+    checkBfdTimers('bfd', timers)
     const key = addressesKey(config.local, config.remote, config.multihop === true)
     const former = this.#byAddresses.get(key)
     if (former?.session.state === 'AdminDown') this.#remove(former)
@@ -209,23 +209,5 @@ function statusOf({ config, session }: Entry): BfdSessionStatus {
     detectionTimeMilliseconds: session.detectionTimeMilliseconds,
     sent: session.sent,
     received: session.received,
-  }
-}
-
-const RANGES = {
-  desiredMinTxMilliseconds: [10, 60_000],
-  requiredMinRxMilliseconds: [10, 60_000],
-  detectMultiplier: [1, 255],
-} as const
-
-function checkTimers(timers: Readonly<Record<keyof typeof RANGES, number>>): void {
-  for (const name of Object.keys(RANGES) as (keyof typeof RANGES)[]) {
-    const [least, most] = RANGES[name]
-    const value = timers[name]
-    if (!Number.isInteger(value) || value < least || value > most) {
-      throw new UserError(
-        `bfd.${name}: expected an integer from ${least} to ${most}, found ${value}`,
-      )
-    }
   }
 }
