@@ -5,18 +5,18 @@ import { runStoreServer } from './store.ts'
 export const defineStore: DefineCommand = (command, context) => {
   command
     .requiredOption('--socket <path>', 'unix socket to serve on; only its owner may open it')
-    .option('--state-dir <path>', 'folder of the lab that it belongs to; names the process')
+    .option('--state-dir <path>', 'folder in which it is kept for its next run')
     .addHelpText(
       'after',
       `
-Serves an empty store in etcd's v3 protocol until it is stopped. Any etcd client reads it; etcdctl 3.4
-wants the socket's name without its folder:
+Serves a store in etcd's v3 protocol until it is stopped; without --state-dir it begins empty. Any etcd
+client reads it; etcdctl 3.4 wants the socket's name without its folder:
   cd /run/tortie/labs/seed && ETCDCTL_API=3 etcdctl --endpoints unix://store.sock get --prefix /calico/
 `,
     )
-    .action(async ({ socket }) => {
+    .action(async ({ socket, stateDir }) => {
       const log = await context.openLog('store')
-      const server = await runStoreServer({ socketPath: socket, log })
+      const server = await runStoreServer({ socketPath: socket, stateDir, log })
       const signal = await context.untilStopped()
       log.info('stopping', { signal })
       server.close()

@@ -1,9 +1,11 @@
+import { join } from 'node:path'
 import type { Closable } from '../lib/closable.ts'
 import type { Log } from '../lib/log.ts'
-import { MemoryStore } from '../store/memory-store.ts'
 
 export interface StoreServerOptions {
   readonly socketPath: string
+  /** Where the store is kept for its next run; absent: nowhere. */
+  readonly stateDir?: string | undefined
   readonly log: Log
 }
 
@@ -11,20 +13,36 @@ export interface StoreServerOptions {
  * Serves a store in memory in etcd's protocol on a unix socket that only its owner can open.
  *
  *     etcdctl, agents --(gRPC, unix socket)--> KeyValueService, WatchSession --> MemoryStore
+ *                                                                                    |
+ *                                                     <stateDir>/store.journal  <----+
  *
  * Resolves when the socket is there. Throws UserError if it cannot be.
  */
-export async function runStoreServer({ socketPath, log }: StoreServerOptions): Promise<Closable> {
+export async function runStoreServer(options: StoreServerOptions): Promise<Closable> {
+  const { socketPath, stateDir, log } = options
   const { serveEtcd } = await import('../platform/etcd/server.ts')
-  const store = new MemoryStore()
-  // Unlike any earlier run, so that clients list anew instead of waiting for revisions of the past.
-  const clusterId = Date.now()
+  // Before the journal is opened: another process may be writing it.
+  const { demandUnserved } = await import('../platform/etcd/socket-path.ts')
+  await demandUnserved(socketPath)
+  const { store, clusterId, close } = await openStore(stateDir)
   const server = await serveEtcd({ store, address: `unix:${socketPath}`, clusterId, log })
-  log.info('store is served', { socketPath })
+  log.info('store is served', { socketPath, revision: store.revision })
   return {
     close() {
       server.close()
       store.close()
+      close()
     },
   }
+}
+
+async function openStore(stateDir: string | undefined) {
+  // Unlike any earlier store, so that clients list anew instead of waiting for revisions of the past.
+  const clusterId = Date.now()
+  if (stateDir === undefined) {
+    const { MemoryStore } = await import('../store/memory-store.ts')
+    return { store: new MemoryStore(), clusterId, close() {} }
+  }
+  const { openJournaledStore } = await import('../platform/etcd/journal-file.ts')
+  return openJournaledStore(join(stateDir, 'store.journal'), clusterId)
 }

@@ -16,6 +16,8 @@ export interface MemoryStoreOptions {
   readonly schedule?: (run: () => void) => void
   /** Revisions kept for watchers before the older half is compacted away; default 100,000. */
   readonly historyLimit?: number
+  /** Called before each commit takes place; if it throws, nothing happens. */
+  readonly onCommit?: ((revision: number, operations: readonly Operation[]) => void) | undefined
 }
 
 interface Commit {
@@ -44,6 +46,7 @@ export class MemoryStore implements Store {
   readonly #watchers = new Set<Watcher>()
   readonly #schedule: (run: () => void) => void
   readonly #historyLimit: number
+  readonly #onCommit: MemoryStoreOptions['onCommit']
   #history: Commit[] = []
   #revision = 1
   #compacted = 0
@@ -52,6 +55,22 @@ export class MemoryStore implements Store {
   constructor(options: MemoryStoreOptions = {}) {
     this.#schedule = options.schedule ?? queueMicrotask
     this.#historyLimit = options.historyLimit ?? 100_000
+    this.#onCommit = options.onCommit
+  }
+
+  /** A store with these rows, in order of key, at a revision; what happened before is compacted away. */
+  static restore(
+    { rows, revision }: { readonly rows: readonly Row[]; readonly revision: number },
+    options: MemoryStoreOptions = {},
+  ): MemoryStore {
+    const store = new MemoryStore(options)
+    for (const row of rows) {
+      store.#rows.set(row.key, row)
+      store.#keys.push(row.key)
+    }
+    store.#revision = revision
+    store.#compacted = revision + 1 // also what happened at that revision is not known
+    return store
   }
 
   get revision(): number {
@@ -128,8 +147,12 @@ export class MemoryStore implements Store {
   commit(operations: readonly Operation[]): void {
     demandDistinctKeys(operations)
     const revision = this.#revision + 1
+    const changes = operations.some(
+      (operation) => 'put' in operation || this.#rows.has(operation.delete),
+    )
+    if (!changes) return
+    this.#onCommit?.(revision, operations)
     const events = operations.flatMap((operation) => this.#apply(operation, revision))
-    if (events.length === 0) return
     this.#revision = revision
     this.#history.push({ revision, events })
     if (this.#history.length > this.#historyLimit) {

@@ -22,7 +22,7 @@ export async function placeSocket(
   if (Math.max(bytes, Buffer.byteLength(path)) > MOST_OCTETS) {
     throw new UserError(`socket path '${path}' is too long: expected at most ${MOST_OCTETS} octets`)
   }
-  if (await answers(path)) throw new UserError(`socket '${path}' is served by another process`)
+  await demandUnserved(path)
   const hidden = mkdtempSync(join(folder, '.'))
   try {
     const temporary = join(hidden, 's')
@@ -32,6 +32,11 @@ export async function placeSocket(
   } finally {
     rmSync(hidden, { recursive: true, force: true })
   }
+}
+
+/** Throws UserError if something answers at `path`. */
+export async function demandUnserved(path: string): Promise<void> {
+  if (await answers(path)) throw new UserError(`socket '${path}' is served by another process`)
 }
 
 function answers(path: string): Promise<boolean> {
