@@ -72,7 +72,7 @@ function labPrograms(machine: LinuxMachine): LabPrograms {
   return {
     startStore(lab) {
       mkdirSync(labPath(lab), { recursive: true })
-      const args = ['store', '--socket', labPath(lab, 'store.sock')]
+      const args = ['store', '--socket', labPath(lab, 'store.sock'), '--state-dir', labPath(lab)]
       started.set('store', start(lab, labPath(lab, 'store.log'), args))
     },
     startAgent(lab, node, namespace) {
