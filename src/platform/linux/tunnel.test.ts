@@ -212,6 +212,46 @@ describe.skipIf(!isRoot)('a tunnel', () => {
     expect(ping(pod1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=62')
   })
 
+  it('leaves alone what is no whole packet for it, and what is hidden in one', async () => {
+    const seen = listen(node2, 'tunl0')
+    const inner = ipv4('10.211.0.6', '10.211.3.4', 17, new Uint8Array(8))
+    const cases: Record<string, Uint8Array> = {
+      'IPv6 inside': ipv4(
+        '172.16.170.128',
+        '172.16.2.1',
+        4,
+        Uint8Array.of(0x60, ...inner.slice(1)),
+      ),
+      'nothing inside': ipv4('172.16.170.128', '172.16.2.1', 4, new Uint8Array(0)),
+      'a later fragment': ipv4('172.16.170.128', '172.16.2.1', 4, inner, 0x0010),
+      'a first fragment': ipv4('172.16.170.128', '172.16.2.1', 4, inner, 0x2000),
+    }
+    const wire = listen(node2, 'ens33')
+    for (const packet of Object.values(cases)) node1.sendPacket(packet)
+    const whole = ipv4('172.16.170.128', '172.16.2.1', 4, inner)
+    node1.sendPacket(whole)
+    await until(() => wire.length >= 5 && seen.length > 0, 'the packets')
+    expect(seen.map(describePacket)).toEqual(['in 10.211.0.6 > 10.211.3.4 ttl 64'])
+  })
+
+  it('moves with its underlay', () => {
+    const peer = { name: 'net3', kernel: router }
+    const { index } = node1.createLink({ kind: 'veth', name: 'ens34', peer })
+    const underlays = [index]
+    createTunnel(node1, 'tunl0', { ...settings('172.16.170.128', '172.16.2.1'), underlays }, 1480)
+    expect(filters(node1)).not.toContain('decapsulate')
+    underlays.push(node1.link('ens33')!.index)
+    createTunnel(node1, 'tunl0', { ...settings('172.16.170.128', '172.16.2.1'), underlays }, 1480)
+    expect(filters(node1)).toContain('decapsulate 172.16.170.128')
+    expect(ping(pod1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=62')
+  })
+
+  it('needs an IPv4 address', () => {
+    expect(() =>
+      createTunnel(node1, 'tunl0', { localAddress: ip('fd00::1'), nodes: [], underlays: [] }),
+    ).toThrow('EAFNOSUPPORT')
+  })
+
   it('carries TCP', async () => {
     let received = 0
     pod2.tcp.listen({ family: 4, port: 5001 }, (connection) => {
@@ -240,6 +280,21 @@ describe.skipIf(!isRoot)('a tunnel', () => {
     expect(heard).toEqual(['10.211.0.6 62'])
     expect(seen.map(describePacket)).toEqual(['out 10.211.0.6 > 10.211.3.4 ttl 63'])
   })
+
+  function ipv4(
+    source: string,
+    destination: string,
+    protocol: number,
+    payload: Uint8Array,
+    fragment = 0,
+  ): Uint8Array {
+    const octets = (text: string): number[] => text.split('.').map(Number)
+    const length = 20 + payload.length
+    const fixed = [0x45, 0, length >> 8, length & 255, 1, 2, fragment >> 8, fragment & 255]
+    // The kernel fills in the checksum of what it is given to send.
+    const rest = [64, protocol, 0, 0, ...octets(source), ...octets(destination)]
+    return Uint8Array.of(...fixed, ...rest, ...payload)
+  }
 
   function filters(node: LinuxKernel): string {
     return ['tunl0', 'ens33']

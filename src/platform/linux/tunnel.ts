@@ -64,9 +64,10 @@ export function equipTunnel(context: LinuxKernel, link: Link, settings: TunnelSe
     setNodes(nodes, settings.nodes)
     // What sends comes last: where it hangs, everything else does.
     equip(context, link.index, 'ingress', 'copies', () => dropCopiesProgram())
+    let changed = false
     for (const index of settings.underlays) {
       const title = `decapsulate ${localAddress} into ${link.index}, map ${map}`
-      equip(context, index, 'ingress', title, () =>
+      const isNew = equip(context, index, 'ingress', title, () =>
         decapsulateProgram({
           local: localAddress,
           tunnelIndex: link.index,
@@ -74,9 +75,11 @@ export function equipTunnel(context: LinuxKernel, link: Link, settings: TunnelSe
           linkHeaderOctets: linkHeaderOctets(context, index),
         }),
       )
+      changed ||= isNew
     }
     const title = `encapsulate ${localAddress}, map ${map}`
     equip(context, link.index, 'egress', title, () => encapsulateProgram(localAddress, nodes.fd))
+    if (changed) releaseOthers(context, link, settings.underlays)
   } finally {
     nodes.close()
   }
@@ -97,25 +100,30 @@ function linkHeaderOctets(context: LinuxKernel, index: number): number {
   throw new KernelError('ENODEV', `Tunnel over link ${index} on ${context.name}`)
 }
 
-/** Takes the programs off links that are no longer underlays. */
-export function releaseUnderlay(context: Context, linkIndex: number): void {
-  detachProgram(context, linkIndex, 'ingress')
+/** Takes our programs off links that are no longer underlays of the tunnel. */
+function releaseOthers(context: LinuxKernel, tunnel: Link, underlays: readonly number[]): void {
+  for (const { index } of context.links()) {
+    if (index === tunnel.index || underlays.includes(index)) continue
+    const attached = attachedProgram(context, index, 'ingress')
+    if (attached?.name.startsWith(PROGRAM_PREFIX) === true) detachProgram(context, index, 'ingress')
+  }
 }
 
-/** Loads and attaches a program unless the very same is attached. */
+/** Loads and attaches a program unless the very same is attached; answers whether it was not. */
 function equip(
   context: Context,
   linkIndex: number,
   hook: Hook,
   title: string,
   assemble: () => Uint8Array,
-): void {
+): boolean {
   const name = `${PROGRAM_PREFIX}${title}`
-  if (attachedProgram(context, linkIndex, hook)?.name === name) return
+  if (attachedProgram(context, linkIndex, hook)?.name === name) return false
   const [word = ''] = title.split(' ')
   const fd = loadProgram(context.libc, `tortie_${word}`, assemble())
   try {
     attachProgram(context, linkIndex, hook, { fd, name })
+    return true
   } finally {
     context.libc.close(fd)
   }
