@@ -1,8 +1,7 @@
 import type { LabState } from './lab-ports.ts'
 
-/** The files of labs in memory, for labs that live in one process. */
-export function memoryState(): LabState {
-  const files = new Map<string, string>()
+/** The files of labs in memory, by "lab/file", for labs that live in one process. */
+export function memoryState(files = new Map<string, string>()): LabState {
   const locks = new Set<string>()
   const labOf = (path: string): string => path.slice(0, path.indexOf('/'))
   return {

@@ -6,6 +6,7 @@ import { MemoryStore } from '../../store/memory-store.ts'
 import type { Store } from '../../store/store.ts'
 import type { AgentAnswer } from '../agent-answer.ts'
 import type { LabAgent, LabPorts } from '../lab-ports.ts'
+import { memoryState } from '../memory-state.ts'
 
 /** A lab's surroundings that only keep account: which namespaces, programs and files there are. */
 export interface RecordedLab extends LabPorts {
@@ -36,7 +37,6 @@ export function recordedLab(): RecordedLab {
   const namespaces = new Set<string>()
   const files = new Map<string, string>()
   const programsUp = new Set<string>()
-  const locks = new Set<string>()
   const stores = new Map<string, MemoryStore>()
   const lab: RecordedLab = {
     clock,
@@ -55,20 +55,7 @@ export function recordedLab(): RecordedLab {
       lab.onEveryStep(name)
     },
     machine: recordedMachine(namespaces),
-    state: {
-      labs: () => [...new Set([...files.keys()].map((path) => path.split('/')[0]!))].sort(),
-      directory: (name) => `/labs/${name}`,
-      read: (name, file) => files.get(`${name}/${file}`),
-      write: (name, file, text) => void files.set(`${name}/${file}`, text),
-      remove(name) {
-        for (const path of files.keys()) if (path.startsWith(`${name}/`)) files.delete(path)
-      },
-      lock(name) {
-        if (locks.has(name)) return undefined
-        locks.add(name)
-        return { close: () => void locks.delete(name) }
-      },
-    },
+    state: memoryState(files),
     programs: {
       startStore(name) {
         programsUp.add(`${name} store`)
