@@ -1,7 +1,7 @@
 // What `npm test` and `npm run demo` need, from a fresh clone and without asking: npm packages, Debian
 // packages (as root, where apt is), the build. Each step looks first and is skipped when it is done.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -58,16 +58,10 @@ export function debianPackages(programs) {
 export function build() {
   const stamp = join(root, 'dist', '.built')
   const newest = (path) => {
-    const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', path], {
-      cwd: root,
-    })
-    return Math.max(
-      ...listed
-        .toString()
-        .split('\n')
-        .filter((name) => name !== '' && existsSync(join(root, name)))
-        .map((name) => statSync(join(root, name)).mtimeMs),
-    )
+    const { mtimeMs } = statSync(join(root, path))
+    if (!statSync(join(root, path)).isDirectory()) return mtimeMs
+    const names = readdirSync(join(root, path), { recursive: true })
+    return Math.max(mtimeMs, ...names.map((name) => statSync(join(root, path, name)).mtimeMs))
   }
   const sources = Math.max(newest('src'), newest('scripts'), newest('package-lock.json'))
   if (existsSync(stamp) && statSync(stamp).mtimeMs > sources) return

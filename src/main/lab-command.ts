@@ -14,8 +14,20 @@ import { labRestart } from '../lab/lab-restart.ts'
 import { isWhole, type LabStatus, labStatus } from '../lab/lab-status.ts'
 import { labUp } from '../lab/lab-up.ts'
 import { parseTopology } from '../lab/parse-topology.ts'
+import type { Topology } from '../lab/topology-schema.ts'
 import { renderLab } from '../lab/render.ts'
+import { labPath } from './lab-paths.ts'
 import { linuxLabPorts } from './lab-ports.ts'
+import { labState } from './lab-state.ts'
+import {
+  isSimulated,
+  simulatedDown,
+  simulatedExec,
+  simulatedRestart,
+  simulatedStatus,
+  startSimulatedLab,
+} from './simulated-lab-client.ts'
+import { processesWith } from '../platform/node/processes.ts'
 import { runInNamespace } from './run-in-namespace.ts'
 
 const BUILT_IN = Object.keys(BUILT_IN_TOPOLOGIES)
@@ -34,6 +46,7 @@ Examples:
 `,
   )
   defineUp(command, context)
+  defineHost(command, context)
   defineDown(command, context)
   defineStatus(command, context)
   defineExec(command, context)
@@ -60,8 +73,9 @@ function defineUp(command: Command, context: CommandContext): void {
     .description('Builds a lab and waits until every pod can reach every other.')
     .argument('<topology>', `a YAML file, or a built-in one: ${BUILT_IN.join(', ')}`)
     .option('--name <name>', 'another name than the one in the file')
+    .option('--simulated', 'on a simulated kernel, in one process: no root, any system')
     .option('--show', 'print the topology file instead')
-    .action(async (source, { name, show }) => {
+    .action(async (source, { name, show, simulated }) => {
       const text = await topologyText(source, context)
       if (show === true) {
         context.out.write(text)
@@ -69,15 +83,48 @@ function defineUp(command: Command, context: CommandContext): void {
       }
       const topology = parseTopology(text, source)
       const lab = name === undefined ? topology.name : checkedName(name)
-      const labPorts = ports(context, interruption(context))
       const began = context.clock.now()
+      if (simulated === true) {
+        const file = BUILT_IN_TOPOLOGIES[source] === undefined ? source : `builtin:${source}`
+        const status = await startSimulatedLab(lab, file)
+        sayUp(context, status, topology, began)
+        return
+      }
+      const labPorts = ports(context, interruption(context))
       const stop = new AbortController()
       void context.untilStopped().then(() => stop.abort())
       await labUp({ topology, name: lab, text, signal: stop.signal }, labPorts)
-      const seconds = ((context.clock.now() - began) / 1000).toFixed(2)
-      context.out.write(`Lab ${lab} is up after ${seconds} s\n\n`)
-      context.out.write(renderLab(await labStatus(lab, labPorts)))
-      context.out.write(`\nNext: ${suggestion(topology.pods)}, tortie lab down\n`)
+      sayUp(context, await labStatus(lab, labPorts), topology, began)
+    })
+}
+
+function sayUp(
+  context: CommandContext,
+  status: LabStatus,
+  topology: Topology,
+  began: number,
+): void {
+  const seconds = ((context.clock.now() - began) / 1000).toFixed(2)
+  const how = isSimulated(status.lab) ? ', simulated,' : ''
+  context.out.write(`Lab ${status.lab}${how} is up after ${seconds} s\n\n${renderLab(status)}`)
+  context.out.write(`\nNext: ${suggestion(topology.pods)}, tortie lab down\n`)
+}
+
+/** The process behind a simulated lab; started by `up`, ended by `down`. */
+function defineHost(command: Command, context: CommandContext): void {
+  command
+    .command('host', { hidden: true })
+    .argument('<topology>')
+    .requiredOption('--name <name>')
+    .action(async (source, { name }) => {
+      const text = await topologyText(source.replace(/^builtin:/, ''), context)
+      const topology = parseTopology(text, source)
+      const { hostSimulatedLab } = await import('./simulated-lab-host.ts')
+      const log = await context.openLog('lab')
+      const host = await hostSimulatedLab({ lab: name, topology, text, log })
+      const signal = context.untilStopped().then(() => host.down())
+      await Promise.race([host.untilDown, signal])
+      process.exit(0)
     })
 }
 
@@ -126,14 +173,19 @@ function defineDown(command: Command, context: CommandContext): void {
     .argument('[name]', 'the only lab that is up when absent')
     .option('--all', 'all labs of this machine')
     .action(async (name, { all }) => {
-      const labPorts = ports(context)
-      const labs = labPorts.state.labs()
+      const labs = labState().labs()
       if (name === undefined && labs.length === 0) {
         context.out.write('No lab is up; nothing to remove\n')
         return
       }
       const wanted = all === true ? labs : [name ?? chooseLab(undefined, labs, {})]
       for (const lab of wanted) {
+        if (isSimulated(lab)) {
+          await simulatedDown(lab)
+          context.out.write(`Lab ${lab} is gone\n`)
+          continue
+        }
+        const labPorts = ports(context)
         const known = labs.includes(lab)
         const { programs, namespaces } = await labDown(lab, labPorts)
         context.out.write(
@@ -155,9 +207,10 @@ function defineStatus(command: Command, context: CommandContext): void {
       if (output !== undefined && output !== 'json') {
         throw new UserError(`-o is "${output}": expected json`)
       }
-      const labPorts = ports(context)
-      const lab = chooseLab(name, labPorts.state.labs(), context.env)
-      const status = await labStatus(lab, labPorts)
+      const lab = chooseLab(name, labState().labs(), context.env)
+      const status = isSimulated(lab)
+        ? await simulatedStatus(lab)
+        : await labStatus(lab, ports(context))
       if (output === 'json') context.out.write(`${JSON.stringify(status, undefined, 2)}\n`)
       else context.out.write(`${headline(status)}\n\n${renderLab(status)}`)
       context.setExitCode(isWhole(status) ? 0 : 1)
@@ -189,13 +242,20 @@ function defineExec(command: Command, context: CommandContext): void {
     .argument('[command...]', 'the program and its arguments, best after --')
     .option('--lab <name>', 'the only lab that is up when absent')
     .passThroughOptions()
-    .action((where, words, { lab: named }) => {
+    .action(async (where, words, { lab: named }) => {
+      const lab = chooseLab(named, labState().labs(), context.env)
+      const argv = words[0] === '--' ? words.slice(1) : words
+      if (isSimulated(lab)) {
+        const { stdout, stderr, status } = await simulatedExec(lab, where, argv)
+        context.out.write(stdout)
+        context.err.write(stderr)
+        context.setExitCode(status)
+        return
+      }
       const labPorts = ports(context)
-      const lab = chooseLab(named, labPorts.state.labs(), context.env)
       const journal = readJournal(labPorts.state, lab)
       if (journal === undefined) throw new UserError(`Lab ${lab} was left before it was built`)
       const namespace = findNamespace(journal, where)
-      const argv = words[0] === '--' ? words.slice(1) : words
       const shell = context.env['SHELL'] ?? '/bin/sh'
       runInNamespace(labPorts.machine, lab, namespace, argv.length === 0 ? [shell] : argv)
     })
@@ -208,9 +268,9 @@ function defineRestart(command: Command, context: CommandContext): void {
     .argument('<node>', 'its name')
     .option('--lab <name>', 'the only lab that is up when absent')
     .action(async (node, { lab: named }) => {
-      const labPorts = ports(context)
-      const lab = chooseLab(named, labPorts.state.labs(), context.env)
-      await labRestart(lab, node, labPorts)
+      const lab = chooseLab(named, labState().labs(), context.env)
+      if (isSimulated(lab)) await simulatedRestart(lab, node)
+      else await labRestart(lab, node, ports(context))
       context.out.write(`The agent of ${node} is back and has heard its neighbors\n`)
     })
 }
@@ -221,19 +281,24 @@ function defineList(command: Command, context: CommandContext): void {
     .description('The labs on this machine.')
     .option('-o, --output <form>', 'json or name')
     .action((options) => {
-      const labPorts = ports(context)
-      const rows = labPorts.state.labs().map((lab) => {
-        const journal = readJournal(labPorts.state, lab)
+      const state = labState()
+      const rows = state.labs().map((lab) => {
+        const journal = readJournal(state, lab)
         return {
           name: lab,
           nodes: journal?.nodes.length ?? 0,
           pods: journal?.pods.length ?? 0,
-          programs: labPorts.programs.running(lab).length,
+          programs: runningPrograms(lab),
           since: journal?.startedAt ?? '-',
         }
       })
       context.out.write(listText(rows, options.output))
     })
+}
+
+/** Processes of a lab, where they can be counted. */
+function runningPrograms(lab: string): number {
+  return process.platform === 'linux' ? processesWith('TORTIE_LAB_DIR', labPath(lab)).length : 0
 }
 
 function listText(

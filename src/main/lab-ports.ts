@@ -3,10 +3,8 @@ import { messageOf, UserError } from '../lib/errors.ts'
 import { sleep } from '../lib/clock.ts'
 import { RpcClient } from '../lib/rpc.ts'
 import type { LabAgent, LabPorts, LabPrograms, LabState } from '../lab/lab-ports.ts'
-import { lockFile } from '../platform/linux/file-lock.ts'
 import { createLinuxMachine, type LinuxMachine } from '../platform/linux/machine.ts'
 import { systemClock } from '../platform/node/clock.ts'
-import { DirectoryState } from '../platform/node/directory-state.ts'
 import {
   type DetachedProcess,
   endProcesses,
@@ -16,7 +14,9 @@ import {
 } from '../platform/node/processes.ts'
 import { systemRandom } from '../platform/node/random.ts'
 import { connectUnix } from '../platform/node/unix-socket.ts'
-import { labPath, LAB_ROOT } from './lab-paths.ts'
+import { labPath } from './lab-paths.ts'
+import { labState } from './lab-state.ts'
+import { isSimulated } from './simulated-lab-client.ts'
 
 /*
  * The lab on the real machine: namespaces of this kernel, a directory under /run, and for each program a
@@ -35,7 +35,7 @@ export function linuxLabPorts(
   const machine = createLinuxMachine()
   return {
     machine,
-    state: labState(),
+    state: realLabs(),
     programs: labPrograms(machine),
     clock: systemClock,
     random: systemRandom,
@@ -44,19 +44,10 @@ export function linuxLabPorts(
   }
 }
 
-function labState(): LabState {
-  const directories = new DirectoryState(labPath())
-  return {
-    labs: () => directories.names(),
-    directory: (lab) => directories.path(lab),
-    read: (lab, file) => directories.read(lab, file),
-    write: (lab, file, text) => directories.write(lab, file, text),
-    remove: (lab) => directories.remove(lab),
-    lock(name) {
-      mkdirSync(LAB_ROOT, { recursive: true, mode: 0o755 })
-      return lockFile(`${LAB_ROOT}/${name}.lock`)
-    },
-  }
+/** Labs on the real kernel: the namespaces of simulated ones take no names away. */
+function realLabs(): LabState {
+  const all = labState()
+  return { ...all, labs: () => all.labs().filter((lab) => !isSimulated(lab)) }
 }
 
 function labPrograms(machine: LinuxMachine): LabPrograms {

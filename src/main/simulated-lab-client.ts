@@ -1,0 +1,118 @@
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import type { LabStatus } from '../lab/lab-status.ts'
+import type { CommandResult } from '../kernel/sim/commands/run-command.ts'
+import { sleep } from '../lib/clock.ts'
+import { messageOf, UserError } from '../lib/errors.ts'
+import { RpcClient } from '../lib/rpc.ts'
+import { systemClock } from '../platform/node/clock.ts'
+import { startDetached } from '../platform/node/processes.ts'
+import { connectUnix } from '../platform/node/unix-socket.ts'
+import { labPath } from './lab-paths.ts'
+import { labState } from './lab-state.ts'
+
+/** In the directory of a simulated lab: the socket of its host, and who the host is. */
+export const HOST_SOCKET = 'lab.sock'
+export const HOST_FILE = 'host.json'
+
+/** Longest that a simulated lab may take to come up, in milliseconds. */
+const UP_MILLISECONDS_MAX = 120_000
+/** Longest that one simulated command may run. */
+const COMMAND_MILLISECONDS_MAX = 600_000
+
+/** Beside the lab's directory, which must not be there when the host begins. */
+function hostLog(lab: string): string {
+  return labPath(`.${lab}.log`)
+}
+
+export function isSimulated(lab: string): boolean {
+  return existsSync(labPath(lab, HOST_FILE))
+}
+
+/** Starts the host of a lab as a process that outlives this one; answers when the lab is up. */
+export async function startSimulatedLab(lab: string, topologyPath: string): Promise<LabStatus> {
+  if (labState().labs().includes(lab)) {
+    throw new UserError(`Lab ${lab} is up already; remove it with: tortie lab down ${lab}`)
+  }
+  const logPath = hostLog(lab)
+  mkdirSync(labPath(), { recursive: true, mode: 0o700 })
+  const host = startDetached({
+    command: process.execPath,
+    args: [...process.execArgv, process.argv[1]!, 'lab', 'host', topologyPath, '--name', lab],
+    env: { ...process.env, TORTIE_LAB: lab, TORTIE_LAB_DIR: labPath(lab) },
+    logPath,
+  })
+  const deadline = systemClock.now() + UP_MILLISECONDS_MAX
+  for (;;) {
+    const client = await connectHost(lab).catch(() => undefined)
+    if (client !== undefined) {
+      try {
+        return (await client.call('status', {})) as LabStatus
+      } finally {
+        client.close()
+      }
+    }
+    if (host.ended !== undefined) throw new UserError(lastLine(logPath))
+    if (systemClock.now() > deadline) {
+      throw new UserError(`The host of lab ${lab} does not answer; its log is ${logPath}`)
+    }
+    await sleep(systemClock, 10)
+  }
+}
+
+/** What the host said last, without the name of the program before it. */
+function lastLine(path: string): string {
+  const last = readFileSync(path, 'utf8').trimEnd().split('\n').at(-1) ?? ''
+  return last.replace(/^tortie: /, '') || 'The host of the lab ended without a word'
+}
+
+async function connectHost(lab: string): Promise<RpcClient> {
+  const stream = await connectUnix(labPath(lab, HOST_SOCKET))
+  return new RpcClient(stream, systemClock, `the host of lab ${lab}`)
+}
+
+/** Asks the host of a lab. Errors: UserError when it is not there, or what it answers. */
+async function ask(lab: string, method: string, params: unknown): Promise<unknown> {
+  const client = await connectHost(lab).catch((thrown: unknown) => {
+    throw new UserError(
+      `The host of lab ${lab} does not answer: ${messageOf(thrown)}; remove it with: tortie lab down ${lab}`,
+    )
+  })
+  try {
+    return await client.call(method, params, COMMAND_MILLISECONDS_MAX)
+  } catch (thrown) {
+    throw new UserError(messageOf(thrown))
+  } finally {
+    client.close()
+  }
+}
+
+export async function simulatedStatus(lab: string): Promise<LabStatus> {
+  return (await ask(lab, 'status', {})) as LabStatus
+}
+
+export async function simulatedExec(
+  lab: string,
+  where: string,
+  argv: readonly string[],
+): Promise<CommandResult> {
+  return (await ask(lab, 'exec', { where, argv })) as CommandResult
+}
+
+export async function simulatedRestart(lab: string, node: string): Promise<void> {
+  await ask(lab, 'restart', { node })
+}
+
+/** Ends the host, if it runs, and removes what is left of the lab. */
+export async function simulatedDown(lab: string): Promise<void> {
+  const client = await connectHost(lab).catch(() => undefined)
+  if (client !== undefined) {
+    await client.call('down', {})
+    client.close()
+    const deadline = systemClock.now() + 10_000
+    while (existsSync(labPath(lab, HOST_SOCKET)) && systemClock.now() < deadline) {
+      await sleep(systemClock, 10)
+    }
+  }
+  labState().remove(lab)
+  rmSync(hostLog(lab), { force: true })
+}

@@ -1,0 +1,110 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { runSimulatedCommand } from '../kernel/sim/commands/run-command.ts'
+import { SimulatedMachine } from '../kernel/sim/machine.ts'
+import { findNamespace } from '../lab/find-target.ts'
+import { readJournal } from '../lab/journal.ts'
+import { labDown } from '../lab/lab-down.ts'
+import { labRestart } from '../lab/lab-restart.ts'
+import { labStatus } from '../lab/lab-status.ts'
+import { labUp } from '../lab/lab-up.ts'
+import type { Topology } from '../lab/topology-schema.ts'
+import type { Closable } from '../lib/closable.ts'
+import type { Log } from '../lib/log.ts'
+import { RpcError, type RpcMethods, serveRpc } from '../lib/rpc.ts'
+import { serveEtcd } from '../platform/etcd/server.ts'
+import { systemClock } from '../platform/node/clock.ts'
+import { systemRandom } from '../platform/node/random.ts'
+import { listenUnix } from '../platform/node/unix-socket.ts'
+import { MemoryStore } from '../store/memory-store.ts'
+import { labPath } from './lab-paths.ts'
+import { labState } from './lab-state.ts'
+import { HOST_FILE, HOST_SOCKET } from './simulated-lab-client.ts'
+import { type SimulatedPrograms, simulatedLabPorts } from './simulated-lab-ports.ts'
+
+/**
+ * A simulated lab as a process: all its nodes, their kernels and the store are objects in here, at the
+ * pace of the wall clock. Agents and store answer at the same sockets as those of a real lab, so that
+ * `get` and `trace` do not know the difference; what needs the kernel itself is asked of the host.
+ *
+ *     tortie get ------ store.sock ------+
+ *     tortie trace ---- agent.sock (n) --+-- this process: SimulatedMachine, agents, MemoryStore
+ *     tortie lab ... -- lab.sock --------+
+ */
+export async function hostSimulatedLab(options: {
+  readonly lab: string
+  readonly topology: Topology
+  readonly text: string
+  readonly log: Log
+}): Promise<{ untilDown: Promise<void>; down(): Promise<void> }> {
+  const { lab, topology, text, log } = options
+  const machine = new SimulatedMachine({ clock: systemClock, random: systemRandom, log })
+  // Its namespaces are its own: it need not mind what other labs call theirs.
+  const all = labState()
+  const state = { ...all, labs: () => all.labs().filter((name) => name === lab) }
+  const ports = simulatedLabPorts({
+    machine,
+    state,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    onStep(name) {
+      if (name === 'journal') state.write(lab, HOST_FILE, `{"pid":${process.pid}}\n`)
+    },
+  })
+  await labUp({ topology, name: lab, text }, ports)
+  const sockets = await serveAgentsAndStore(lab, ports.programs, log)
+  let goesDown: () => void
+  const untilDown = new Promise<void>((resolve) => (goesDown = resolve))
+  const down = async (): Promise<void> => {
+    for (const socket of sockets) socket.close()
+    await labDown(lab, ports)
+    goesDown()
+  }
+
+  const methods: RpcMethods = {
+    status: () => labStatus(lab, ports),
+    restart: (params) => labRestart(lab, String((params as { node: unknown }).node), ports),
+    async exec(params) {
+      const { where, argv } = params as { where: string; argv: readonly string[] }
+      const namespace = findNamespace(readJournal(state, lab)!, where)
+      const kernel = machine.openNamespace(namespace)
+      try {
+        return await runSimulatedCommand(kernel, argv, systemClock)
+      } finally {
+        kernel.close()
+      }
+    },
+    down: () => Promise.resolve(void setImmediate(() => void down())),
+  }
+  sockets.push(await listenUnix(labPath(lab, HOST_SOCKET), (stream) => serveRpc(stream, methods)))
+  return { untilDown, down }
+}
+
+async function serveAgentsAndStore(
+  lab: string,
+  programs: SimulatedPrograms,
+  log: Log,
+): Promise<Closable[]> {
+  const sockets: Closable[] = []
+  for (const what of programs.running(lab).map((program) => program.what)) {
+    const [, node] = /^agent (.+)$/.exec(what) ?? []
+    if (node === undefined) continue
+    const none: RpcMethods = {
+      status: () => Promise.reject(new RpcError('ENOTCONN', `The agent of ${node} does not run`)),
+    }
+    const path = labPath(lab, 'nodes', node, 'agent.sock')
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    sockets.push(
+      await listenUnix(path, (stream) =>
+        serveRpc(stream, programs.agent(lab, node)?.methods ?? none),
+      ),
+    )
+  }
+  const store = programs.store(lab)
+  if (store instanceof MemoryStore) {
+    const address = `unix:${labPath(lab, 'store.sock')}`
+    sockets.push(await serveEtcd({ store, address, clusterId: Date.now(), log }))
+  }
+  return sockets
+}
