@@ -196,7 +196,13 @@ const OUTSIDE: readonly SessionEvent[] = [
 
 function keyOf(place: Place): string {
   const few = (session: Peering['primary'] | undefined) =>
-    session === undefined ? undefined : { ...session, errors: Math.min(2, session.errors) }
+    session === undefined
+      ? undefined
+      : {
+          ...session,
+          errors: Math.min(2, session.errors),
+          failedConnects: Math.min(2, session.failedConnects),
+        }
   const { primary, second } = place.peering
   const worlds = [place.primary, place.second]
   return JSON.stringify([few(primary), few(second), worlds, place.isStopped])

@@ -243,6 +243,8 @@ export class AttributeTable {
     this.clusterListLengths[id] = facts.clusterListLength
     this.nextHopAts[id] = facts.nextHopLength === 0 ? 0 : facts.nextHopStart - offset
     this.nextHopSizes[id] = facts.nextHopLength
+    const { asPathStart, asPathEnd } = facts
+    this.localAsCounts[id] = countAs(this.octets, asPathStart, asPathEnd, this.localAs)
     this.traits[id] = facts.communityBits | (facts.localPref < 0 ? 0 : TRAIT.hasLocalPreference)
   }
 }

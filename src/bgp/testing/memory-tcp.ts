@@ -21,6 +21,11 @@ interface Listening {
   readonly onAccept: (connection: TcpConnection) => void
 }
 
+/** From a host's start until it is killed. */
+interface Life {
+  isOver: boolean
+}
+
 /**
  * TCP between hosts of one process on a clock: enough of it to run speakers against each other, with
  * latency, windows that close, links that are cut, and hosts that die without a word.
@@ -30,6 +35,7 @@ export class MemoryNetwork {
   readonly #listening = new Map<string, Listening>()
   readonly #cut = new Set<string>()
   readonly #open = new Set<MemoryConnection>()
+  readonly #lives: { address: IpAddress; life: Life }[] = []
   #port = 40_000
 
   constructor(clock: Clock) {
@@ -38,9 +44,11 @@ export class MemoryNetwork {
 
   /** The TCP of one host. */
   host(address: IpAddress): TcpStack {
+    const life = { isOver: false }
+    this.#lives.push({ address, life })
     return {
       listen: (options, onAccept) => this.#listen(address, options, onAccept),
-      connect: (options, handlers) => this.#connect(address, options, handlers),
+      connect: (options, handlers) => this.#connect(address, options, handlers, life),
     }
   }
 
@@ -60,6 +68,7 @@ export class MemoryNetwork {
 
   /** The host's processes are killed: its sockets are closed by its kernel, the others are told. */
   kill(address: IpAddress): void {
+    for (const one of this.#lives) if (one.address === address) one.life.isOver = true
     for (const [key, { address: at }] of this.#listening)
       if (at === address) this.#listening.delete(key)
     for (const connection of this.#open) {
@@ -89,11 +98,16 @@ export class MemoryNetwork {
     return { port, setMd5Key() {}, close: () => void this.#listening.delete(key) }
   }
 
-  #connect(from: IpAddress, options: TcpConnectOptions, handlers: TcpHandlers): TcpConnection {
+  #connect(
+    from: IpAddress,
+    options: TcpConnectOptions,
+    handlers: TcpHandlers,
+    life: Life,
+  ): TcpConnection {
     const local = { address: options.source ?? from, port: this.#port++ }
     const near = new MemoryConnection(this, local, options.remote, handlers)
     this.clock.after(LATENCY, () => {
-      if (near.isOver || this.isCut(from, options.remote.address)) return
+      if (near.isOver || life.isOver || this.isCut(from, options.remote.address)) return
       const listening = this.#listening.get(`${options.remote.address} ${options.remote.port}`)
       if (listening === undefined) {
         this.clock.after(LATENCY, () => near.end('ECONNREFUSED'))
