@@ -1,9 +1,8 @@
 // Runs that are too long for CI: node scripts/soak.mjs <what> [--count N] [--seed N]
 // Each row of SOAKS names a module and how to run it; the module is bundled on the fly.
 import { randomInt } from 'node:crypto'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
@@ -16,6 +15,14 @@ const SOAKS = {
     module: 'src/wire/bgp/testing/codec-soak.ts',
     count: 5_000_000,
     run: soakCodec,
+  },
+  differential: {
+    about: 'random networks built on the real kernel and on the simulated one; needs root',
+    module: 'test/differential/soak.ts',
+    count: 2000,
+    run: async ({ soakDifferential }, { seed, count }) => {
+      if ((await soakDifferential(seed, count)) > 0) process.exitCode = 1
+    },
   },
 }
 
@@ -32,7 +39,9 @@ function soakCodec({ soakCodec }, { seed, count }) {
 
 /** Bundles a TypeScript module and imports it. */
 async function load(module) {
-  const folder = mkdtempSync(join(tmpdir(), 'tortie-soak-'))
+  // Inside the repository, so that packages left out of the bundle are found.
+  mkdirSync(join(root, 'dist'), { recursive: true })
+  const folder = mkdtempSync(join(root, 'dist', 'soak-'))
   try {
     const outfile = join(folder, 'soak.mjs')
     const options = { bundle: true, platform: 'node', format: 'esm', packages: 'external' }

@@ -14,6 +14,8 @@ export interface Frame {
   shared: boolean
   /** The route's next hop, which a tunnel makes its outer destination. */
   readonly nextHop?: Addr
+  /** A copy of what the namespace itself sent to all, for itself. */
+  readonly looped?: boolean
 }
 
 /** How a kind of link sends: loopback, veth, bridge, … */
@@ -82,7 +84,12 @@ export class Device {
   readonly statistics: LinkStatistics = { rxPackets: 0, txPackets: 0, rxDropped: 0, txDropped: 0 }
   /** Ports and learned addresses, on a bridge. */
   bridge:
-    | { readonly ports: Device[]; readonly learned: Map<number, Device>; ownMac: boolean }
+    | {
+        readonly ports: Device[]
+        readonly learned: Map<number, Device>
+        ownMac: boolean
+        ownMtu: boolean
+      }
     | undefined
 
   constructor(options: {
@@ -116,7 +123,8 @@ export class Device {
 
   /** The namespace sends a frame: captures see it, then the driver has it. */
   send(frame: Frame): void {
-    if (!this.up) {
+    // Without carrier a link is not activated, and drops before captures see (noop_qdisc).
+    if (!this.up || !this.carrier) {
       this.statistics.txDropped++
       return
     }

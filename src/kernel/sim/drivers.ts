@@ -18,6 +18,10 @@ export const vethDriver: LinkDriver = {
       device.statistics.txDropped++
       return
     }
+    if (!fits(peer, frame)) {
+      peer.statistics.rxDropped++
+      return
+    }
     const { machine } = device.namespace
     const trouble = device.impairment
     if (trouble === undefined) {
@@ -39,6 +43,13 @@ export const vethDriver: LinkDriver = {
   },
 }
 
+/** is_skb_forwardable: a link drops what its MTU and a VLAN tag cannot hold, without a word. */
+function fits(device: Device, frame: Frame): boolean {
+  return frame.octets.length <= device.mtu + VLAN_TAG_OCTETS
+}
+
+const VLAN_TAG_OCTETS = 4
+
 /** A layer-3 device without a process at its other side: it takes packets and nothing comes of them. */
 export const tunDriver: LinkDriver = {
   kind: 'tun',
@@ -59,11 +70,11 @@ function forward(bridge: Device, from: Device | undefined, frame: Frame): void {
   const { ports, learned } = bridge.bridge!
   const known = ethernet.isMulticast(frame.destination) ? undefined : learned.get(frame.destination)
   if (known !== undefined) {
-    if (known !== from) known.send(frame)
+    if (known !== from && fits(known, frame)) known.send(frame)
     return
   }
   for (const port of ports) {
-    if (port === from || !port.up || !port.carrier) continue
+    if (port === from || !port.up || !port.carrier || !fits(port, frame)) continue
     frame.shared = true
     port.send({ ...frame })
   }

@@ -9,7 +9,10 @@ export const SCOPE = { global: 0, site: 200, link: 253, host: 254, nowhere: 255 
 export interface FibNextHop {
   readonly route: FibRoute
   readonly device: Device | undefined
+  /** As configured. */
   readonly gateway: Addr | undefined
+  /** Where packets go: the gateway, unless it turned out to be an address of our own (rt_set_nexthop). */
+  readonly via: Addr | undefined
   readonly onlink: boolean
   readonly weight: number
   /** fib_nh_scope: of what the gateway is reached by; host for what is on the link itself. */

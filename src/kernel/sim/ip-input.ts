@@ -38,14 +38,15 @@ export function receiveIpv4(namespace: Namespace, device: Device, frame: Frame):
   if (namespace.firewall !== undefined) translateBack(namespace, ownOctets(frame))
   const source = ipv4.source(frame.octets)
   const destination = ipv4.destination(frame.octets)
+  // What the namespace sent to itself keeps the route it was sent by and is not judged again.
+  if (frame.looped === true) return deliver4(namespace, device, frame.octets, true, true)
   if (device.isLoopback && namespace.isLocal(destination)) {
-    // What the namespace sent to itself keeps the route it was sent by and is not judged again.
-    return deliver4(namespace, device, frame.octets, to === 'group')
+    return deliver4(namespace, device, frame.octets, false, false)
   }
   const route = routeInput4(namespace, device, source, destination)
   switch (route.kind) {
     case 'local':
-      return deliver4(namespace, device, frame.octets, route.isBroadcast || to === 'group')
+      return deliver4(namespace, device, frame.octets, route.isBroadcast, to === 'group')
     case 'forward':
       return to === 'host'
         ? forward4(namespace, device, frame, route.hop, route.redirect)
@@ -97,13 +98,14 @@ function forward4(
   }
   const output = hop.device!
   const mtu = hop.route.mtu ?? output.mtu
+  counters.add('Ip.ForwDatagrams')
   if (frame.octets.length > mtu && ipv4.dontFragment(frame.octets)) {
     counters.add('Ip.FragFails')
     return sendError(namespace, frame.octets, device, icmp.TYPE.destinationUnreachable, 4, mtu)
   }
   const octets = ownOctets(frame)
-  if (redirect) sendRedirect(namespace, octets, hop)
   ipv4.decrementTimeToLive(octets)
+  if (redirect) sendRedirect(namespace, octets, hop)
   if (namespace.firewall !== undefined) {
     const packet = {
       source: ipv4.source(octets),
@@ -114,8 +116,7 @@ function forward4(
     }
     if (!namespace.firewall.accepts('forward', packet)) return
   }
-  counters.add('Ip.ForwDatagrams')
-  emit(namespace, octets, output, hop.gateway, hop, device)
+  emit(namespace, octets, output, hop.via, hop, device)
 }
 
 /** ip_local_deliver: reassembly, the input filter, the transport. */
@@ -124,6 +125,7 @@ function deliver4(
   device: Device,
   octets: Uint8Array,
   isBroadcast: boolean,
+  isLinkGroup: boolean,
 ): void {
   const whole = ipv4.isFragment(octets) ? reassemble(namespace, device, octets) : octets
   if (whole === undefined) return
@@ -139,6 +141,7 @@ function deliver4(
     at,
     end: ipv4.totalLength(whole),
     isBroadcast,
+    isLinkGroup,
   })
 }
 
@@ -155,7 +158,7 @@ function deliver(namespace: Namespace, packet: Inbound): void {
     return
   }
   counters.add(isVersion4 ? 'Ip.InUnknownProtos' : 'Ip6.InUnknownProtos')
-  if (packet.isBroadcast) return
+  if (packet.isBroadcast || packet.isLinkGroup) return
   if (isVersion4) {
     sendError(namespace, packet.octets, packet.device, icmp.TYPE.destinationUnreachable, 2)
   } else {
@@ -228,6 +231,7 @@ function forward6(namespace: Namespace, device: Device, frame: Frame, hop: FibNe
   }
   const output = hop.device!
   const mtu = hop.route.mtu ?? output.mtu
+  counters.add('Ip6.OutForwDatagrams')
   if (frame.octets.length > mtu) {
     counters.add('Ip6.InTooBigErrors')
     return sendError(namespace, frame.octets, device, icmpv6.TYPE.packetTooBig, 0, mtu)
@@ -244,8 +248,7 @@ function forward6(namespace: Namespace, device: Device, frame: Frame, hop: FibNe
     }
     if (!namespace.firewall.accepts('forward', packet)) return
   }
-  counters.add('Ip6.OutForwDatagrams')
-  emit(namespace, octets, output, hop.gateway, hop, device)
+  emit(namespace, octets, output, hop.via, hop, device)
 }
 
 function deliver6(
@@ -270,12 +273,13 @@ function deliver6(
     at: payload.at,
     end,
     isBroadcast,
+    isLinkGroup: isBroadcast,
   })
 }
 
 /** Protocol 4 arrived and there is no tunnel for it: tunnel4_rcv answers so. */
 export function refuseTunnel(namespace: Namespace, packet: Inbound): void {
-  if (packet.protocol === IP_PROTOCOL.ipip && !packet.isBroadcast) {
+  if (packet.protocol === IP_PROTOCOL.ipip && !packet.isBroadcast && !packet.isLinkGroup) {
     sendError(
       namespace,
       packet.octets,

@@ -9,6 +9,7 @@ import * as ipv6 from '../../wire/packet/ipv6.ts'
 import {
   type Addr,
   isLinkLocalAddr,
+  isLoopbackAddr,
   isMulticastAddr,
   multicastMac4,
   multicastMac6,
@@ -51,9 +52,21 @@ export function routeOutput(
   }
   const device = hop.device
   if (device === undefined) return 'ENETUNREACH'
+  if (flow.source !== undefined && !maySend(device, flow.source)) return 'EINVAL'
   const source = flow.source ?? route.preferredSource ?? chooseSource(device, flow.destination, hop)
-  return { hop, device, gateway: hop.gateway, source }
+  const gateway = flow.destination === LIMITED_BROADCAST ? undefined : hop.via
+  return { hop, device, gateway, source }
 }
+
+/** Loopback addresses do not leave the host (__mkroute_output). */
+function maySend(device: Device, source: Addr): boolean {
+  if (typeof source !== 'number' || !isLoopbackAddr(source) || device.isLoopback) return true
+  const all = device.namespace.sysctl.all.conf4.route_localnet
+  return device.conf.conf4.route_localnet !== 0 || all !== 0
+}
+
+/** 255.255.255.255 is a broadcast whatever route leads to it (__mkroute_output). */
+const LIMITED_BROADCAST = 0xffffffff
 
 function chooseSource(device: Device, destination: Addr, hop: FibNextHop): Addr {
   if (typeof destination === 'number') {
@@ -84,6 +97,15 @@ export function sendLocal(namespace: Namespace, octets: Uint8Array, route: Outpu
       outputLink: route.device.name,
     }
     if (!namespace.firewall.accepts('output', packet)) return
+  }
+  const isBroadcast =
+    route.hop.route.type === 'broadcast' ||
+    (isVersion4 && ipv4.destination(octets) === LIMITED_BROADCAST)
+  if (isBroadcast) {
+    // ip_mc_output: the sender hears its own broadcasts; captures do not (PACKET_LOOPBACK).
+    const copy = octets.slice()
+    const frame = { destination: ethernet.BROADCAST, source: 0, octets: copy, shared: false }
+    namespace.machine.deliver(route.device, { etherType: ETHER_TYPE.ipv4, looped: true, ...frame })
   }
   emit(namespace, octets, route.device, route.gateway, route.hop, undefined)
 }

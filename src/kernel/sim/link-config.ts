@@ -1,9 +1,13 @@
-import { addRoutes4, startIpv6, stopIpv6 } from './address-config.ts'
+import { addAddress, addRoutes4, startIpv6, stopIpv6 } from './address-config.ts'
 import { type Addr } from './addr.ts'
 import { Device, type LinkDriver } from './device.ts'
+import { SCOPE } from './fib.ts'
 import type { Namespace } from './namespace.ts'
 import { refusal, toLink } from './port-values.ts'
 import { flushRoutesOf, reviveRoutesOf } from './route-config.ts'
+
+/** 127.0.0.1 */
+const LOOPBACK4 = 0x7f000001
 
 /** Makes a device and registers it with its namespace (register_netdevice). */
 export function registerDevice(
@@ -47,6 +51,9 @@ export function setUp(device: Device): void {
   const { namespace } = device
   device.up = true
   updateCarrier(device)
+  if (device.isLoopback && !device.addresses4.some((own) => own.addr === LOOPBACK4)) {
+    addAddress(namespace, device, LOOPBACK4, 8, SCOPE.host) // inetdev_event
+  }
   for (const own of device.addresses4) addRoutes4(namespace, device, own)
   reviveRoutesOf(namespace, device)
   if (device.carrier) startIpv6(namespace, device)
@@ -114,12 +121,14 @@ export function setMaster(device: Device, master: Device | undefined): void {
     for (const [mac, port] of learned) if (port === device) learned.delete(mac)
     device.master = undefined
     adoptMac(before)
+    adoptMtu(before)
     refreshBridge(before)
   }
   if (master !== undefined) {
     device.master = master
     master.bridge!.ports.unshift(device)
     adoptMac(master)
+    adoptMtu(master)
     refreshBridge(master)
   }
   announce(device)
@@ -130,6 +139,12 @@ function adoptMac(bridge: Device): void {
   const state = bridge.bridge!
   if (state.ownMac || state.ports.length === 0) return
   setMac(bridge, Math.min(...state.ports.map((port) => port.mac ?? Infinity)))
+}
+
+/** A bridge whose MTU nobody set has the least of its ports' (br_mtu_auto_adjust). */
+function adoptMtu(bridge: Device): void {
+  const { ports, ownMtu } = bridge.bridge!
+  if (!ownMtu) changeMtu(bridge, Math.min(...ports.map((port) => port.mtu), 1500))
 }
 
 export function setMac(device: Device, mac: number): void {
@@ -209,7 +224,14 @@ export function setMtu(device: Device, mtu: number): void {
   if (mtu < 68 || mtu > 65_535) {
     throw refusal('EINVAL', `Unable to set MTU ${mtu} of ${device.name}: expected 68 to 65535`)
   }
+  if (device.bridge !== undefined) device.bridge.ownMtu = true
+  changeMtu(device, mtu)
+}
+
+function changeMtu(device: Device, mtu: number): void {
+  if (device.mtu === mtu) return
   device.mtu = mtu
   device.namespace.changed()
   announce(device)
+  if (device.master !== undefined) adoptMtu(device.master)
 }

@@ -3,6 +3,7 @@ import { type Log, silentLog } from '../../lib/log.ts'
 import type { Random } from '../../lib/random.ts'
 import { IP_PROTOCOL } from '../../wire/packet/protocols.ts'
 import { type Kernel, KernelError, type Machine } from '../kernel.ts'
+import { isMulticastAddr, multicastMac4, multicastMac6 } from './addr.ts'
 import { solicitArp } from './arp-input.ts'
 import type { Device, Frame, Impairment } from './device.ts'
 import { loopbackDriver } from './drivers.ts'
@@ -12,7 +13,7 @@ import { refuseTunnel } from './ip-input.ts'
 import { sendError } from './ip-output.ts'
 import { receiveIpip } from './ipip-driver.ts'
 import { deleteDevice, registerDevice } from './link-config.ts'
-import { type MachineCore, Namespace } from './namespace.ts'
+import { addressType, type MachineCore, Namespace } from './namespace.ts'
 import { solicitNeighbor } from './nd-input.ts'
 import { type NeighborHooks, NeighborTable } from './neighbors.ts'
 import { toNeighbor } from './port-values.ts'
@@ -20,6 +21,7 @@ import { receiveFrame } from './receive.ts'
 import { SimulatedKernel } from './simulated-kernel.ts'
 import { TcpSockets } from './tcp-sockets.ts'
 import { UdpSockets } from './udp-sockets.ts'
+import * as ethernet from '../../wire/packet/ethernet.ts'
 import * as icmp from '../../wire/packet/icmp.ts'
 import * as icmpv6 from '../../wire/packet/icmpv6.ts'
 
@@ -204,6 +206,12 @@ function hooksOf(namespace: Namespace, family: 4 | 6): NeighborHooks {
         : icmpv6.TYPE.destinationUnreachable
       const code = isVersion4 ? icmp.UNREACHABLE.host : icmpv6.UNREACHABLE.address
       sendError(namespace, packet.octets, undefined, type, code)
+    },
+    fixedMac(addr) {
+      if (isMulticastAddr(addr)) {
+        return typeof addr === 'number' ? multicastMac4(addr) : multicastMac6(addr)
+      }
+      return addressType(namespace, addr) === 'broadcast' ? ethernet.BROADCAST : undefined
     },
     changed(entry, change) {
       namespace.emit(() => ({ kind: 'neighbor', change, neighbor: toNeighbor(entry) }))

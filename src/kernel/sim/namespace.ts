@@ -40,8 +40,10 @@ export interface Inbound {
   /** Where the transport header begins, and where the packet ends. */
   readonly at: number
   readonly end: number
-  /** It was sent to a broadcast or multicast address of the link or of IP. */
+  /** Its destination is a broadcast or multicast address of IP. */
   readonly isBroadcast: boolean
+  /** The link layer sent it to a group: nobody answers that with an error. */
+  readonly isLinkGroup: boolean
 }
 
 /** News of an ICMP error for a packet that a socket of this namespace sent. */

@@ -57,6 +57,8 @@ export interface NeighborHooks {
   solicit(entry: NeighborEntry, unicast: boolean): void
   /** The neighbour did not answer: each packet that waited for it is undeliverable. */
   failed(entry: NeighborEntry, packet: Waiting): void
+  /** The link-layer address that needs no asking: that of broadcasts and groups (arp_constructor). */
+  fixedMac(addr: Addr): number | undefined
   changed(entry: NeighborEntry, change: 'set' | 'removed'): void
 }
 
@@ -83,7 +85,15 @@ export class NeighborTable {
     let entries = this.#byDevice.get(device)
     if (entries === undefined) this.#byDevice.set(device, (entries = new Map()))
     let entry = entries.get(addr)
-    if (entry === undefined) entries.set(addr, (entry = new NeighborEntry(device, addr)))
+    if (entry === undefined) {
+      entry = new NeighborEntry(device, addr)
+      entries.set(addr, entry)
+      const fixed = this.#hooks.fixedMac(addr)
+      if (fixed !== undefined) {
+        entry.mac = fixed
+        entry.state = 'noarp'
+      }
+    }
     return entry
   }
 
@@ -222,9 +232,17 @@ export class NeighborTable {
   #fail(entry: NeighborEntry): void {
     this.#set(entry, 'failed')
     entry.mac = undefined
-    const waiting = entry.waiting.splice(0)
+    // neigh_invalidate: an error that needs the very same neighbour starts it anew, and then the rest
+    // of the queue, that error included, is dropped without a word.
+    while (this.#isFailed(entry) && entry.waiting.length > 0) {
+      this.#hooks.failed(entry, entry.waiting.shift()!)
+    }
+    entry.waiting.length = 0
     entry.waitingOctets = 0
-    for (const packet of waiting) this.#hooks.failed(entry, packet)
+  }
+
+  #isFailed(entry: NeighborEntry): boolean {
+    return entry.state === 'failed'
   }
 
   #set(entry: NeighborEntry, state: NeighborState): void {

@@ -11,9 +11,10 @@ export function receiveFrame(device: Device, frame: Frame): void {
     return
   }
   device.statistics.rxPackets++
-  for (const tap of device.taps) tap.see('in', frame)
+  const isLooped = frame.looped === true
+  if (!isLooped) for (const tap of device.taps) tap.see('in', frame)
   const { master } = device
-  if (master !== undefined) {
+  if (master !== undefined && !isLooped) {
     if (bridgeInput(master, device, frame)) receiveFrame(master, frame)
     return
   }

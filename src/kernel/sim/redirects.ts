@@ -20,7 +20,7 @@ export interface RedirectHistory {
 /** Tells the sender of a packet that a router on its own link is nearer (ip_rt_send_redirect). */
 export function sendRedirect(namespace: Namespace, about: Uint8Array, hop: FibNextHop): void {
   const destination = ipv4.source(about)
-  const gateway = hop.gateway ?? ipv4.destination(about)
+  const gateway = hop.via ?? ipv4.destination(about)
   if (typeof gateway !== 'number') return
   const now = namespace.machine.clock.now()
   let history = namespace.redirects.get(destination)

@@ -153,7 +153,16 @@ const LEAST_SCOPE: Readonly<Partial<Record<Route['type'], number>>> = {
 
 /** A next hop that is on the link itself. */
 export function plainHop(route: FibRoute, device: Device, scope: number = SCOPE.host): FibNextHop {
-  return { route, device, gateway: undefined, onlink: false, weight: 1, scope, dead: false }
+  return {
+    route,
+    device,
+    gateway: undefined,
+    via: undefined,
+    onlink: false,
+    weight: 1,
+    scope,
+    dead: false,
+  }
 }
 
 /** fib_check_nh: the gateway must be on the link, unless somebody swears that it is. */
@@ -184,7 +193,16 @@ function buildNextHop(
     typeof gateway === 'number'
       ? checkGateway4(namespace, built, gateway, device, onlink, fail)
       : checkGateway6(namespace, gateway, device, onlink, fail)
-  return { route: built, device, gateway, onlink, weight: hop.weight ?? 1, scope, dead: false }
+  return {
+    route: built,
+    device,
+    gateway,
+    via: scope === SCOPE.link ? gateway : undefined,
+    onlink,
+    weight: hop.weight ?? 1,
+    scope,
+    dead: false,
+  }
 }
 
 type Fail = (code: string, why: string) => never

@@ -162,12 +162,7 @@ export class Routing {
       for (const hop of route.nextHops) {
         if (hop.dead) continue
         if (flow.output !== undefined && hop.device !== flow.output) continue
-        const ignores =
-          flow.ignoreLinkState !== true &&
-          hop.device !== undefined &&
-          !hop.device.carrier &&
-          hop.device.conf.conf4.ignore_routes_with_linkdown !== 0
-        if (!ignores) return hop
+        if (flow.ignoreLinkState === true || !isIgnored(hop)) return hop
       }
       return undefined
     })
@@ -191,6 +186,14 @@ export class Routing {
   *routes(): Generator<FibRoute> {
     for (const table of this.tables.values()) yield* table.routes()
   }
+}
+
+/** Whether a way counts as absent because its link has no carrier (ip_ignore_linkdown). */
+function isIgnored(hop: FibNextHop): boolean {
+  const { device } = hop
+  if (device === undefined || device.carrier || hop.scope === SCOPE.nowhere) return false
+  const all = device.namespace.sysctl.all.conf4.ignore_routes_with_linkdown
+  return device.conf.conf4.ignore_routes_with_linkdown !== 0 || all !== 0
 }
 
 /** Layer-3 multipath hash (fib_multipath_hash_policy 0): of both addresses. */

@@ -29,11 +29,11 @@ import {
   type Rule,
 } from '../kernel.ts'
 import { addAddress, deleteAddress } from './address-config.ts'
-import { type Addr, addrFromText, addrToText, readAddr6 } from './addr.ts'
+import { type Addr, addrFromText, addrToText, isAny, readAddr6 } from './addr.ts'
 import type { Device, LinkDriver } from './device.ts'
 import { bridgeDriver, tunDriver, vethDriver } from './drivers.ts'
 import type { FibRoute } from './fib.ts'
-import { routeOutput, sendLocal } from './ip-output.ts'
+import { outputMtu, routeOutput, sendLocal } from './ip-output.ts'
 import { ipipDriver } from './ipip-driver.ts'
 import {
   deleteDevice,
@@ -199,7 +199,7 @@ export class SimulatedKernel implements Kernel {
       type: route.hop.route.type,
       linkIndex: route.device.index,
       gateway: route.gateway === undefined ? undefined : addrToText(route.gateway),
-      preferredSource: addrToText(route.source),
+      preferredSource: isAny(route.source) ? undefined : addrToText(route.source),
       table: route.hop.route.table,
     }
   }
@@ -227,7 +227,7 @@ export class SimulatedKernel implements Kernel {
     return {
       type: hop.route.type,
       linkIndex: isLocal ? namespace.loopback.index : (hop.device ?? namespace.loopback).index,
-      gateway: hop.gateway === undefined ? undefined : addrToText(hop.gateway),
+      gateway: hop.via === undefined ? undefined : addrToText(hop.via),
       preferredSource: undefined,
       table: hop.route.table,
     }
@@ -352,9 +352,6 @@ export class SimulatedKernel implements Kernel {
     if (typeof route === 'string') {
       throw refusal(route, `Unable to send to ${addrToText(destination)}`)
     }
-    if (route.hop.route.type === 'broadcast') {
-      throw refusal('EACCES', `Unable to send to the broadcast address ${addrToText(destination)}`)
-    }
     if (octets.length > route.device.mtu) {
       throw refusal(
         'EMSGSIZE',
@@ -362,7 +359,12 @@ export class SimulatedKernel implements Kernel {
       )
     }
     if (isVersion4) completeHeader(namespace, octets, route.source as number)
+    const isTooLong =
+      isVersion4 &&
+      ipv4.dontFragment(octets) &&
+      octets.length > outputMtu(namespace, route, destination)
     sendLocal(namespace, octets, route)
+    if (isTooLong) throw refusal('EMSGSIZE', `Unable to send ${octets.length} octets whole`)
   }
 
   // Sockets.
@@ -486,7 +488,8 @@ function create(namespace: Namespace, spec: LinkSpec): Device {
     mac: spec.kind === 'bridge' ? randomMac(namespace) : undefined,
     carrier: spec.kind !== 'tun',
   })
-  if (spec.kind === 'bridge') device.bridge = { ports: [], learned: new Map(), ownMac: false }
+  if (spec.kind === 'bridge')
+    device.bridge = { ports: [], learned: new Map(), ownMac: false, ownMtu: spec.mtu !== undefined }
   return device
 }
 

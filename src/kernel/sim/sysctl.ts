@@ -189,10 +189,12 @@ export class Sysctl {
     const [family, group, link, key] = path.split('.')
     const name = GROUPS[`${family}.${group}` as keyof typeof GROUPS]
     if (name === undefined || link === undefined || key === undefined) return undefined
+    // neigh/default is there in the machine's first namespace only, and there is no neigh/all.
+    const isConf = name === 'conf4' || name === 'conf6'
     const conf =
-      link === 'all' && name !== 'neigh4' && name !== 'neigh6'
+      isConf && link === 'all'
         ? this.all
-        : link === 'default'
+        : isConf && link === 'default'
           ? this.default
           : this.#links.get(link.replaceAll('/', '.'))
     const values: Record<string, number> | undefined = conf?.[name]

@@ -239,6 +239,7 @@ export class TcpSockets implements TcpEnvironment {
     counters.add('Tcp.InSegs')
     const isSound =
       !packet.isBroadcast &&
+      !packet.isLinkGroup &&
       tcp.check(octets, at, end) &&
       transportChecksumValid(octets, 0, IP_PROTOCOL.tcp, at, end) === true
     if (!isSound) {

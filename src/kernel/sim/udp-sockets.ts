@@ -88,8 +88,10 @@ export class UdpSockets {
     const port = udp.destinationPort(octets, at)
     const found = this.#find(packet, port)
     if (found === undefined) {
-      counters.add('Udp.NoPorts')
-      if (!packet.isBroadcast) this.#refuse(packet)
+      if (!packet.isBroadcast) {
+        counters.add('Udp.NoPorts')
+        if (!packet.isLinkGroup) this.#refuse(packet)
+      }
       return true
     }
     counters.add('Udp.InDatagrams')

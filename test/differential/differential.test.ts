@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest'
+import { createLinuxMachine } from '../../src/platform/linux/machine.ts'
+import { generateScenario } from './generate.ts'
+import { perform } from './perform.ts'
+import { compareMany, simulatedStage } from './stages.ts'
+
+const isRoot = process.getuid?.() === 0
+if (!isRoot) console.log('Skipped: comparing the simulated kernel with the real one needs root')
+
+/** Where the seeds of a run begin; another beginning tries other networks. */
+const FIRST_SEED = Number(process.env['TORTIE_DIFFERENTIAL_SEED'] ?? 1)
+const SCENARIOS = 500
+
+describe.skipIf(!isRoot)('the simulated kernel', () => {
+  it(`agrees with the real one on ${SCENARIOS} random networks`, { timeout: 300_000 }, async () => {
+    const machine = createLinuxMachine()
+    const seeds = Array.from({ length: SCENARIOS }, (_, at) => FIRST_SEED + at)
+    const disagreements: string[] = []
+    try {
+      const agreed = await compareMany(seeds, machine, `d${process.pid}-`, (seed, lines) =>
+        disagreements.push(
+          `seed ${seed}, replay with: node scripts/soak.mjs differential --seed ${seed} --count 1`,
+          ...lines,
+        ),
+      )
+      expect(disagreements.join('\n')).toBe('')
+      expect(agreed).toBe(SCENARIOS)
+    } finally {
+      machine.close()
+    }
+  })
+})
+
+describe('scenarios', () => {
+  it('are the same for one seed, and so is what the simulated kernel makes of them', async () => {
+    const run = async (seed: number): Promise<string> =>
+      JSON.stringify(await perform(generateScenario(seed), simulatedStage(seed)))
+    for (const seed of [1, 2, 3]) expect(await run(seed)).toBe(await run(seed))
+  })
+})
