@@ -71,7 +71,8 @@ function labPrograms(machine: LinuxMachine): LabPrograms {
       mkdirSync(own(), { recursive: true })
       const store = `unix:${labPath(lab, 'store.sock')}`
       const places = ['--state-dir', own(), '--socket', own('agent.sock')]
-      const args = ['agent', '--node', node, '--store', store, ...places]
+      const path = ['--netns-path', machine.namespacePath(namespace)]
+      const args = ['agent', '--node', node, '--store', store, ...places, ...path]
       const kernel = machine.openNamespace(namespace)
       try {
         started.set(

@@ -1,3 +1,4 @@
+import type { IpAddress } from '../net/ip-address.ts'
 import { CATALOGUE, type CatalogueRow } from './catalogue.ts'
 import type { Fault } from './cause.ts'
 import type { TracedHop, TracedLeg } from './correlate.ts'
@@ -38,7 +39,18 @@ export function diagnose(symptoms: Symptoms): readonly Cause[] {
       const key = `${fault.cause} ${fault.place.node} ${fault.place.netns}`
       return !seen.has(key) && seen.add(key)
     })
+    .filter(isNoEcho)
     .map((each) => causeOf(each, symptoms))
+}
+
+/** A router that says what its tables say is evidence for that, not a cause beside it. */
+function isNoEcho({ fault }: Found, _: number, all: readonly Found[]): boolean {
+  return (
+    fault.cause !== 'icmp-error' ||
+    !all.some(
+      (other) => other.confidence === 'certain' && other.fault.place.node === fault.place.node,
+    )
+  )
 }
 
 /** The last hop that was seen, and the first one after it that should have been. */
@@ -233,21 +245,28 @@ function found<Name extends Fault['cause']>(
 }
 
 /** What a person is told of a fault: the catalogue's row, with the counters that moved. */
-function causeOf({ fault, confidence }: Found, { observation }: Symptoms): Cause {
+function causeOf({ fault, confidence }: Found, { observation, leg, before }: Symptoms): Cause {
   const row = CATALOGUE[fault.cause] as CatalogueRow<Fault['facts']>
   const { node, netns } = fault.place
   const counters = counterDeltas(observation, node, netns)
     .filter(({ name }) => row.counters.includes(name))
     .map(({ name, delta }) => `${name} of ${node} went up by ${delta} during the trace`)
+  const answers = leg.errors
+    .filter(({ source }) => fault.cause !== 'icmp-error' && isHeldBy(before, source, node))
+    .map(({ source, error }) => `${source} of ${node} answers "${errorText(error!)}"`)
   return {
     name: fault.cause,
     class: row.class,
     confidence,
     sentence: row.sentence(fault.facts, fault.place),
-    evidence: [...row.evidence(fault.facts, fault.place), ...counters],
+    evidence: [...row.evidence(fault.facts, fault.place), ...counters, ...answers],
     mend: row.mend(fault.facts, fault.place),
     ...(row.advice === undefined ? {} : { advice: row.advice }),
   }
+}
+
+function isHeldBy(topology: Topology, address: IpAddress, node: string): boolean {
+  return topology.holders(address).some(({ view }) => view.node === node)
 }
 
 function counterDeltas(

@@ -36,8 +36,8 @@ export function renderTrace(document: TraceDocument, options: RenderOptions): st
 
 function header({ from, to }: TraceDocument, paint: Paint, columns: number): string[] {
   const text = (end: EndDocument): string => {
-    const rest = end.kind === 'address' ? 'nobody’s' : end.kind === 'node' ? 'node' : end.node!
-    return `${paint('bold', end.name)} ${end.address} (${rest})`
+    const address = end.kind === 'address' ? '' : ` ${end.address}`
+    return `${paint('bold', end.name)}${address} (${ownerText(end)})`
   }
   const length = plain(from).length + plain(to).length + 3
   return length <= columns
@@ -45,8 +45,12 @@ function header({ from, to }: TraceDocument, paint: Paint, columns: number): str
     : [`from ${text(from)}`, `to   ${text(to)}`]
 }
 
-function plain({ name, address, node }: EndDocument): string {
-  return `${name} ${address} (${node ?? 'nobody’s'})`
+function ownerText({ kind, node }: EndDocument): string {
+  return kind === 'address' ? 'of no pod or node' : kind === 'node' ? 'node' : node!
+}
+
+function plain(end: EndDocument): string {
+  return `${end.name} ${end.address} (${ownerText(end)})`
 }
 
 // ---------------------------------------------------------------- hops

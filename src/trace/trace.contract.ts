@@ -214,7 +214,9 @@ export function traceContract(kernel: string, open: () => TraceHarness): void {
       const result = await run('pod1', 'pod2', { octets: 1450 })
       expect(result.verdict).toMatchObject({ kind: 'lost', exitCode: 60 })
       expect(firstCause(result)).toBe('mtu-exceeded')
-      expect(result.verdict.causes.map(({ name }) => name)).toContain('icmp-error')
+      expect(result.verdict.causes[0]!.evidence).toContain(
+        '172.16.170.129 of server02 answers "fragmentation needed (mtu 1400)"',
+      )
     })
 
     it('finds a packet whose TTL is too low', async () => {
