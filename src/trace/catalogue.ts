@@ -284,12 +284,20 @@ export const CATALOGUE: Catalogue = {
   },
   'underlay-drops': {
     class: 'underlay',
-    sentence: ({ from, to, encapsulated }) =>
-      `The network between ${from} and ${to} drops ${encapsulated ? 'IPIP (IP protocol 4)' : 'packets with pod addresses'}.`,
-    evidence: ({ from, to }) => [`the packet left ${from} and was not seen at ${to}`],
+    sentence: ({ from, to, encapsulated, nodesTalk }) =>
+      nodesTalk === false
+        ? `The network between ${from} and ${to} lets nothing through.`
+        : `The network between ${from} and ${to} drops ${encapsulated ? 'IPIP (IP protocol 4)' : 'packets with pod addresses'}.`,
+    evidence: ({ from, to, nodesTalk }) => [
+      `the packet left ${from} and was not seen at ${to}`,
+      ...(nodesTalk === true ? ['a plain packet between the same two nodes got through'] : []),
+      ...(nodesTalk === false
+        ? ['a plain packet between the same two nodes was lost as well']
+        : []),
+    ],
     mend: () => [],
     advice:
-      'allow IP protocol 4 (not "ipip", which /etc/protocols has as 94) and pod addresses between the nodes',
+      'look at routers and filters between the nodes; they must let pass IP protocol 4 (not "ipip", which /etc/protocols has as 94), and pod addresses where there is no tunnel',
     counters: [],
   },
   filtered: {

@@ -74,6 +74,8 @@ export interface CauseFacts {
     readonly from: string
     readonly to: string
     readonly encapsulated: boolean
+    /** Whether a plain packet from node to node got through; undefined where that was not tried. */
+    readonly nodesTalk: boolean | undefined
   }
   filtered: { readonly arrived: string; readonly counter: string | undefined }
   'no-answer': { readonly pod: string }

@@ -135,7 +135,7 @@ function differencesOf(hop: PredictedHop, packet: ObservedPacket): readonly stri
 }
 
 function outerDifferences(
-  { outer: expected, ttlIsUpperBound }: PredictedHop,
+  { outer: expected, outerTtlIsUpperBound }: PredictedHop,
   outer: OuterHeader | undefined,
 ): readonly string[] {
   if (expected === undefined && outer === undefined) return []
@@ -143,7 +143,7 @@ function outerDifferences(
   const addresses = `${outer.source} > ${outer.destination}`
   if (expected === undefined) return [`an outer header ${addresses}`]
   const wanted = `${expected.source} > ${expected.destination}`
-  const isTtlRight = ttlIsUpperBound ? outer.ttl <= expected.ttl : outer.ttl === expected.ttl
+  const isTtlRight = outerTtlIsUpperBound ? outer.ttl <= expected.ttl : outer.ttl === expected.ttl
   return [
     ...(addresses === wanted ? [] : [`outer header ${addresses} rather than ${wanted}`]),
     ...(isTtlRight ? [] : [`outer TTL ${outer.ttl} rather than ${expected.ttl}`]),

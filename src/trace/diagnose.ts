@@ -24,6 +24,8 @@ export interface Symptoms {
   readonly after: Topology
   /** The same walk over the tables as they are now. */
   readonly predictedAfter: Prediction
+  /** Whether a plain packet passes between the two nodes of a gap; undefined where it was not tried. */
+  readonly nodesTalk?: boolean
 }
 
 type Found = { readonly fault: Fault; readonly confidence: Cause['confidence'] }
@@ -51,6 +53,14 @@ function isNoEcho({ fault }: Found, _: number, all: readonly Found[]): boolean {
       (other) => other.confidence === 'certain' && other.fault.place.node === fault.place.node,
     )
   )
+}
+
+/** The two nodes that a packet was lost between, if it was. */
+export function lostBetweenNodes(leg: TracedLeg): readonly [string, string] | undefined {
+  const { last, missing } = gapOf(leg)
+  const isBetween =
+    last?.direction === 'out' && missing?.direction === 'in' && last.node !== missing.node
+  return isBetween ? [last.node, missing.node] : undefined
 }
 
 /** The last hop that was seen, and the first one after it that should have been. */
@@ -178,15 +188,16 @@ function neighborOfNow({ leg, after }: Symptoms): readonly Found[] {
 }
 
 /** Seen leaving one node and not arriving at the next. */
-function lostBetween({ leg, before }: Symptoms): readonly Found[] {
+function lostBetween({ leg, before, nodesTalk }: Symptoms): readonly Found[] {
   const { last, missing } = gapOf(leg)
-  if (last?.direction !== 'out' || missing?.direction !== 'in') return []
+  if (last === undefined || missing === undefined || lostBetweenNodes(leg) === undefined) return []
   const view = before.view(last.node, last.netns)
-  if (last.node === missing.node || view === undefined) return []
+  if (view === undefined) return []
   const facts = {
     from: `${last.node} ${last.link}`,
     to: `${missing.node} ${missing.link}`,
     encapsulated: last.seen.state === 'seen' && last.seen.packet.outer !== undefined,
+    nodesTalk,
   }
   return [found('underlay-drops', view, last.link, facts, 'likely')]
 }

@@ -123,7 +123,8 @@ function remarksOf(found: Found): readonly string[] {
   const remarks: string[] = []
   const lost = found.tries - 1
   if (failedLeg(found) === undefined) {
-    if (lost > 0) remarks.push(`${lost} of ${found.tries} probes was lost; the hops are the last's`)
+    if (lost > 0)
+      remarks.push(`${lost} of ${found.tries} probes was lost; the hops are those of the last`)
     for (const { leg, prediction, hops } of found.legs) {
       const way = leg === 'forward' ? 'there' : 'back'
       if (prediction.outcome.kind === 'dropped') {

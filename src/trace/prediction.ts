@@ -27,6 +27,8 @@ export interface PredictedHop {
   /** The packet crossed a router that no snapshot shows: the TTL may be lower. */
   readonly ttlIsUpperBound: boolean
   readonly outer?: OuterHeader
+  /** The same of the outer header's TTL. */
+  readonly outerTtlIsUpperBound: boolean
   readonly mtu: number
   /** Why it left by this interface; on `out` hops. */
   readonly way?: Way

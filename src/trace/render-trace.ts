@@ -112,7 +112,7 @@ function routeText({ predicted }: HopDocument): string {
   if (predicted?.route === undefined) return ''
   return predicted.route.text
     .replace(/ dev \S+/, '')
-    .replace(/ scope link/, '')
+    .replace(/ scope link| onlink/g, '')
     .replace(/ proto (\S+)/, ' ($1)')
 }
 
@@ -163,8 +163,9 @@ function legLines(leg: LegDocument, rows: readonly Row[], style: LegStyle): stri
   ].join('  ')
   const heading = paint('dim', title)
   if (!isReached && !style.explain) {
-    const many = `${rows.length} ${rows.length === 1 ? 'hop' : 'hops'} predicted`
-    return [paint('dim', `  ${TITLES[leg.leg]}  not reached (${many})`)]
+    const many =
+      rows.length === 0 ? '' : ` (${rows.length} ${rows.length === 1 ? 'hop' : 'hops'} predicted)`
+    return [paint('dim', `  ${TITLES[leg.leg]}  not reached${many}`)]
   }
   return [heading, ...rows.flatMap((row) => rowLines(row, style)), ...endLines(leg, paint)]
 }

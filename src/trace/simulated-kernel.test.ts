@@ -1,23 +1,111 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { VirtualClock } from '../lib/clock.ts'
 import { SeededRandom } from '../lib/random.ts'
-import { createSimulatedMachine } from '../kernel/sim/machine.ts'
+import { createSimulatedMachine, type SimulatedMachine } from '../kernel/sim/machine.ts'
+import { type TestCluster, testCluster } from './testing/test-cluster.ts'
 import { traceContract } from './trace.contract.ts'
+import { type Trace, trace, type TraceOptions } from './trace.ts'
+
+const IPIP = 4
+
+/** Awaits a promise while virtual time runs. */
+async function runOn<Value>(clock: VirtualClock, promise: Promise<Value>): Promise<Value> {
+  let isSettled = false
+  const settle = (): void => void (isSettled = true)
+  promise.then(settle, settle)
+  for (let waited = 0; !isSettled && waited < 20_000; waited += 5) await clock.advance(5)
+  return promise
+}
 
 traceContract('simulated', () => {
   const clock = new VirtualClock()
-  const random = new SeededRandom(7)
   return {
     machine: createSimulatedMachine({ clock, random: new SeededRandom(1) }),
     clock,
-    random,
+    random: new SeededRandom(7),
     prefix: 'sim',
-    async run(promise) {
-      let isSettled = false
-      const settle = (): void => void (isSettled = true)
-      promise.then(settle, settle)
-      for (let waited = 0; !isSettled && waited < 20_000; waited += 5) await clock.advance(5)
-      return promise
-    },
+    run: (promise) => runOn(clock, promise),
     done() {},
   }
+})
+
+describe('what only a simulated network can be made to do', () => {
+  let clock: VirtualClock
+  let machine: SimulatedMachine
+  let cluster: TestCluster
+
+  beforeEach(() => {
+    clock = new VirtualClock()
+    machine = createSimulatedMachine({ clock, random: new SeededRandom(1) })
+    cluster = testCluster({ machine, clock, unique: 'sim', tunnel: true })
+  })
+  afterEach(() => cluster.close())
+
+  const run = (from: string, to: string, options: TraceOptions = {}): Promise<Trace> =>
+    runOn(
+      clock,
+      trace({
+        from,
+        to,
+        nodes: cluster.nodes.map(({ access }) => access),
+        directory: cluster.directory,
+        clock,
+        random: new SeededRandom(7),
+        options: { timeoutMilliseconds: 500, tries: 1, ...options },
+      }),
+    )
+
+  it('tells a network that drops IPIP from one that is broken', async () => {
+    const firewall = machine.firewall(cluster.network)
+    const rule = firewall.add('forward', { protocol: IPIP }, 'drop')
+    const filtered = await run('pod1', 'pod3')
+    expect(filtered.verdict).toMatchObject({ kind: 'lost', exitCode: 40 })
+    expect(filtered.verdict.causes[0]).toMatchObject({
+      name: 'underlay-drops',
+      sentence: 'The network between server01 ens33 and server03 ens33 drops IPIP (IP protocol 4).',
+      evidence: [
+        'the packet left server01 ens33 and was not seen at server03 ens33',
+        'a plain packet between the same two nodes got through',
+      ],
+    })
+    firewall.remove(rule)
+    expect((await run('pod1', 'pod3')).verdict.kind).toBe('delivered')
+    firewall.policy.forward = 'drop'
+    expect((await run('pod1', 'pod3')).verdict.causes[0]!.sentence).toBe(
+      'The network between server01 ens33 and server03 ens33 lets nothing through.',
+    )
+  })
+
+  it('says that a filter drops what no table forbids', async () => {
+    const [, two] = cluster.nodes
+    machine.firewall(two!.kernel).policy.forward = 'drop'
+    const result = await run('pod1', 'pod2')
+    expect(result.verdict).toMatchObject({ kind: 'lost', exitCode: 10 })
+    expect(result.verdict.causes[0]).toMatchObject({
+      name: 'filtered',
+      sentence:
+        'server02 drops the packet after it came in by ens33; no table forbids it, so a filter does.',
+    })
+  })
+
+  it('counts a probe that was lost once among those that came through', async () => {
+    await run('pod1', 'pod2') // so that all neighbors are known
+    machine.impair(cluster.network, 'port2', { cut: true })
+    const pending = run('pod1', 'pod2', { tries: 2 })
+    clock.after(400, () => machine.impair(cluster.network, 'port2', undefined))
+    const result = await pending
+    expect(result.verdict.kind).toBe('delivered')
+    expect(result.tries).toBe(2)
+    expect(result.verdict.remarks).toEqual([
+      '1 of 2 probes was lost; the hops are those of the last',
+    ])
+  })
+
+  it('says that the destination does not answer, when it alone is silent', async () => {
+    const [, two] = cluster.nodes
+    machine.firewall(two!.podKernel).policy.input = 'drop'
+    const result = await run('pod1', 'pod2')
+    expect(result.verdict).toMatchObject({ kind: 'lost', exitCode: 80 })
+    expect(result.verdict.causes[0]?.name).toBe('no-answer')
+  })
 })

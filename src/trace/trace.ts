@@ -4,7 +4,7 @@ import type { Random } from '../lib/random.ts'
 import { familyOf } from '../net/ip-address.ts'
 import { capturePoints } from './capture-points.ts'
 import { correlate, type TracedLeg } from './correlate.ts'
-import { diagnose } from './diagnose.ts'
+import { diagnose, lostBetweenNodes } from './diagnose.ts'
 import type { Directory } from './directory.ts'
 import { judge } from './judge.ts'
 import type { LookupAnswer, NodeAccess, NodeSnapshot } from './node-access.ts'
@@ -100,7 +100,9 @@ export async function trace(request: TraceRequest): Promise<Trace> {
     { ends, probe, topology: new Topology(after, request.directory) },
     (lookups) => reader.answers(lookups),
   )
+  const nodesTalk = await tryNodes(request, failed)
   const causes = diagnose({
+    ...(nodesTalk === undefined ? {} : { nodesTalk }),
     leg: failed,
     end: failed.leg === 'forward' ? ends.to : ends.from,
     observation,
@@ -109,6 +111,21 @@ export async function trace(request: TraceRequest): Promise<Trace> {
     predictedAfter: again.find(({ leg }) => leg === failed.leg) ?? failed.prediction,
   })
   return { ...found, unreachable, verdict: judge.verdict(found, unreachable, causes) }
+}
+
+/** Whether a plain packet passes where the traced one was lost between two nodes. */
+async function tryNodes(request: TraceRequest, leg: TracedLeg): Promise<boolean | undefined> {
+  const [from, to] = lostBetweenNodes(leg) ?? []
+  const isAboutNodes = [request.from, request.to].every((name) => name === from || name === to)
+  if (from === undefined || to === undefined || isAboutNodes) return undefined
+  const { timeoutMilliseconds = 1000 } = request.options ?? {}
+  const options = { tries: 1, timeoutMilliseconds: Math.min(500, timeoutMilliseconds) }
+  try {
+    const { verdict } = await trace({ ...request, from, to, options })
+    return verdict.kind === 'inconclusive' ? undefined : verdict.kind === 'delivered'
+  } catch {
+    return undefined // One of them cannot be reached by name: then it was not tried.
+  }
 }
 
 function idOf(random: Random): string {

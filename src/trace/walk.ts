@@ -73,6 +73,7 @@ export class Walk {
   readonly #visited = new Set<string>()
   #ttl: number
   #ttlIsUpperBound = false
+  #outerTtlIsUpperBound = false
   #outer: OuterHeader | undefined
 
   constructor(
@@ -297,9 +298,13 @@ export class Walk {
     const view = this.#viewOf(owner, 'host')
     const link = uplinkOf(view, this.#outer?.destination)
     if (link === undefined) throw unknown(`${owner} has no interface towards ${exit.nextHop}`)
-    this.#ttlIsUpperBound = true
-    if (this.#outer === undefined) this.#ttl--
-    else this.#outer = { ...this.#outer, ttl: this.#outer.ttl - 1 }
+    if (this.#outer === undefined) {
+      this.#ttlIsUpperBound = true
+      this.#ttl--
+    } else {
+      this.#outerTtlIsUpperBound = true
+      this.#outer = { ...this.#outer, ttl: this.#outer.ttl - 1 }
+    }
     return this.#receive(view, link, [`${exit.nextHop} is a router that no table here shows`])
   }
 
@@ -337,6 +342,7 @@ export class Walk {
     }
     if (!tunnel.up) throw dropped('tunnel-down', view, tunnel.name, { link: tunnel.name })
     this.#outer = undefined
+    this.#outerTtlIsUpperBound = false
     return this.#receive(view, tunnel)
   }
 
@@ -416,6 +422,7 @@ export class Walk {
       direction,
       ttl: this.#ttl,
       ttlIsUpperBound: this.#ttlIsUpperBound,
+      outerTtlIsUpperBound: this.#outerTtlIsUpperBound,
       ...(this.#outer === undefined ? {} : { outer: this.#outer }),
       mtu: link.mtu,
       ...(why.way === undefined ? {} : { way: why.way }),
