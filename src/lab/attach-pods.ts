@@ -7,7 +7,7 @@ import type { PlannedPod } from './plan.ts'
 /** ADDs under way at once; more than the cores of a small machine gain nothing. */
 const ADDS_AT_ONCE = 4
 /** Longest that a node's agent may answer "try again later" (it waits for its own block, say). */
-const READY_MILLISECONDS_MAX = 15_000
+const READY_MILLISECONDS_MAX = 60_000
 
 /**
  * Attaches every pod as a container runtime does: a CNI ADD with a container id, the path of the

@@ -6,7 +6,7 @@ import type { LabAgent, LabPorts } from './lab-ports.ts'
 import type { PlannedNode } from './plan.ts'
 
 /** Longest that BGP may take: sessions that meet at a bad moment begin anew after some seconds. */
-const ROUTES_MILLISECONDS_MAX = 20_000
+const ROUTES_MILLISECONDS_MAX = 60_000
 
 /** Not every node has a route to every block. */
 export class RoutesMissing extends Error {

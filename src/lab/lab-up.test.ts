@@ -4,6 +4,7 @@ import { prefix } from '../net/prefix.ts'
 import { BUILT_IN_TOPOLOGIES } from './built-in-topologies.ts'
 import { readJournal } from './journal.ts'
 import { labDown } from './lab-down.ts'
+import type { LabPorts } from './lab-ports.ts'
 import { isWhole, labStatus } from './lab-status.ts'
 import { labUp, type LabUpOptions } from './lab-up.ts'
 import { parseTopology } from './parse-topology.ts'
@@ -91,6 +92,28 @@ describe('building a lab', () => {
       left?.()
       lab.onEveryStep = () => {}
       await labDown('seed', lab)
+      expectNothing(lab)
+    }
+  })
+
+  it('can be taken down again after taking it down was stopped at any point', async () => {
+    for (let at = 1; at <= 9; at++) {
+      const lab = recordedLab()
+      await lab.run(labUp(SEED, lab))
+      let deletions = 0
+      const stopping: LabPorts = {
+        ...lab,
+        machine: {
+          ...lab.machine,
+          deleteNamespace(name) {
+            if (++deletions === at) throw new Error('killed')
+            lab.machine.deleteNamespace(name)
+          },
+        },
+      }
+      await expect(labDown('seed', stopping)).rejects.toThrow('killed')
+      expect(readJournal(lab.state, 'seed')).toBeDefined()
+      expect(await labDown('seed', lab)).toEqual({ programs: 0, namespaces: 10 - at })
       expectNothing(lab)
     }
   })

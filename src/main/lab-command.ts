@@ -81,7 +81,7 @@ function defineUp(command: Command, context: CommandContext): void {
         context.out.write(text)
         return
       }
-      const topology = parseTopology(text, source)
+      const topology = parseTopology(text, source === '-' ? 'standard input' : source)
       const lab = name === undefined ? topology.name : checkedName(name)
       const began = context.clock.now()
       if (simulated === true) {
@@ -107,7 +107,9 @@ function sayUp(
   const seconds = ((context.clock.now() - began) / 1000).toFixed(2)
   const how = isSimulated(status.lab) ? ', simulated,' : ''
   context.out.write(`Lab ${status.lab}${how} is up after ${seconds} s\n\n${renderLab(status)}`)
-  context.out.write(`\nNext: ${suggestion(topology.pods)}, tortie lab down\n`)
+  const only = labState().labs().length === 1
+  const trace = `${suggestion(topology.pods)}${only ? '' : ` --lab ${status.lab}`}`
+  context.out.write(`\nNext: ${trace}, tortie lab down${only ? '' : ` ${status.lab}`}\n`)
 }
 
 /** The process behind a simulated lab; started by `up`, ended by `down`. */
@@ -118,7 +120,7 @@ function defineHost(command: Command, context: CommandContext): void {
     .requiredOption('--name <name>')
     .action(async (source, { name }) => {
       const text = await topologyText(source.replace(/^builtin:/, ''), context)
-      const topology = parseTopology(text, source)
+      const topology = parseTopology(text, source === '-' ? 'standard input' : source)
       const { hostSimulatedLab } = await import('./simulated-lab-host.ts')
       const log = await context.openLog('lab')
       const host = await hostSimulatedLab({ lab: name, topology, text, log })

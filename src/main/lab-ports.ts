@@ -23,8 +23,11 @@ import { isSimulated } from './simulated-lab-client.ts'
  * process whose environment says of which lab it is.
  */
 
-/** Longest that a program may take to answer for the first time. */
-const START_MILLISECONDS_MAX = 15_000
+/**
+ * Longest that a program may take to answer for the first time. Generous: one that has died is noticed at
+ * once, and many that start together on a small machine each take their time.
+ */
+const START_MILLISECONDS_MAX = 60_000
 /** Lines of a log that are shown when its program has ended. */
 const LOG_LINES_SHOWN = 8
 
