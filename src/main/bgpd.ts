@@ -12,6 +12,7 @@ import type { CommandContext } from '../cli/context.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { type RpcMethods, serveRpc } from '../lib/rpc.ts'
+import { ScopedClock } from '../lib/scoped-clock.ts'
 import { createLinuxMachine } from '../platform/linux/machine.ts'
 import { listenUnix } from '../platform/node/unix-socket.ts'
 
@@ -38,7 +39,8 @@ async function runBgpd(
   options: BgpdOptions,
   context: CommandContext,
 ): Promise<void> {
-  const { clock, random } = context
+  const { random } = context
+  const clock = new ScopedClock(context.clock)
   const log = await context.openLog('bgpd')
   const machine = createLinuxMachine()
   const sockets = machine.openNamespace('/proc/self/ns/net')
@@ -84,6 +86,7 @@ async function runBgpd(
     process.off('SIGHUP', onHangUp)
     server.close()
     sockets.close()
+    clock.close()
   }
 }
 
