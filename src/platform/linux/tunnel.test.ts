@@ -195,6 +195,13 @@ describe.skipIf(!isRoot)('a tunnel', () => {
     expect(ping(node1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=63')
   })
 
+  /** What only the programs do; the kernel's own device takes packets from anyone. */
+  function hasPrograms(): boolean {
+    const has = node1.link('tunl0')!.kind === 'tun'
+    if (!has) console.log('Skipped: this kernel has a tunnel of its own')
+    return has
+  }
+
   it('is set up again without a change, and keeps working', () => {
     const before = filters(node1)
     const underlays = [node1.link('ens33')!.index]
@@ -203,7 +210,8 @@ describe.skipIf(!isRoot)('a tunnel', () => {
     expect(ping(pod1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=62')
   })
 
-  it('takes nothing from who is no node', () => {
+  it('takes nothing from who is no node', ({ skip }) => {
+    if (!hasPrograms()) skip()
     const underlays = [node1.link('ens33')!.index]
     const nobody = { ...settings('172.16.170.128'), underlays }
     createTunnel(node1, 'tunl0', nobody, 1480)
@@ -234,7 +242,8 @@ describe.skipIf(!isRoot)('a tunnel', () => {
     expect(seen.map(describePacket)).toEqual(['in 10.211.0.6 > 10.211.3.4 ttl 64'])
   })
 
-  it('moves with its underlay', () => {
+  it('moves with its underlay', ({ skip }) => {
+    if (!hasPrograms()) skip()
     const peer = { name: 'net3', kernel: router }
     const { index } = node1.createLink({ kind: 'veth', name: 'ens34', peer })
     const underlays = [index]
@@ -246,7 +255,8 @@ describe.skipIf(!isRoot)('a tunnel', () => {
     expect(ping(pod1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=62')
   })
 
-  it('needs an IPv4 address', () => {
+  it('needs an IPv4 address', ({ skip }) => {
+    if (!hasPrograms()) skip()
     expect(() =>
       createTunnel(node1, 'tunl0', { localAddress: ip('fd00::1'), nodes: [], underlays: [] }),
     ).toThrow('EAFNOSUPPORT')
