@@ -76,6 +76,15 @@ export class MemoryNetwork {
     }
   }
 
+  /** Octets that `from` has written and `to` has not read. */
+  unreadOctets(from: IpAddress, to: IpAddress): number {
+    let octets = 0
+    for (const { local, remote, unsentOctets } of this.#open) {
+      if (local.address === from && remote.address === to) octets += unsentOctets
+    }
+    return octets
+  }
+
   connectionsBetween(a: IpAddress, b: IpAddress): number {
     let count = 0
     for (const { local, remote } of this.#open) {
