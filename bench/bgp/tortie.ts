@@ -1,5 +1,6 @@
 // Tortie's speaker as the runner starts it: the assignment comes as a JSON file.
-import { readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { rejectAll } from '../../src/bgp/policy.ts'
 import { createSpeaker } from '../../src/bgp/speaker.ts'
 import { silentLog } from '../../src/lib/log.ts'
@@ -30,3 +31,14 @@ speaker.configure({
     ...(receives ? {} : { exportPolicy: rejectAll }),
   })),
 })
+
+// With a file named, the longest that the event loop was held up is added to it, second by second.
+const loopFile = process.env['BENCH_EVENT_LOOP']
+if (loopFile !== undefined) {
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  delay.enable()
+  setInterval(() => {
+    appendFileSync(loopFile, `${(delay.max / 1e6).toFixed(1)} ms\n`)
+    delay.reset()
+  }, 1000)
+}

@@ -38,6 +38,8 @@ export class NeighborRoutes {
   /** Stale Time of RFC 9494 by family, of the session that went down. */
   #longLivedSeconds: Partial<Record<Family, number>> = {}
   readonly #endOfRib = new Set<Family>()
+  /** Families that stale paths were kept of, until End-of-RIB. */
+  readonly #mayBeStale = new Set<Family>()
   #isRemoved = false
   #sweeps = 0
   #onSwept: (() => void) | undefined
@@ -66,6 +68,8 @@ export class NeighborRoutes {
 
   countStale(family: Family): number {
     const rib = this.#host.ribs[family]
+    // Not worth a look at all paths unless there has been a restart.
+    if (!this.isRetaining && !this.#mayBeStale.has(family)) return 0
     const mask = PATH_FLAG.stale | PATH_FLAG.longLivedStale
     let count = 0
     for (let path = 0; path < rib.pathLimit; path++) {
@@ -116,7 +120,9 @@ export class NeighborRoutes {
       if ((rib.counts[this.source] ?? 0) === 0) continue
       // What was stale already has had its time (RFC 4724 section 4.2).
       this.#drop(family, retained.has(family) ? PATH_FLAG.stale : 0)
-      if (retained.has(family)) this.#mark(rib, PATH_FLAG.stale)
+      if (!retained.has(family)) continue
+      this.#mayBeStale.add(family)
+      this.#mark(rib, PATH_FLAG.stale)
     }
     if (retained.size === 0) return
     const seconds = gracefulRestart!.restartTimeSeconds
@@ -138,6 +144,7 @@ export class NeighborRoutes {
 
   endOfRib(family: Family): void {
     this.#endOfRib.add(family)
+    this.#mayBeStale.delete(family)
     this.#drop(family, PATH_FLAG.stale | PATH_FLAG.longLivedStale)
   }
 

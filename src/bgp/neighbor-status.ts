@@ -51,9 +51,9 @@ function familyStatus(core: SpeakerCore, peer: Peer): FamilyStatus[] {
     return {
       family,
       received,
-      accepted: received - (received === 0 ? 0 : rib.countIneligible(source)),
+      accepted: received - (rib.ineligibleCounts[source] ?? 0),
       advertised: core.advertiser.countFor(subscriber, family),
-      stale: received === 0 ? 0 : routes.countStale(family),
+      stale: routes.countStale(family),
       endOfRibReceived: routes.hasEndOfRib(family),
     }
   })

@@ -54,7 +54,10 @@ const TIMER_EVENTS = {
 } as const satisfies Record<SessionTimer, SessionEvent>
 
 /** Octets of UPDATEs under way to a neighbor after which no more are built for it. */
-const UNSENT_OCTETS_MAX = 1 << 20
+const UNSENT_OCTETS_MAX = 1 << 18
+
+/** Time for the last words on a connection that is closed. */
+const LINGER_MILLISECONDS = 2000
 
 /** A connection with its timers: what one state machine's effects act on. */
 interface TrackRunner {
@@ -350,8 +353,13 @@ export class Neighbor {
   }
 
   #close(runner: TrackRunner): void {
-    this.#count(runner.link)
-    runner.link?.close()
+    const { link } = runner
+    this.#count(link)
+    link?.close()
+    // A neighbor that does not read would keep the connection, and what is queued for it, for long.
+    if (link !== undefined && link.connection.unsentOctets > 0) {
+      this.#host.clock.after(LINGER_MILLISECONDS, () => link.connection.destroy())
+    }
     runner.link = undefined
     runner.negotiated = undefined
     runner.remoteOpen = undefined

@@ -34,6 +34,9 @@ export class AdjRibOut implements RibOut {
   readonly #attributes: ByteWriter
   readonly #policy: ExportPolicy | undefined
   #advertised = new Uint16Array(0)
+  /** Prefixes that have been advertised, and those of them that came from each source. */
+  #advertisedCount = 0
+  #advertisedCounts = new Uint32Array(16)
   /** Source that the messages being built came from: it does not get them. */
   #except = NONE
   readonly #batch: Batch
@@ -60,9 +63,7 @@ export class AdjRibOut implements RibOut {
 
   /** Prefixes that the neighbor with this source number has been told of. */
   countFor(source: number): number {
-    let count = 0
-    for (const from of this.#advertised) if (from > 0 && from - 1 !== source) count++
-    return count
+    return this.#advertisedCount - (this.#advertisedCounts[source] ?? 0)
   }
 
   /** Whether the neighbor with this source number has been told of the row. */
@@ -74,6 +75,8 @@ export class AdjRibOut implements RibOut {
   /** A new group that knows what this one knows, for a neighbor that leaves it. */
   copyStateTo(other: this): void {
     other.#advertised = this.#advertised.slice()
+    other.#advertisedCount = this.#advertisedCount
+    other.#advertisedCounts = this.#advertisedCounts.slice()
   }
 
   /** Tells of up to a batch of changed rows. True if there are more. */
@@ -99,14 +102,31 @@ export class AdjRibOut implements RibOut {
     const set = path < 0 ? REJECTED : exportedSet(this.#rib, this.rules, this.#policy, row, path)
     if (set === REJECTED) {
       if (before > 0) this.#batch.withdraw(row, before - 1, NONE)
-      this.#advertised[row] = 0
+      this.#note(row, before, 0)
       return
     }
     const source = this.#rib.pathSources[path]!
     // Whoever the route comes from now must forget what it was told when it came from another.
     if (before > 0 && before - 1 !== source) this.#withdrawFrom(row, source)
-    this.#advertised[row] = source + 1
+    this.#note(row, before, source + 1)
     this.#batch.announce(row, set, source, set !== this.#rib.pathAttributes[path])
+  }
+
+  /** Notes that a row is advertised from another source, plus one, or from none. */
+  #note(row: number, before: number, after: number): void {
+    this.#advertised[row] = after
+    if (before === after) return
+    if (after > this.#advertisedCounts.length) {
+      this.#advertisedCounts = grown(this.#advertisedCounts, after * 2)
+    }
+    if (before > 0) {
+      this.#advertisedCount--
+      this.#advertisedCounts[before - 1]!--
+    }
+    if (after > 0) {
+      this.#advertisedCount++
+      this.#advertisedCounts[after - 1]!++
+    }
   }
 
   #withdrawFrom(row: number, source: number): void {
@@ -173,7 +193,7 @@ export class AdjRibOut implements RibOut {
     this.#messages.beginWithdraw(this.#rib.family)
     for (let at = bucketHeads[bucket]!; at >= 0; at = nexts[at]!) {
       this.#add(rows[at]!, 0)
-      this.#advertised[rows[at]!] = 0
+      this.#note(rows[at]!, this.#advertised[rows[at]!]!, 0)
     }
   }
 

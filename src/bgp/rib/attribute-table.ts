@@ -1,5 +1,6 @@
 import { COMMUNITY_BIT, PathFacts, readPathFacts } from '../../wire/bgp/path-facts.ts'
 import { grown, nextCapacity } from './columns.ts'
+import { RowIndex } from './row-index.ts'
 
 /** What is known of a set of attributes without looking at its octets; bits of `traits`. */
 export const TRAIT = { ...COMMUNITY_BIT, hasLocalPreference: 1 << 15 } as const
@@ -47,10 +48,7 @@ export class AttributeTable {
   /** Ids are below it. */
   idLimit = 0
   size = 0
-  #hashes = new Uint32Array(INITIAL_ROWS)
-  /** Id + 1, or 0. */
-  #slots = new Int32Array(INITIAL_ROWS * 2)
-  #mask = INITIAL_ROWS * 2 - 1
+  readonly #index = new RowIndex()
   /** First of the free ids, which are chained through `offsets`; -1 for none. */
   #free = -1
   #end = 0
@@ -63,23 +61,17 @@ export class AttributeTable {
    */
   intern(octets: Uint8Array, start: number, end: number): number {
     const hash = hashOf(octets, start, end)
-    const slots = this.#slots
-    let slot = hash & this.#mask
-    for (;;) {
-      const entry = slots[slot]!
-      if (entry === 0) break
-      const id = entry - 1
-      if (this.#hashes[id] === hash && this.#is(id, octets, start, end)) {
-        this.users[id]!++
-        return id
-      }
-      slot = (slot + 1) & this.#mask
+    const slots = this.#index.partOf(hash)
+    const mask = slots.length - 1
+    for (let slot = hash & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const id = slots[slot]! - 1
+      if (!this.#is(id, octets, start, end)) continue
+      this.users[id]!++
+      return id
     }
     const id = this.#add(octets, start, end)
-    this.#hashes[id] = hash
-    slots[slot] = id + 1
+    this.#index.insert(hash, id)
     this.size++
-    if (this.size * 2 > slots.length) this.#rehash(slots.length * 2)
     return id
   }
 
@@ -165,7 +157,6 @@ export class AttributeTable {
       this.nextHopAts = grown(this.nextHopAts, capacity)
       this.nextHopSizes = grown(this.nextHopSizes, capacity)
       this.localAsCounts = grown(this.localAsCounts, capacity)
-      this.#hashes = grown(this.#hashes, capacity)
     }
     return id
   }
@@ -186,18 +177,7 @@ export class AttributeTable {
   }
 
   #remove(id: number): void {
-    const slots = this.#slots
-    const mask = this.#mask
-    let hole = this.#hashes[id]! & mask
-    while (slots[hole] !== id + 1) hole = (hole + 1) & mask
-    for (let next = (hole + 1) & mask; slots[next] !== 0; next = (next + 1) & mask) {
-      const home = this.#hashes[slots[next]! - 1]! & mask
-      if (((next - home) & mask) >= ((next - hole) & mask)) {
-        slots[hole] = slots[next]!
-        hole = next
-      }
-    }
-    slots[hole] = 0
+    this.#index.remove(id)
     this.size--
     const units = (this.sizes[id]! + 7) >>> 3
     const holes = this.#holes.get(units)
@@ -214,19 +194,6 @@ export class AttributeTable {
     this.#holes.clear()
     this.#free = -1
     this.idLimit = 0
-  }
-
-  #rehash(size: number): void {
-    const slots = new Int32Array(size)
-    const mask = size - 1
-    for (const entry of this.#slots) {
-      if (entry === 0) continue
-      let slot = this.#hashes[entry - 1]! & mask
-      while (slots[slot] !== 0) slot = (slot + 1) & mask
-      slots[slot] = entry
-    }
-    this.#slots = slots
-    this.#mask = mask
   }
 
   /** Fills the columns of a new set from its block, which is known to be well formed. */

@@ -1,5 +1,6 @@
 import type { Family } from '../../net/ip-address.ts'
 import { grown, nextCapacity } from './columns.ts'
+import { RowIndex } from './row-index.ts'
 
 const INITIAL_ROWS = 64
 
@@ -17,9 +18,7 @@ export class PrefixTable {
   /** Rows that have been used, free ones included: all rows are below it. */
   rowLimit = 0
   size = 0
-  /** Row + 1, or 0. */
-  #slots = new Int32Array(INITIAL_ROWS * 2)
-  #mask = INITIAL_ROWS * 2 - 1
+  readonly #index = new RowIndex()
   /** First of the free rows, which are chained through their first word; -1 for none. */
   #free = -1
 
@@ -36,35 +35,34 @@ export class PrefixTable {
 
   /** The row of the prefix whose words start at `words[at]`, or -1. */
   find(words: Uint32Array, at: number, length: number): number {
-    const slots = this.#slots
-    let slot = this.#hash(words, at, length) & this.#mask
-    for (;;) {
-      const entry = slots[slot]!
-      if (entry === 0) return -1
-      if (this.#is(entry - 1, words, at, length)) return entry - 1
-      slot = (slot + 1) & this.#mask
-    }
+    return this.#find(words, at, length, this.#hash(words, at, length))
   }
 
   /** The row of the prefix, made if there is none. */
   intern(words: Uint32Array, at: number, length: number): number {
-    const slots = this.#slots
-    let slot = this.#hash(words, at, length) & this.#mask
-    for (;;) {
-      const entry = slots[slot]!
-      if (entry === 0) break
-      if (this.#is(entry - 1, words, at, length)) return entry - 1
-      slot = (slot + 1) & this.#mask
-    }
+    const hash = this.#hash(words, at, length)
+    const found = this.#find(words, at, length, hash)
+    if (found >= 0) return found
     const row = this.#freeRow()
-    slots[slot] = row + 1
     this.lengths[row] = length
     for (let word = 0; word < this.stride; word++) {
       this.words[row * this.stride + word] = words[at + word]!
     }
     this.size++
-    if (this.size * 2 > slots.length) this.#rehash(slots.length * 2)
+    this.#index.insert(hash, row)
     return row
+  }
+
+  #find(words: Uint32Array, at: number, length: number, hash: number): number {
+    const slots = this.#index.partOf(hash)
+    const mask = slots.length - 1
+    let slot = hash & mask
+    for (;;) {
+      const entry = slots[slot]!
+      if (entry === 0) return -1
+      if (this.#is(entry - 1, words, at, length)) return entry - 1
+      slot = (slot + 1) & mask
+    }
   }
 
   /** Whether the row holds a prefix. */
@@ -74,21 +72,7 @@ export class PrefixTable {
 
   /** Forgets a row, which may then be given to another prefix. */
   remove(row: number): void {
-    const slots = this.#slots
-    const mask = this.#mask
-    let slot = this.#hash(this.words, row * this.stride, this.lengths[row]!) & mask
-    while (slots[slot] !== row + 1) slot = (slot + 1) & mask
-    // Backward shift: what was pushed past the hole by collisions moves up, so no tombstones remain.
-    let hole = slot
-    for (let next = (hole + 1) & mask; slots[next] !== 0; next = (next + 1) & mask) {
-      const other = slots[next]! - 1
-      const home = this.#hash(this.words, other * this.stride, this.lengths[other]!) & mask
-      if (((next - home) & mask) >= ((next - hole) & mask)) {
-        slots[hole] = other + 1
-        hole = next
-      }
-    }
-    slots[hole] = 0
+    this.#index.remove(row)
     this.lengths[row] = FREE
     this.size--
     this.words[row * this.stride] = this.#free
@@ -108,19 +92,6 @@ export class PrefixTable {
       this.lengths = grown(this.lengths, capacity, FREE)
     }
     return row
-  }
-
-  #rehash(size: number): void {
-    const slots = new Int32Array(size)
-    const mask = size - 1
-    for (let row = 0; row < this.rowLimit; row++) {
-      if (this.lengths[row] === FREE) continue
-      let slot = this.#hash(this.words, row * this.stride, this.lengths[row]!) & mask
-      while (slots[slot] !== 0) slot = (slot + 1) & mask
-      slots[slot] = row + 1
-    }
-    this.#slots = slots
-    this.#mask = mask
   }
 
   #is(row: number, words: Uint32Array, at: number, length: number): boolean {
@@ -143,7 +114,8 @@ export class PrefixTable {
       hash = Math.imul(hash ^ (hash >>> 13) ^ words[at + 2]!, 0xc2b2ae35)
       hash = Math.imul(hash ^ (hash >>> 16) ^ words[at + 3]!, 0x27d4eb2f)
     }
-    return (hash ^ (hash >>> 15)) >>> 0
+    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
+    return (hash ^ (hash >>> 13)) >>> 0
   }
 }
 

@@ -49,6 +49,8 @@ export class Rib {
   prefixCount = 0
   /** Paths by source, used or not. */
   counts = new Uint32Array(16)
+  /** Those of them that cannot be used. */
+  ineligibleCounts = new Uint32Array(16)
   /** Selection waits (RFC 4724 section 4.1): paths are kept, none becomes the best. */
   isDeferred = false
   /** A MED other than 0 has been seen, so that the order of pairs is not enough (RFC 4271 section 9.1.2.2 c). */
@@ -117,8 +119,7 @@ export class Rib {
       if (isSame && this.pathReceived[path] === received) return false
       this.attributes.retain(attributes)
       this.attributes.retain(received)
-      this.attributes.release(this.pathAttributes[path]!)
-      this.attributes.release(this.pathReceived[path]!)
+      this.#letGo(path)
       this.#set(path, received, attributes, status)
       if (!isSame) this.#decide(row, path)
       return false
@@ -131,10 +132,20 @@ export class Rib {
   }
 
   #set(path: number, received: number, attributes: number, status: PathStatus): void {
+    if (status !== PATH_STATUS.eligible) this.ineligibleCounts[this.pathSources[path]!]!++
     this.pathReceived[path] = received
     this.pathAttributes[path] = attributes
     this.pathStatus[path] = status
     if (this.attributes.meds[attributes] !== 0) this.hasMed = true
+  }
+
+  /** The reverse of {@link #set}. */
+  #letGo(path: number): void {
+    this.attributes.release(this.pathAttributes[path]!)
+    this.attributes.release(this.pathReceived[path]!)
+    if (this.pathStatus[path] !== PATH_STATUS.eligible) {
+      this.ineligibleCounts[this.pathSources[path]!]!--
+    }
   }
 
   /** Removes the path of a source; false if there is none. */
@@ -162,8 +173,7 @@ export class Rib {
       while (this.pathNexts[before] !== path) before = this.pathNexts[before]!
       this.pathNexts[before] = next
     }
-    this.attributes.release(this.pathAttributes[path]!)
-    this.attributes.release(this.pathReceived[path]!)
+    this.#letGo(path)
     this.counts[this.pathSources[path]!]!--
     this.pathPrefixes[path] = -1
     this.pathNexts[path] = this.#freePath
@@ -174,16 +184,6 @@ export class Rib {
       this.best[row] = this.isDeferred ? -1 : selectBest(this, row)
       this.#markAll(this.#queues, row)
     } else this.#markAll(this.#allPathQueues, row)
-  }
-
-  /** Paths of a source that cannot be used. */
-  countIneligible(source: number): number {
-    let count = 0
-    for (let path = 0; path < this.pathLimit; path++) {
-      const isHere = this.pathSources[path] === source && this.pathPrefixes[path]! >= 0
-      if (isHere && this.pathStatus[path] !== PATH_STATUS.eligible) count++
-    }
-    return count
   }
 
   /** Gives a path other attributes, whose one user it becomes; `reconsider` has to follow. */
@@ -248,7 +248,10 @@ export class Rib {
     this.pathNexts[path] = this.first[row]!
     this.first[row] = path
     this.pathCount++
-    if (source >= this.counts.length) this.counts = grown(this.counts, source * 2)
+    if (source >= this.counts.length) {
+      this.counts = grown(this.counts, source * 2)
+      this.ineligibleCounts = grown(this.ineligibleCounts, source * 2)
+    }
     this.counts[source]!++
     return path
   }
