@@ -6,14 +6,15 @@ import { systemClock } from '../platform/node/clock.ts'
 import { DirectoryState } from '../platform/node/directory-state.ts'
 import { connectUnix } from '../platform/node/unix-socket.ts'
 import type { Store } from '../store/store.ts'
-import { labPath } from './lab-paths.ts'
+import { assertOwnFolder } from '../platform/node/own-folder.ts'
+import { LAB_ROOT, labPath } from './lab-paths.ts'
 
 /** Opens the datastore of a lab, or of ETCD_ENDPOINTS where no lab is named and none is up. */
 export async function openTargetStore(
   { lab }: ClusterTarget,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Store> {
-  const labs = new DirectoryState(labPath()).names()
+  const labs = labDirectories().names()
   const endpoints = env['ETCD_ENDPOINTS']
   const named = lab ?? env['TORTIE_LAB']
   const { openEtcdStore } = await import('./open-etcd-store.ts')
@@ -37,6 +38,12 @@ export async function openTargetStore(
   }
 }
 
+/** Not the whole of labState, which loads what only root needs. */
+function labDirectories(): DirectoryState {
+  assertOwnFolder(LAB_ROOT)
+  return new DirectoryState(labPath())
+}
+
 function chosenLab(
   named: string | undefined,
   labs: readonly string[],
@@ -54,8 +61,7 @@ export async function openTargetAgents(
   env: Readonly<Record<string, string | undefined>>,
   nodes?: readonly string[],
 ): Promise<Agents> {
-  const state = new DirectoryState(labPath())
-  const chosen = chosenLab(lab, state.names(), env)
+  const chosen = chosenLab(lab, labDirectories().names(), env)
   const all = new DirectoryState(labPath(chosen, 'nodes')).names()
   const clients: RpcClient[] = []
   try {

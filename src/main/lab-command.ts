@@ -58,7 +58,8 @@ Examples:
 function ports(context: CommandContext, onStep?: (name: string) => void): LabPorts {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
     throw new UserError(
-      'A lab is made of network namespaces: it needs Linux, and root (sudo tortie lab …)',
+      'A lab is made of network namespaces: it needs Linux, and root (sudo tortie lab …); ' +
+        'without them: tortie lab up seed --simulated',
     )
   }
   const progress = (text: string): void => {

@@ -5,9 +5,10 @@ import { sleep } from '../lib/clock.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { RpcClient } from '../lib/rpc.ts'
 import { systemClock } from '../platform/node/clock.ts'
+import { makeOwnFolder } from '../platform/node/own-folder.ts'
 import { startDetached } from '../platform/node/processes.ts'
 import { connectUnix } from '../platform/node/unix-socket.ts'
-import { labPath } from './lab-paths.ts'
+import { LAB_ROOT, labPath } from './lab-paths.ts'
 import { labState } from './lab-state.ts'
 
 /** In the directory of a simulated lab: the socket of its host, and who the host is. */
@@ -34,6 +35,7 @@ export async function startSimulatedLab(lab: string, topologyPath: string): Prom
     throw new UserError(`Lab ${lab} is up already; remove it with: tortie lab down ${lab}`)
   }
   const logPath = hostLog(lab)
+  makeOwnFolder(LAB_ROOT)
   mkdirSync(labPath(), { recursive: true, mode: 0o700 })
   const host = startDetached({
     command: process.execPath,
