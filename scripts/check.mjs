@@ -9,7 +9,6 @@ const checks = [
   ['types', bin('tsc'), ['-p', '.']],
   ['lint', bin('oxlint'), ['--type-aware', '--quiet', 'src', 'test', 'bench']],
   ['format', bin('oxfmt'), ['--check', '.']],
-  ['unused', bin('knip'), ['--no-progress']],
 ]
 let failed = 0
 for (const [name, command, args] of checks) {
