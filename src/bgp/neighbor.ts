@@ -303,6 +303,7 @@ export class Neighbor {
     const connection = this.#accepted
     this.#accepted = undefined
     if (connection === undefined) return
+    connection.setHopLimits?.(hopLimits(this.#host.config, this.config))
     if (track === 'second') this.#second = this.#newTrack()
     this.#attach(track === 'primary' ? this.#primary : this.#second!, connection)
   }

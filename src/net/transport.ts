@@ -50,6 +50,11 @@ export interface TcpConnection {
   handlers: TcpHandlers
   /** Queues octets (they are copied or no longer needed on return); false asks the caller to wait for `onDrain`. */
   write(octets: Uint8Array): boolean
+  /**
+   * TTL of what is sent from now on and the least TTL accepted (GTSM), for connections that were
+   * accepted; those that are made here have them from the options of `connect`.
+   */
+  setHopLimits?(limits: { readonly ttl?: number; readonly minimumTtl?: number }): void
   /** Octets queued here that the kernel has not taken yet. */
   readonly unsentOctets: number
   /** Stops and resumes `onData`, so that the peer's window closes. */

@@ -1,7 +1,9 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import type { TcpConnection, TcpEndpoint, TcpHandlers } from '../../net/transport.ts'
+import { familyOf } from '../../net/ip-address.ts'
 import { errnoName } from './errno.ts'
 import { FdWatcher } from './fd-watcher.ts'
+import { setHopLimits } from './hop-limits.ts'
 import type { Libc } from './libc.ts'
 import { getOption } from './socket-options.ts'
 
@@ -80,6 +82,12 @@ export class LinuxTcpConnection implements TcpConnection {
       this.#reason = error.code ?? error.message
     })
     socket.on('close', () => this.#end(this.#reason))
+  }
+
+  setHopLimits(limits: { readonly ttl?: number; readonly minimumTtl?: number }): void {
+    if (this.#over || this.#fd < 0) return
+    const family = familyOf(this.local.address)
+    setHopLimits(this.#libc, this.#describe(), this.#fd, family, limits)
   }
 
   write(octets: Uint8Array): boolean {

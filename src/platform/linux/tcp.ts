@@ -12,6 +12,7 @@ import type {
 import { addressFamily, type Context } from './context.ts'
 import { ERRNO, errnoName } from './errno.ts'
 import { FdWatcher } from './fd-watcher.ts'
+import { setHopLimits } from './hop-limits.ts'
 import { checked, type Libc } from './libc.ts'
 import { findLink } from './links.ts'
 import type { Resources } from './resources.ts'
@@ -193,22 +194,6 @@ class LinuxTcpListener implements TcpListener, Closable {
     this.#watcher.close()
     this.#libc.close(this.#fd)
     this.#onClose()
-  }
-}
-
-/** TTL of what is sent, and the least that is accepted (GTSM, RFC 5082), checked in the kernel. */
-function setHopLimits(
-  libc: Libc,
-  what: string,
-  fd: number,
-  family: Family,
-  { ttl, minimumTtl }: { readonly ttl?: number; readonly minimumTtl?: number },
-): void {
-  if (ttl !== undefined) {
-    setOption(libc, what, fd, family === 4 ? 'ipTtl' : 'ipv6UnicastHops', ttl)
-  }
-  if (minimumTtl !== undefined) {
-    setOption(libc, what, fd, family === 4 ? 'ipMinimumTtl' : 'ipv6MinimumHopCount', minimumTtl)
   }
 }
 
