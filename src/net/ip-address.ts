@@ -34,7 +34,9 @@ export function ip(text: string): IpAddress {
 
 /** The address of 4 or 16 octets in network order. */
 export function addressFromOctets(octets: Uint8Array): IpAddress {
-  if (octets.length === 4) return octets.join('.') as IpAddress
+  if (octets.length === 4) {
+    return `${octets[0]}.${octets[1]}.${octets[2]}.${octets[3]}` as IpAddress
+  }
   if (octets.length === 16) return formatIpv6(octets) as IpAddress
   throw new RangeError(`Expected 4 or 16 octets of address, found ${octets.length}`)
 }

@@ -7,8 +7,8 @@ import {
   type RouteFilter,
   type RouteQuery,
 } from '../../kernel/kernel.ts'
-import { addressBits, familyOf, type Family, ip, type IpAddress } from '../../net/ip-address.ts'
-import { prefixAddress, prefixFamily, prefixLength, prefixOf } from '../../net/prefix.ts'
+import { addressBits, familyOf, type Family, type IpAddress } from '../../net/ip-address.ts'
+import { type Prefix, prefixAddress, prefixFamily, prefixLength } from '../../net/prefix.ts'
 import { type Message, NLM_F, RTM } from '../../wire/netlink/message.ts'
 import {
   type NextHopMessage,
@@ -146,44 +146,45 @@ export function decodeRoute(message: Message): Route | undefined {
 }
 
 export function routeFrom(route: RouteMessage): Route {
-  const zero = ip(route.family === AF.inet6 ? '::' : '0.0.0.0')
+  const zero = route.family === AF.inet6 ? '::' : '0.0.0.0'
   const type = typeNames.get(route.type) ?? 'unicast'
-  return {
-    destination: prefixOf(route.destination ?? zero, route.destinationLength),
+  // Filled in step by step: a dump has many of them, and spreading is slow.
+  const made: Writable<Route> = {
+    // The kernel refuses destinations with host bits, so this is canonical.
+    destination: `${route.destination ?? zero}/${route.destinationLength}` as Prefix,
     type,
     table: route.table ?? route.shortTable,
     protocol: route.protocol,
     scope: scopeFrom(route.scope),
     priority: route.priority ?? 0,
     nextHops: WITHOUT_WAY_OUT.includes(type) ? [] : nextHopsFrom(route),
-    ...(route.preferredSource === undefined ? {} : { preferredSource: route.preferredSource }),
-    ...(route.metrics?.mtu === undefined ? {} : { mtu: route.metrics.mtu }),
   }
+  if (route.preferredSource !== undefined) made.preferredSource = route.preferredSource
+  if (route.metrics?.mtu !== undefined) made.mtu = route.metrics.mtu
+  return made
 }
+
+type Writable<Value> = { -readonly [Name in keyof Value]: Value[Name] }
 
 function nextHopsFrom(route: RouteMessage): NextHop[] {
   if (route.multipath !== undefined) {
-    return route.multipath.map((hop) => ({
-      ...nextHopFrom(hop),
-      ...(hop.hops === 0 ? {} : { weight: hop.hops + 1 }),
-    }))
+    return route.multipath.map((hop) => nextHopFrom(hop.index, hop, hop.hops))
   }
-  if (route.outputIndex === undefined) return []
-  return [nextHopFrom({ ...route, index: route.outputIndex })]
+  return route.outputIndex === undefined ? [] : [nextHopFrom(route.outputIndex, route, 0)]
 }
 
-function nextHopFrom(hop: {
-  readonly index: number
-  readonly flags: number
-  readonly gateway?: IpAddress | undefined
-  readonly via?: IpAddress | undefined
-}): NextHop {
-  const gateway = hop.gateway ?? hop.via
-  return {
-    linkIndex: hop.index,
-    ...(gateway === undefined ? {} : { gateway }),
-    ...((hop.flags & RTNH_F.onlink) === 0 ? {} : { onlink: true }),
-  }
+/** @param hops the weight less one */
+function nextHopFrom(
+  linkIndex: number,
+  { flags, gateway, via }: Pick<NextHopMessage, 'flags' | 'gateway' | 'via'>,
+  hops: number,
+): NextHop {
+  const made: Writable<NextHop> = { linkIndex }
+  const address = gateway ?? via
+  if (address !== undefined) made.gateway = address
+  if ((flags & RTNH_F.onlink) !== 0) made.onlink = true
+  if (hops > 0) made.weight = hops + 1
+  return made
 }
 
 export function lookupRoute({ netlink, name }: Context, query: RouteQuery): RouteAnswer {

@@ -25,6 +25,8 @@ export type AttributeValues<Table extends AttributeRows> = {
 export interface AttributeTable<Table extends AttributeRows> extends Codec<AttributeValues<Table>> {
   /** The kernel's name of an attribute number, for explanations. */
   nameOf(type: number): string | undefined
+  /** Adds the values to an object that is there. */
+  decodeInto(from: ByteReader, values: Record<string, unknown>): void
 }
 
 /**
@@ -35,15 +37,24 @@ export function attributes<const Table extends AttributeRows>(table: Table): Att
   const byType = new Map(
     Object.entries(table).map(([name, [, type, codec]]) => [type & NLA_TYPE_MASK, { name, codec }]),
   )
+  const decodeInto = (from: ByteReader, values: Record<string, unknown>): void => {
+    // Written out rather than by eachAttribute: dumps have hundreds of thousands of attributes.
+    while (from.remaining >= NLA_HDRLEN) {
+      const length = from.u16le()
+      const row = byType.get(from.u16le() & NLA_TYPE_MASK)
+      const octets = Math.max(length - NLA_HDRLEN, 0)
+      if (row === undefined) from.skip(octets)
+      else values[row.name] = row.codec.decode(from.fence(octets))
+      from.skip(Math.min(-length & 3, from.remaining))
+    }
+  }
   return {
     decode(from) {
-      const values: Record<string, unknown> = {}
-      for (const { type, value } of eachAttribute(from)) {
-        const row = byType.get(type)
-        if (row !== undefined) values[row.name] = row.codec.decode(value)
-      }
-      return values as AttributeValues<Table>
+      const values = {}
+      decodeInto(from, values)
+      return values
     },
+    decodeInto,
     encode(to, values) {
       for (const [name, [, type, codec]] of Object.entries(table)) {
         const value = (values as Record<string, unknown>)[name]

@@ -14,7 +14,12 @@ export function body<Fields, Table extends AttributeRows>(
   table: AttributeTable<Table>,
 ): Body<StructValue<Fields>, AttributeValues<Table>> {
   return {
-    decode: (from) => ({ ...header.decode(from), ...table.decode(from) }),
+    decode(from) {
+      const value = {}
+      header.decodeInto(from, value)
+      table.decodeInto(from, value)
+      return value as StructValue<Fields> & AttributeValues<Table>
+    },
     encode(to, value) {
       header.encodePartial(to, value)
       table.encode(to, value)

@@ -82,6 +82,8 @@ export function padding(count: number): Codec<undefined> {
 export type Struct<Fields> = Codec<StructValue<Fields>> & {
   /** As `encode`, absent fields are zero. */
   encodePartial(to: ByteWriter, value: Partial<StructValue<Fields>>): void
+  /** Adds the fields to an object that is there. */
+  decodeInto(from: ByteReader, value: Record<string, unknown>): void
 }
 
 export type StructValue<Fields> = {
@@ -98,17 +100,21 @@ export function struct<const Fields extends Record<string, Codec<number> | Codec
       codec.encode(to, (value as Record<string, number>)[name] ?? 0)
     }
   }
+  const decodeInto = (from: ByteReader, value: Record<string, unknown>): void => {
+    for (const [name, codec] of rows) {
+      const field = codec.decode(from)
+      if (field !== undefined) value[name] = field
+    }
+  }
   return {
     decode(from) {
-      const value: Record<string, number> = {}
-      for (const [name, codec] of rows) {
-        const field = codec.decode(from)
-        if (field !== undefined) value[name] = field
-      }
+      const value = {}
+      decodeInto(from, value)
       return value as StructValue<Fields>
     },
     encode,
     encodePartial: encode,
+    decodeInto,
   }
 }
 
