@@ -18,11 +18,11 @@ import { MemoryStore } from '../../src/store/memory-store.ts'
 import { Resources } from '../../src/store/resources.ts'
 
 const ALLOCATORS = 5
-const ADDRESSES = 200
+const ADDRESSES = 120
 /** After which the allocators are ended, lest they outlive a test that fails. */
 const DEADLINE_MILLISECONDS = 45_000
 /** An allocator is killed each time that so many addresses more were given out. */
-const KILLED_EVERY = 25
+const KILLED_EVERY = 20
 
 const hasEtcd = programVersion('etcd', '--version') !== undefined
 if (!hasEtcd) console.log('skipped: allocators on etcd need the package etcd-server')
