@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { VirtualClock } from '../lib/clock.ts'
 import { SeededRandom } from '../lib/random.ts'
-import { createSimulatedMachine } from '../kernel/sim/machine.ts'
+import { createSimulatedMachine, type SimulatedMachine } from '../kernel/sim/machine.ts'
 import { renderTrace, type RenderOptions } from './render-trace.ts'
 import { type TestCluster, testCluster } from './testing/test-cluster.ts'
 import { toDocument } from './to-document.ts'
@@ -11,12 +11,12 @@ import type { TraceDocument } from './trace-document.ts'
 
 async function traced(
   to: string,
-  prepare: (cluster: TestCluster) => void = () => {},
+  prepare: (cluster: TestCluster, machine: SimulatedMachine) => void = () => {},
 ): Promise<TraceDocument> {
   const clock = new VirtualClock()
   const machine = createSimulatedMachine({ clock, random: new SeededRandom(1) })
   const cluster = testCluster({ machine, clock, unique: 'sim', tunnel: true })
-  prepare(cluster)
+  prepare(cluster, machine)
   const pending = trace({
     from: 'pod1',
     to,
@@ -101,6 +101,24 @@ default/pod1 10.211.0.4 (server01) → default/pod2 10.211.1.4 (server02)
     in IPIP 172.16.170.128 > 172.16.180.130, outer TTL 62
     172.16.170.2 is a router that no table here shows
 ✓ server03  tunl0            in    63    63      ~
+`)
+  })
+
+  it('marks the first hop that was not seen, and those beyond it', async () => {
+    const text = picture(
+      await traced('pod3', ({ network }, machine) =>
+        machine.firewall(network).add('forward', { protocol: 4 }, 'drop'),
+      ),
+    )
+    expect(text).toContain(`
+✗ server03  ens33            in    63     -
+    in IPIP 172.16.170.128 > 172.16.180.130, outer TTL 62
+    172.16.170.2 is a router that no table here shows
+· server03  tunl0            in    63
+· server03  cali00000000003  out   62
+· pod3      eth0             in    62
+
+  BACK  not reached (8 hops predicted)
 `)
   })
 
