@@ -154,6 +154,15 @@ describe.skipIf(!isRoot)('a lab', () => {
     expect(left()).toEqual(NOTHING)
   })
 
+  it('is never looked for outside of the folder of labs', () => {
+    for (const name of ['..', '../..', '/etc']) {
+      expect(tortie(['lab', 'down', name])).toMatchObject({
+        status: 1,
+        err: expect.stringContaining('expected a DNS label'),
+      })
+    }
+  })
+
   it.each([
     ['an unknown node', `node: ${MARK}-b`, `node: nobody`, /:13:\d+: pods\[1\]\.node is "nobody"/],
     ['no YAML at all', 'name:', '}', /:1:1: not YAML/],

@@ -21,7 +21,11 @@ export class DirectoryState {
     }
   }
 
+  /** Errors: RangeError for a name that would lead out of the root. */
   path(name: string, ...rest: string[]): string {
+    if (name === '' || name === '.' || name === '..' || /[/\\\0]/.test(name)) {
+      throw new RangeError(`"${name}" is no name of a directory here`)
+    }
     return join(this.#root, name, ...rest)
   }
 

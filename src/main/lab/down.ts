@@ -1,0 +1,45 @@
+import type { Command } from '@commander-js/extra-typings'
+import type { CommandContext } from '../../cli/context.ts'
+import { chooseLab } from '../../lab/choose-lab.ts'
+import { labDown } from '../../lab/lab-down.ts'
+import { labState } from '../lab-state.ts'
+import { isSimulated, simulatedDown } from '../simulated-lab-client.ts'
+import { checkedLabName } from './lab-name.ts'
+import { openLabPorts } from './open-lab-ports.ts'
+
+/** `tortie lab down` */
+export function defineDown(command: Command, context: CommandContext): void {
+  command
+    .command('down')
+    .description('Removes a lab, whole or half built: programs, namespaces, files.')
+    .argument('[name]', 'the only lab that is up when absent')
+    .option('--all', 'all labs of this machine')
+    .action(async (name, { all }) => {
+      const labs = labState().labs()
+      if (name === undefined && labs.length === 0) {
+        context.out.write('No lab is up; nothing to remove\n')
+        return
+      }
+      const wanted = all === true ? labs : [wantedLab(name, labs)]
+      for (const lab of wanted) {
+        if (isSimulated(lab)) {
+          await simulatedDown(lab)
+          context.out.write(`Lab ${lab} is gone\n`)
+          continue
+        }
+        const labPorts = openLabPorts(context)
+        const known = labs.includes(lab)
+        const { programs, namespaces } = await labDown(lab, labPorts)
+        context.out.write(
+          known || programs > 0
+            ? `Lab ${lab} is gone: ${programs} programs, ${namespaces} namespaces\n`
+            : `No lab is named ${lab}; nothing to remove\n`,
+        )
+      }
+    })
+}
+
+/** The one named, there or not; else the only one. */
+function wantedLab(name: string | undefined, labs: readonly string[]): string {
+  return name === undefined ? chooseLab(undefined, labs, {}) : checkedLabName(name, 'The name')
+}

@@ -1,0 +1,38 @@
+import type { Command } from '@commander-js/extra-typings'
+import type { CommandContext } from '../../cli/context.ts'
+import { UserError } from '../../lib/errors.ts'
+import { chooseLab } from '../../lab/choose-lab.ts'
+import { findNamespace } from '../../lab/find-target.ts'
+import { readJournal } from '../../lab/journal.ts'
+import { labState } from '../lab-state.ts'
+import { runInNamespace } from '../run-in-namespace.ts'
+import { isSimulated, simulatedExec } from '../simulated-lab-client.ts'
+import { openLabPorts } from './open-lab-ports.ts'
+
+/** `tortie lab exec` */
+export function defineExec(command: Command, context: CommandContext): void {
+  command
+    .command('exec')
+    .description('Runs a program in a node, router, network or pod; a shell when none is given.')
+    .argument('<where>', 'its name; of a pod also namespace/name')
+    .argument('[command...]', 'the program and its arguments, best after --')
+    .option('--lab <name>', 'the only lab that is up when absent')
+    .passThroughOptions()
+    .action(async (where, words, { lab: named }) => {
+      const lab = chooseLab(named, labState().labs(), context.env)
+      const argv = words[0] === '--' ? words.slice(1) : words
+      if (isSimulated(lab)) {
+        const { stdout, stderr, status } = await simulatedExec(lab, where, argv)
+        context.out.write(stdout)
+        context.err.write(stderr)
+        context.setExitCode(status)
+        return
+      }
+      const labPorts = openLabPorts(context)
+      const journal = readJournal(labPorts.state, lab)
+      if (journal === undefined) throw new UserError(`Lab ${lab} was left before it was built`)
+      const namespace = findNamespace(journal, where)
+      const shell = context.env['SHELL'] ?? '/bin/sh'
+      runInNamespace(labPorts.machine, lab, namespace, argv.length === 0 ? [shell] : argv)
+    })
+}

@@ -1,0 +1,25 @@
+import type { Command } from '@commander-js/extra-typings'
+import type { CommandContext } from '../../cli/context.ts'
+import { readTopology, topologyOf } from './topology-source.ts'
+
+/** The process behind a simulated lab; started by `up`, ended by `down`. */
+export function defineHost(command: Command, context: CommandContext): void {
+  command
+    .command('host', { hidden: true })
+    .argument('<topology>')
+    .requiredOption('--name <name>')
+    .action(async (source, { name }) => {
+      const found = await readTopology(source, context)
+      const { hostSimulatedLab } = await import('../simulated-lab-host.ts')
+      const log = await context.openLog('lab')
+      const host = await hostSimulatedLab({
+        lab: name,
+        topology: topologyOf(found),
+        text: found.text,
+        log,
+      })
+      const signal = context.untilStopped().then(() => host.down())
+      await Promise.race([host.untilDown, signal])
+      process.exit(0)
+    })
+}

@@ -1,0 +1,47 @@
+import type { Command } from '@commander-js/extra-typings'
+import type { CommandContext } from '../../cli/context.ts'
+import { UserError } from '../../lib/errors.ts'
+import { chooseLab } from '../../lab/choose-lab.ts'
+import { isWhole, type LabStatus, labStatus } from '../../lab/lab-status.ts'
+import { renderLab } from '../../lab/render.ts'
+import { labState } from '../lab-state.ts'
+import { isSimulated, simulatedStatus } from '../simulated-lab-client.ts'
+import { openLabPorts } from './open-lab-ports.ts'
+
+/** `tortie lab status` */
+export function defineStatus(command: Command, context: CommandContext): void {
+  command
+    .command('status')
+    .description('Nodes, sessions and pods; exit status 1 when something is missing.')
+    .argument('[name]', 'the only lab that is up when absent')
+    .option('-o, --output <form>', 'json')
+    .action(async (name, { output }) => {
+      if (output !== undefined && output !== 'json') {
+        throw new UserError(`-o is "${output}": expected json`)
+      }
+      const lab = chooseLab(name, labState().labs(), context.env)
+      const status = isSimulated(lab)
+        ? await simulatedStatus(lab)
+        : await labStatus(lab, openLabPorts(context))
+      if (output === 'json') context.out.write(`${JSON.stringify(status, undefined, 2)}\n`)
+      else context.out.write(`${headline(status)}\n\n${renderLab(status)}`)
+      context.setExitCode(isWhole(status) ? 0 : 1)
+    })
+}
+
+function headline({ lab, journal, programs, missingNamespaces, ...rest }: LabStatus): string {
+  if (journal === undefined) {
+    return `Lab ${lab} was left before anything was made; remove it: tortie lab down ${lab}`
+  }
+  const lines = [
+    `Lab ${lab}, ${programs.length} programs, ${journal.namespaces.length} namespaces, since ${journal.startedAt}`,
+  ]
+  if (missingNamespaces.length > 0) {
+    lines.push(`Missing namespaces: ${missingNamespaces.join(', ')}`)
+  }
+  if (!programs.some(({ what }) => what === 'store')) lines.push('The store does not run')
+  if (!isWhole({ lab, journal, programs, missingNamespaces, ...rest })) {
+    lines.push('It is not whole')
+  }
+  return lines.join('\n')
+}

@@ -1,0 +1,81 @@
+import type { Command } from '@commander-js/extra-typings'
+import type { CommandContext } from '../../cli/context.ts'
+import { UserError } from '../../lib/errors.ts'
+import { labStatus, type LabStatus } from '../../lab/lab-status.ts'
+import { labUp } from '../../lab/lab-up.ts'
+import { renderLab } from '../../lab/render.ts'
+import type { Topology } from '../../lab/topology-schema.ts'
+import { labState } from '../lab-state.ts'
+import { isSimulated, startSimulatedLab } from '../simulated-lab-client.ts'
+import { checkedLabName } from './lab-name.ts'
+import { openLabPorts } from './open-lab-ports.ts'
+import { BUILT_IN, readTopology, topologyOf } from './topology-source.ts'
+
+/** `tortie lab up` */
+export function defineUp(command: Command, context: CommandContext): void {
+  command
+    .command('up')
+    .description('Builds a lab and waits until every pod can reach every other.')
+    .argument('<topology>', `a YAML file, or a built-in one: ${BUILT_IN.join(', ')}`)
+    .option('--name <name>', 'another name than the one in the file')
+    .option('--simulated', 'on a simulated kernel, in one process: no root, any system')
+    .option('--show', 'print the topology file instead')
+    .action(async (source, { name, show, simulated }) => {
+      const found = await readTopology(source, context)
+      const { text } = found
+      if (show === true) {
+        context.out.write(text)
+        return
+      }
+      const topology = topologyOf(found)
+      const lab = name === undefined ? topology.name : checkedLabName(name, '--name')
+      const began = context.clock.now()
+      if (simulated === true) {
+        const status = await startSimulatedLab(lab, hostedSource(source))
+        sayUp(context, status, topology, began)
+        return
+      }
+      const labPorts = openLabPorts(context, interruption(context))
+      const stop = new AbortController()
+      void context.untilStopped().then(() => stop.abort())
+      await labUp({ topology, name: lab, text, signal: stop.signal }, labPorts)
+      sayUp(context, await labStatus(lab, labPorts), topology, began)
+    })
+}
+
+/** How the host of a simulated lab, a process of its own, finds the same topology. */
+function hostedSource(source: string): string {
+  if (source !== '-') return source
+  throw new UserError('A simulated lab reads its topology again: give a file instead of "-"')
+}
+
+function sayUp(
+  context: CommandContext,
+  status: LabStatus,
+  topology: Topology,
+  began: number,
+): void {
+  const seconds = ((context.clock.now() - began) / 1000).toFixed(2)
+  const how = isSimulated(status.lab) ? ', simulated,' : ''
+  context.out.write(`Lab ${status.lab}${how} is up after ${seconds} s\n\n${renderLab(status)}`)
+  const only = labState().labs().length === 1
+  const trace = `${suggestion(topology.pods)}${only ? '' : ` --lab ${status.lab}`}`
+  context.out.write(`\nNext: ${trace}, tortie lab down${only ? '' : ` ${status.lab}`}\n`)
+}
+
+function suggestion(pods: readonly { readonly name: string; readonly node: string }[]): string {
+  const from = pods.find(({ name }) => name.startsWith('network-')) ?? pods[0]
+  const to = pods.findLast(({ node }) => node !== from?.node)
+  if (from === undefined || to === undefined) return 'tortie lab status'
+  return `tortie trace ${from.name} ${to.name}`
+}
+
+/** For tests that a lab can be removed wherever its building stopped: ends the process at the n-th step. */
+function interruption({ env }: CommandContext): ((name: string) => void) | undefined {
+  const at = Number(env['TORTIE_LAB_KILL_AT_STEP'])
+  if (!(at > 0)) return undefined
+  let step = 0
+  return () => {
+    if (++step === at) process.kill(process.pid, 'SIGKILL')
+  }
+}
