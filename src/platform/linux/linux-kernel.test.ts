@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import koffi from 'koffi'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type KernelEvent, type Link, type Route, ROUTE_TABLE } from '../../kernel/kernel.ts'
 import { ip } from '../../net/ip-address.ts'
@@ -16,6 +17,20 @@ import { until } from './testing/until.ts'
 
 const isRoot = process.getuid?.() === 0
 if (!isRoot) console.log('Skipped: tests of the real kernel need root')
+
+/** Lowers this process's limit of descriptors; answers what puts it back. */
+function limitDescriptors(count: number): () => void {
+  const RLIMIT_NOFILE = 7
+  const library = koffi.load('libc.so.6')
+  const get = library.func('int getrlimit(int, void *)')
+  const set = library.func('int setrlimit(int, void *)')
+  const before = Buffer.alloc(16)
+  get(RLIMIT_NOFILE, before)
+  const lower = Buffer.from(before)
+  lower.writeBigUInt64LE(BigInt(count))
+  set(RLIMIT_NOFILE, lower)
+  return () => void set(RLIMIT_NOFILE, before)
+}
 
 describe.skipIf(!isRoot)('the real kernel', () => {
   let machine: LinuxMachine
@@ -286,6 +301,58 @@ describe.skipIf(!isRoot)('the real kernel', () => {
     }
     // Node closes its sockets in the turn after.
     await until(() => descriptors().length <= before.length, 'descriptors to be closed')
+  })
+
+  it('takes keys for the neighbors of a whole prefix, and takes them off again', async () => {
+    const link = cable()
+    const far = b.link('eth0')!
+    a.addAddress({
+      linkIndex: link.index,
+      address: ip('10.1.0.1'),
+      prefixLength: 24,
+      scope: 'global',
+    })
+    b.addAddress({
+      linkIndex: far.index,
+      address: ip('10.1.0.2'),
+      prefixLength: 24,
+      scope: 'global',
+    })
+    let accepted = 0
+    const listener = b.tcp.listen({ family: 4, port: 179 }, () => accepted++)
+    listener.setMd5Key(ip('10.1.0.0'), 'secret', 24)
+    const remote = { address: ip('10.1.0.2'), port: 179 }
+    const handlers = { onData() {}, onClose() {} }
+    const pending = a.tcp.connect({ remote }, handlers)
+    a.tcp.connect({ remote, md5Key: 'secret', interface: 'cali123' }, handlers)
+    await until(() => accepted === 1, 'the connection with the key')
+    pending.destroy()
+    listener.setMd5Key(ip('10.1.0.0'), undefined, 24)
+    listener.setMd5Key(ip('10.1.0.0'), undefined, 24)
+    a.tcp.connect({ remote }, handlers)
+    await until(() => accepted === 2, 'the connection without a key')
+    expect(() => listener.setMd5Key(ip('10.1.0.1'), 'x'.repeat(81))).toThrow('80 octets')
+  })
+
+  it('takes connections again after there was no descriptor for one', async () => {
+    a.changeLink(a.link('lo')!.index, { up: true })
+    let accepted = 0
+    a.tcp.listen({ family: 4, port: 4000 }, () => accepted++)
+    const remote = { address: ip('127.0.0.1'), port: 4000 }
+    const handlers = { onData() {}, onClose() {} }
+    a.tcp.connect({ remote }, handlers)
+    await until(() => accepted === 1, 'the first connection')
+    a.tcp.connect({ remote }, handlers)
+    // No descriptor is left, so that the waiting connection finds none.
+    const restore = limitDescriptors(3)
+    try {
+      await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(accepted).toBe(1)
+    } finally {
+      restore()
+    }
+    await until(() => accepted === 2, 'the second connection')
   })
 
   it('goes on watching when memory is collected', async () => {

@@ -29,6 +29,8 @@ import { md5Signature } from './tcp-md5.ts'
 import { isKernelError } from '../../kernel/kernel.ts'
 
 const BACKLOG = 512
+/** After a connection could not be taken for want of descriptors. */
+const REST_MILLISECONDS = 100
 
 /** What a connection has until whoever accepted it says otherwise. */
 const NO_HANDLERS: TcpHandlers = { onData() {}, onClose() {} }
@@ -56,9 +58,13 @@ export class LinuxTcpStack implements TcpStack {
       this.#context.libc.close(fd)
       throw thrown
     }
-    const watcher = new FdWatcher(fd, 'readable', () => this.#accept(fd, listener, onAccept))
-    const forget = (): void => this.#resources.forget(listener)
-    const listener = new LinuxTcpListener(this.#context.libc, what, fd, watcher, forget)
+    const listener = new LinuxTcpListener({
+      libc: this.#context.libc,
+      what,
+      fd,
+      onReady: () => this.#accept(fd, listener, onAccept),
+      onClose: () => this.#resources.forget(listener),
+    })
     return this.#resources.keep(listener)
   }
 
@@ -113,7 +119,12 @@ export class LinuxTcpStack implements TcpStack {
     while (!listener.closed) {
       const accepted = libc.accept(fd)
       if (accepted === -ERRNO.ECONNABORTED) continue
-      if (accepted < 0) return
+      if (accepted < 0) {
+        // Out of descriptors or memory: the connection stays ready, and asking for it at once again
+        // would do nothing else.
+        if (accepted !== -ERRNO.EAGAIN) listener.rest()
+        return
+      }
       const remote = remoteEndpoint(libc, accepted)
       const connection = this.#connection(localEndpoint(libc, accepted), remote, NO_HANDLERS)
       connection.adopt(accepted)
@@ -160,22 +171,44 @@ export class LinuxTcpStack implements TcpStack {
   }
 }
 
+interface ListenerParts {
+  readonly libc: Libc
+  readonly what: string
+  readonly fd: number
+  readonly onReady: () => void
+  readonly onClose: () => void
+}
+
 class LinuxTcpListener implements TcpListener, Closable {
   readonly port: number
   closed = false
   readonly #libc: Libc
   readonly #what: string
   readonly #fd: number
-  readonly #watcher: FdWatcher
+  readonly #onReady: () => void
   readonly #onClose: () => void
+  #watcher: FdWatcher | undefined
+  #timer: NodeJS.Timeout | undefined
 
-  constructor(libc: Libc, what: string, fd: number, watcher: FdWatcher, onClose: () => void) {
-    this.#libc = libc
-    this.#what = what
-    this.#fd = fd
-    this.#watcher = watcher
-    this.#onClose = onClose
-    this.port = localEndpoint(libc, fd).port
+  constructor(parts: ListenerParts) {
+    this.#libc = parts.libc
+    this.#what = parts.what
+    this.#fd = parts.fd
+    this.#onReady = parts.onReady
+    this.#onClose = parts.onClose
+    this.port = localEndpoint(parts.libc, parts.fd).port
+    this.#watch()
+  }
+
+  #watch(): void {
+    this.#watcher = new FdWatcher(this.#fd, 'readable', this.#onReady)
+  }
+
+  /** Looks away for a moment. */
+  rest(): void {
+    this.#watcher?.close()
+    this.#watcher = undefined
+    this.#timer = setTimeout(() => this.#watch(), REST_MILLISECONDS)
   }
 
   setMd5Key(remote: IpAddress, key: string | undefined, prefixLength?: number): void {
@@ -191,7 +224,8 @@ class LinuxTcpListener implements TcpListener, Closable {
   close(): void {
     if (this.closed) return
     this.closed = true
-    this.#watcher.close()
+    clearTimeout(this.#timer)
+    this.#watcher?.close()
     this.#libc.close(this.#fd)
     this.#onClose()
   }
