@@ -880,6 +880,28 @@ export function kernelContract(
         expect(without).toEqual([])
       })
 
+      it('take echo messages by their data, whatever their addresses, if asked to', async () => {
+        const { a, b, right } = pair()
+        const addresses = [ip('10.211.0.6'), ip('10.211.3.4')] as const
+        const packets: CapturedPacket[] = []
+        const filter = { addresses, icmpErrors: true, echoData: PAYLOAD.subarray(0, 8) }
+        b.capture({ linkIndex: right.index, filter }, (packet) => packets.push(packet))
+        const marked = echoRequest({ source: '10.1.0.1', destination: '10.1.0.2', ttl: 61 })
+        const between = { source: '10.1.0.1', destination: '10.1.0.2' }
+        const other = ipv4({ ...between, protocol: 1, payload: new Uint8Array(24) })
+        for (const packet of [
+          other,
+          encapsulate('10.1.0.1', '10.1.0.2', other),
+          encapsulate('10.1.0.1', '10.1.0.2', marked),
+          marked,
+        ]) {
+          a.sendPacket(packet)
+        }
+        await until(() => packets.length >= 3, 'both and an answer')
+        expect(packets.map(({ octets }) => octets[9])).toEqual([4, 1, 1])
+        expect(packets[0]!.octets.subarray(20)).toEqual(marked)
+      })
+
       it('cut packets and tell their length', async () => {
         const { a, left } = pair()
         const packets: CapturedPacket[] = []

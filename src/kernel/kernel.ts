@@ -287,6 +287,11 @@ export interface CaptureFilter {
   readonly addresses: readonly [IpAddress, IpAddress]
   /** Also ICMP errors, from whomever, that quote a packet between the two. */
   readonly icmpErrors?: boolean
+  /**
+   * Also IPv4 ICMP echo messages, bare or inside one outer header, whose data begin with these eight
+   * octets, whatever their addresses: those may be translated on the way.
+   */
+  readonly echoData?: Uint8Array
 }
 
 export interface CapturedPacket {

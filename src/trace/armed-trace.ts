@@ -68,11 +68,18 @@ export class ArmedTrace {
   #capture(kernel: Kernel, point: CapturePoint, index: number): Capture {
     const link = kernel.link(point.link)
     if (link === undefined) throw new Error(`${point.netns} has no interface ${point.link}`)
+    // Eight octets are what a filter in the kernel looks at; all of them are compared in #isOurs.
+    const echoData =
+      this.#marker === undefined || this.#marker.length < 8 ? undefined : this.#marker.slice(0, 8)
     return kernel.capture(
       {
         linkIndex: link.index,
         snapOctets: this.#request.snapOctets ?? SNAP_OCTETS,
-        filter: { addresses: this.#request.addresses, icmpErrors: true },
+        filter: {
+          addresses: this.#request.addresses,
+          icmpErrors: true,
+          ...(echoData === undefined ? {} : { echoData }),
+        },
       },
       (packet) => this.#see(packet, index),
     )

@@ -67,7 +67,7 @@ function correlateLeg(
     if (packet !== undefined) claimed.add(packet)
     const { node, netns, link, direction } = hop
     const seen = packet === undefined ? unseen(hop, observation.points) : seenAs(packet)
-    const differences = packet === undefined ? [] : differencesOf(hop, packet)
+    const differences = packet === undefined ? [] : differencesOf(hop, packet, prediction)
     return { node, netns, link, direction, predicted: hop, seen, differences }
   })
   // Where the tables ran out nothing was expected, and so nothing surprises.
@@ -125,9 +125,17 @@ function unseen(hop: PredictedHop, points: readonly ArmedPoint[]): Seen {
   return { state: 'not seen' }
 }
 
-function differencesOf(hop: PredictedHop, packet: ObservedPacket): readonly string[] {
+function differencesOf(
+  hop: PredictedHop,
+  packet: ObservedPacket,
+  { source, destination }: Prediction,
+): readonly string[] {
   const isTtlRight = hop.ttlIsUpperBound ? packet.ttl <= hop.ttl : packet.ttl === hop.ttl
   return [
+    ...(packet.source === source ? [] : [`source ${packet.source} rather than ${source}`]),
+    ...(packet.destination === destination
+      ? []
+      : [`destination ${packet.destination} rather than ${destination}`]),
     ...(isTtlRight ? [] : [`TTL ${packet.ttl} rather than ${hop.ttl}`]),
     ...outerDifferences(hop, packet.outer),
     ...(packet.checksumValid === false ? ['wrong checksum'] : []),

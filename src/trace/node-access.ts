@@ -124,7 +124,10 @@ export interface ArmRequest {
   /** Of the trace; chosen by the caller, unguessable, the same on all nodes. */
   readonly id: string
   readonly points: readonly CapturePoint[]
-  /** Packets between these two, bare, inside one outer header, or quoted by an ICMP error. */
+  /**
+   * Packets between these two, bare, inside one outer header, or quoted by an ICMP error; with a marker
+   * of eight octets or more also echo messages that begin with it, between whatever addresses.
+   */
   readonly addresses: readonly [IpAddress, IpAddress]
   /**
    * Keep only packets that hold these octets (hexadecimal), and ICMP errors, which may quote too

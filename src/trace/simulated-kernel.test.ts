@@ -88,6 +88,19 @@ describe('what only a simulated network can be made to do', () => {
     })
   })
 
+  it('sees a source address that is translated on the way, delivered or not', async () => {
+    const [one, two] = cluster.nodes
+    machine.firewall(one!.kernel).sourceNat.push({ match: { outputLink: 'ens33' }, packets: 0 })
+    const delivered = await run('pod1', 'pod2')
+    expect(delivered.verdict).toMatchObject({ kind: 'delivered', causes: [] })
+    expect(delivered.verdict.remarks[0]).toBe(
+      'source 172.16.170.128 rather than 10.211.0.4, leaving server01 by ens33',
+    )
+    machine.firewall(two!.kernel).policy.forward = 'drop'
+    const names = (await run('pod1', 'pod2')).verdict.causes.map(({ name }) => name)
+    expect(names).toEqual(['source-changed', 'filtered'])
+  })
+
   it('counts a probe that was lost once among those that came through', async () => {
     await run('pod1', 'pod2') // so that all neighbors are known
     machine.impair(cluster.network, 'port2', { cut: true })

@@ -64,6 +64,7 @@ export class CaptureTap implements Tap, Capture {
 interface Filter {
   readonly addresses: readonly [Addr, Addr]
   readonly icmpErrors: boolean
+  readonly echoData: Uint8Array | undefined
 }
 
 function numericFilter(filter: CaptureFilter | undefined): Filter | undefined {
@@ -72,6 +73,7 @@ function numericFilter(filter: CaptureFilter | undefined): Filter | undefined {
   return {
     addresses: [addrFromText(a), addrFromText(b)],
     icmpErrors: filter.icmpErrors === true,
+    echoData: filter.echoData,
   }
 }
 
@@ -96,13 +98,23 @@ function isBetween6(octets: Uint8Array, at: number, addresses: readonly [Addr, A
   return isBetween(readAddr6(octets, at + 8), readAddr6(octets, at + 24), addresses)
 }
 
-function passes4(octets: Uint8Array, { addresses, icmpErrors }: Filter): boolean {
+function passes4(octets: Uint8Array, filter: Filter): boolean {
+  const { addresses, icmpErrors, echoData } = filter
   if (octets.length < ipv4.HEADER_OCTETS) return false
   if (isBetween4(octets, 0, addresses)) return true
   const inner = ipip.innerOffset(octets)
   if (inner !== undefined && isBetween4(octets, inner, addresses)) return true
+  if (echoData !== undefined && holdsEcho(octets, inner ?? 0, echoData)) return true
   const quoted = icmpErrors ? quotedOffset(octets) : undefined
   return quoted !== undefined && isBetween4(octets, quoted, addresses)
+}
+
+function holdsEcho(octets: Uint8Array, at: number, data: Uint8Array): boolean {
+  const dataAt = at + ipv4.headerOctets(octets, at) + icmp.HEADER_OCTETS
+  return (
+    ipv4.protocol(octets, at) === IP_PROTOCOL.icmp &&
+    data.every((octet, offset) => octets[dataAt + offset] === octet)
+  )
 }
 
 function isBetween4(octets: Uint8Array, at: number, addresses: readonly [Addr, Addr]): boolean {

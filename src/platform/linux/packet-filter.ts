@@ -37,6 +37,7 @@ const ICMP_ERRORS = [3, 11, 12]
 /** ICMPv6 types below this are errors (RFC 4443 section 2.1). */
 const ICMPV6_INFORMATIONAL = 128
 const ICMP_HEADER_OCTETS = 8
+const IPV4_HEADER_OCTETS = 20
 const IPV6_HEADER_OCTETS = 40
 const INSTRUCTION_OCTETS = 8
 
@@ -74,40 +75,68 @@ function between(filter: CaptureFilter): Instruction[] {
   const inner = family === 4 ? IPPROTO_IPIP : IPPROTO_IPV6
   const isBare = family === 4 ? ETH_P_IP : ETH_P_IPV6
   const errors = filter.icmpErrors === true
+  const otherwise = filter.echoData === undefined ? 'drop' : 'echo?'
   return [
     test(isBare, 'bare:', 'outer?'),
-    ...pair('bare:', LD_W_ABS, words, family === 4 ? 'outer!' : errors ? 'error6' : 'drop'),
+    ...pair('bare:', LD_W_ABS, words, family === 4 ? 'outer!' : errors ? 'error6' : otherwise),
     ...(errors && family === 6 ? quotedInIcmpv6(words) : []),
     // The outer header is IPv4 in any case; the accumulator may hold an address by now.
     { code: LD_W_ABS, k: SKF_AD_PROTOCOL, label: 'outer?' },
     test(ETH_P_IP, 'outer!', 'drop'),
     { code: LD_B_ABS, k: 9, label: 'outer!' },
-    test(inner, 'length', errors && family === 4 ? 'error4' : 'drop'),
+    test(inner, 'length', errors && family === 4 ? 'error4' : otherwise),
     { code: LDX_B_MSH, k: 0, label: 'length' },
     test(inner, 'inner:', 'drop'),
-    ...pair('inner:', LD_W_IND, words, 'drop'),
-    ...(errors && family === 4 ? quotedInIcmp(words) : []),
+    ...pair('inner:', LD_W_IND, words, otherwise),
+    ...(errors && family === 4 ? quotedInIcmp(words, otherwise) : []),
+    ...(filter.echoData === undefined ? [] : echoWith(filter.echoData)),
+  ]
+}
+
+/**
+ * ICMP that carries these eight octets behind its header, bare or in an outer header; inner headers are
+ * taken to have no options. Last, because a packet too short to tell ends the program.
+ */
+function echoWith(data: Uint8Array): Instruction[] {
+  const [first, second] = wordsIn(data) as [number, number]
+  const bare = ICMP_HEADER_OCTETS
+  const inner = IPV4_HEADER_OCTETS + ICMP_HEADER_OCTETS
+  return [
+    { code: LD_W_ABS, k: SKF_AD_PROTOCOL, label: 'echo?' },
+    test(ETH_P_IP, 'echo', 'drop'),
+    { code: LDX_B_MSH, k: 0, label: 'echo' },
+    { code: LD_B_ABS, k: 9 },
+    test(IPPROTO_ICMP, 'data', 'tunnel'),
+    test(IPPROTO_IPIP, 'data in tunnel', 'drop', 'tunnel'),
+    { code: LD_W_IND, k: bare, label: 'data' },
+    test(first, 'data 2', 'drop'),
+    { code: LD_W_IND, k: bare + 4, label: 'data 2' },
+    test(second, 'keep', 'drop'),
+    { code: LD_W_IND, k: inner, label: 'data in tunnel' },
+    test(first, 'data in tunnel 2', 'drop'),
+    { code: LD_W_IND, k: inner + 4, label: 'data in tunnel 2' },
+    test(second, 'keep', 'drop'),
   ]
 }
 
 type Words = readonly [readonly number[], readonly number[]]
 
 /** An ICMP error whose quoted packet is between the two; the accumulator holds the protocol. */
-function quotedInIcmp(words: Words): Instruction[] {
+function quotedInIcmp(words: Words, otherwise: string): Instruction[] {
   const types = ICMP_ERRORS.flatMap((type, index) => [
     test(
       type,
       'quoted:',
-      index === ICMP_ERRORS.length - 1 ? 'drop' : `type${index + 1}`,
+      index === ICMP_ERRORS.length - 1 ? otherwise : `type${index + 1}`,
       `type${index}`,
     ),
   ])
   return [
-    test(IPPROTO_ICMP, 'header', 'drop', 'error4'),
+    test(IPPROTO_ICMP, 'header', otherwise, 'error4'),
     { code: LDX_B_MSH, k: 0, label: 'header' },
     { code: LD_B_IND, k: 0 },
     ...types,
-    ...pair('quoted:', LD_W_IND, words, 'drop', ICMP_HEADER_OCTETS),
+    ...pair('quoted:', LD_W_IND, words, otherwise, ICMP_HEADER_OCTETS),
   ]
 }
 
@@ -150,8 +179,11 @@ function pair(
 }
 
 function wordsOf(address: CaptureFilter['addresses'][0]): number[] {
-  const octets = addressOctets(address)
-  const view = new DataView(octets.buffer, octets.byteOffset)
+  return wordsIn(addressOctets(address))
+}
+
+function wordsIn(octets: Uint8Array): number[] {
+  const view = new DataView(octets.buffer, octets.byteOffset, octets.length)
   return Array.from({ length: octets.length / 4 }, (_, index) => view.getUint32(index * 4))
 }
 
