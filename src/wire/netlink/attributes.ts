@@ -23,8 +23,6 @@ export type AttributeValues<Table extends AttributeRows> = {
 }
 
 export interface AttributeTable<Table extends AttributeRows> extends Codec<AttributeValues<Table>> {
-  /** The kernel's name of an attribute number, for explanations. */
-  nameOf(type: number): string | undefined
   /** Adds the values to an object that is there. */
   decodeInto(from: ByteReader, values: Record<string, unknown>): void
 }
@@ -61,7 +59,6 @@ export function attributes<const Table extends AttributeRows>(table: Table): Att
         if (value !== undefined) putAttribute(to, type, () => codec.encode(to, value))
       }
     },
-    nameOf: (type) => Object.values(table).find((row) => (row[1] & NLA_TYPE_MASK) === type)?.[0],
   }
 }
 
