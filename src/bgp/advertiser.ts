@@ -217,7 +217,7 @@ export class Advertiser {
     for (let count = 0; count < outs.length; count++) {
       this.#turn = (this.#turn + 1) % outs.length
       const out = outs[this.#turn]!
-      if (this.#ribs[out.rules.family].isDeferred) continue
+      if (this.#ribs[out.rules.family].isHeldBack) continue
       const served = this.#outs.get(out)!
       if (this.#isHeldUp(out, served)) continue
       if (!out.queue.isEmpty) {

@@ -11,7 +11,8 @@ import { wordsOf } from './rib/prefix-text.ts'
 import type { AnnouncedAttributes } from './route-attributes.ts'
 import { sessionFamilies } from './session-rules.ts'
 import type { ResetOptions, RouteFilter, Speaker } from './speaker.ts'
-import { type CorePorts, type Peer, SpeakerCore } from './speaker-core.ts'
+import type { Peer } from './peers.ts'
+import { type CorePorts, SpeakerCore } from './speaker-core.ts'
 import type {
   BestPathChange,
   NeighborStatus,
@@ -42,7 +43,7 @@ export class LocalSpeaker implements Speaker {
 
   /** One hop for a directly connected eBGP neighbor, else several (RFC 5883), as the BGP session is. */
   #bfdSessionOf(address: IpAddress): BfdSessionConfig | undefined {
-    const neighbor = this.#core.peers.get(address)?.neighbor
+    const neighbor = this.#core.peers.at(address)?.neighbor
     const { config, session, isInternal } = neighbor ?? {}
     if (config?.bfd === undefined || session === undefined) return undefined
     const multihop = isInternal === true || config.multihopTtl !== undefined
@@ -54,15 +55,17 @@ export class LocalSpeaker implements Speaker {
   }
 
   announce(prefix: Prefix, attributes: AnnouncedAttributes = {}): void {
-    this.#core.announce(prefix, attributes)
+    this.#core.tables.announce(prefix, attributes)
+    this.#core.wake()
   }
 
   withdraw(prefix: Prefix): void {
-    this.#core.withdraw(prefix)
+    this.#core.tables.withdraw(prefix)
+    this.#core.wake()
   }
 
   onBestPaths(listener: (changes: readonly BestPathChange[]) => void): () => void {
-    return this.#core.onBestPaths(listener)
+    return this.#core.feeds.add(listener)
   }
 
   onEvent(listener: (event: SpeakerEvent) => void): () => void {
@@ -70,7 +73,7 @@ export class LocalSpeaker implements Speaker {
   }
 
   neighbors(): readonly NeighborStatus[] {
-    return [...this.#core.peers.values()].map((peer) => neighborStatus(this.#core, peer))
+    return [...this.#core.peers.all()].map((peer) => neighborStatus(this.#core, peer))
   }
 
   listening(): readonly number[] {
@@ -102,8 +105,8 @@ export class LocalSpeaker implements Speaker {
     }
   }
 
-  history(_prefix: Prefix): readonly RouteHistoryEntry[] {
-    return []
+  history(prefix: Prefix): readonly RouteHistoryEntry[] {
+    return this.#core.tables.history(prefix)
   }
 
   reset(neighbor: IpAddress, options: ResetOptions = {}): void {
@@ -137,7 +140,7 @@ export class LocalSpeaker implements Speaker {
   }
 
   #peer(address: IpAddress): Peer {
-    const peer = this.#core.peers.get(address)
+    const peer = this.#core.peers.at(address)
     if (peer === undefined) throw new UserError(`There is no neighbor ${address}`)
     return peer
   }

@@ -164,7 +164,9 @@ export class NeighborRoutes {
 
   #mark(rib: Rib, flag: number): void {
     for (let path = 0; path < rib.pathLimit; path++) {
-      if (this.#isOurs(rib, path)) rib.pathFlags[path]! |= flag
+      if (!this.#isOurs(rib, path)) continue
+      rib.pathFlags[path]! |= flag
+      if (flag === PATH_FLAG.stale) rib.observer?.stale(rib.pathPrefixes[path]!, path)
     }
   }
 

@@ -1,7 +1,8 @@
 import type { Family } from '../net/ip-address.ts'
 import { BGP_PORT } from '../wire/bgp/iana.ts'
 import { capabilityWords, sessionFamilies } from './session-rules.ts'
-import type { Peer, SpeakerCore } from './speaker-core.ts'
+import type { Peer } from './peers.ts'
+import type { SpeakerCore } from './speaker-core.ts'
 import type { FamilyStatus, NeighborStatus } from './status.ts'
 
 /** What is to be known of a neighbor at this moment. */

@@ -1,34 +1,32 @@
+import { ByteWriter } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import { type Family, type IpAddress, ipv4ToNumber } from '../net/ip-address.ts'
-import { contains, type Prefix, prefixFamily } from '../net/prefix.ts'
-import type { TcpConnection, TcpStack } from '../net/transport.ts'
-import { ByteWriter } from '../lib/bytes.ts'
+import type { TcpStack } from '../net/transport.ts'
 import { afiSafiOf, familyOfAfiSafi } from '../wire/bgp/families.ts'
 import { CEASE_SUBCODE, ERROR_CODE, ROUTE_REFRESH_SUBTYPE } from '../wire/bgp/iana.ts'
 import { shutdownNotification } from '../wire/bgp/notification.ts'
 import { encodeRouteRefresh, type RouteRefresh } from '../wire/bgp/route-refresh.ts'
 import { UpdateWriter } from '../wire/bgp/update-writer.ts'
 import { Advertiser, type Subscription } from './advertiser.ts'
-import { BestPathFeed, type MultipathRules, usedPaths } from './best-path-feed.ts'
+import { type MultipathRules, usedPaths } from './best-path-feed.ts'
+import { BestPathFeeds } from './best-path-feeds.ts'
 import { checkConfig } from './check-config.ts'
-import type { DynamicNeighborConfig, NeighborConfig, SpeakerConfig } from './config.ts'
+import { globalKey } from './config-keys.ts'
+import type { NeighborConfig, SpeakerConfig } from './config.ts'
 import { policyAdapter } from './export-policy.ts'
 import type { DownCause } from './fsm.ts'
 import { Listeners } from './listeners.ts'
-import { Neighbor, type NeighborHost } from './neighbor.ts'
-import { NeighborRoutes } from './neighbor-routes.ts'
-import { addressKey, isInternal } from './neighbor-settings.ts'
-import { rejectAll } from './policy.ts'
+import type { Neighbor } from './neighbor.ts'
+import { OwnRestart, type OwnRestartHost } from './own-restart.ts'
 import { PathViews } from './path-views.ts'
-import { RestartDeferral } from './restart-deferral.ts'
+import { type Peer, Peers, type PeersHost } from './peers.ts'
+import { rejectAll } from './policy.ts'
 import { type Ribs, RouteReceiver } from './receive.ts'
-import { AttributeTable } from './rib/attribute-table.ts'
-import { wordsOf } from './rib/prefix-text.ts'
-import { Rib } from './rib/rib.ts'
-import { OWN_SOURCE, SOURCE_KIND, Sources } from './rib/sources.ts'
-import { type AnnouncedAttributes, blockOfAttributes, originated } from './route-attributes.ts'
+import type { Rib } from './rib/rib.ts'
+import { OWN_SOURCE, SOURCE_KIND, type Sources } from './rib/sources.ts'
+import { RouteTables } from './route-tables.ts'
 import {
   exportRules,
   exportsNothing,
@@ -36,23 +34,8 @@ import {
   policyNeighbor,
   sessionFamilies,
 } from './session-rules.ts'
-import type { BestPathChange, SessionState, SpeakerEvent } from './status.ts'
+import type { SessionState, SpeakerEvent } from './status.ts'
 import { Work } from './work.ts'
-
-/** A neighbor with what the speaker keeps of it. */
-export interface Peer {
-  readonly neighbor: Neighbor
-  readonly routes: NeighborRoutes
-  readonly source: number
-  readonly subscriber: {
-    readonly source: number
-    readonly isCongested: boolean
-    send(octets: Uint8Array): void
-  }
-  readonly range: DynamicNeighborConfig | undefined
-  /** Malformed UPDATEs logged since the session came up. */
-  faultsLogged: number
-}
 
 export interface CorePorts {
   readonly clock: Clock
@@ -64,10 +47,6 @@ export interface CorePorts {
 
 const FAMILIES: readonly Family[] = [4, 6]
 const FAULTS_LOGGED_MAX = 10
-const DEFAULT_DYNAMIC_NEIGHBORS = 100
-/** Rows looked at in one call of a job. */
-const JOB_ROWS = 16_384
-
 /**
  * The parts of a speaker, wired together:
  *
@@ -76,29 +55,24 @@ const JOB_ROWS = 16_384
  *     TCP ◀── Neighbor ◀── AdjRibOut ◀── Advertiser ◀────────────────┤
  *                                        BestPathFeed ◀──────────────┘──▶ listeners
  */
-export class SpeakerCore implements NeighborHost {
+export class SpeakerCore implements PeersHost, OwnRestartHost {
   readonly clock: Clock
   readonly random: Random
   readonly tcp: TcpStack
   readonly log: Log
   readonly work: Work
-  readonly attributes = new AttributeTable()
-  readonly sources = new Sources()
+  readonly tables: RouteTables
   readonly ribs: Ribs
+  readonly sources: Sources
   readonly views: PathViews
   readonly advertiser: Advertiser
-  readonly receiver: RouteReceiver
+  readonly feeds: BestPathFeeds
   readonly listeners: Listeners
-  readonly peers = new Map<IpAddress, Peer>()
-  readonly #bySource = new Map<number, Peer>()
-  readonly #byNeighbor = new Map<Neighbor, Peer>()
-  readonly #feeds = new Set<BestPathFeed>()
-  readonly #feedJob = (): boolean => this.#runFeeds()
+  readonly peers: Peers
+  readonly #receiver: RouteReceiver
+  readonly #restart: OwnRestart
   readonly #eventListeners = new Set<(event: SpeakerEvent) => void>()
   #config: SpeakerConfig | undefined
-  #deferral: RestartDeferral | undefined
-  #isReclaiming = false
-  #restartDone: 'end of RIB' | 'timer' | undefined
 
   constructor(ports: CorePorts) {
     this.clock = ports.clock
@@ -106,17 +80,22 @@ export class SpeakerCore implements NeighborHost {
     this.tcp = ports.tcp
     this.log = ports.log
     this.work = new Work(ports.clock, ports.defer)
-    this.ribs = {
-      4: new Rib(4, this.attributes, this.sources),
-      6: new Rib(6, this.attributes, this.sources),
-    }
-    this.views = new PathViews(
-      this.attributes,
-      (source) => this.#bySource.get(source)?.neighbor.address,
-    )
-    this.advertiser = new Advertiser(this.ribs, this.clock, this.work, () => this.#quiet())
-    this.receiver = new RouteReceiver(this.ribs)
-    this.listeners = new Listeners(this.tcp, (connection) => this.#accepted(connection))
+    this.tables = new RouteTables(this.work, ports.clock)
+    this.ribs = this.tables.ribs
+    this.sources = this.tables.sources
+    this.peers = new Peers(this)
+    this.listeners = new Listeners(this.tcp, (connection) => this.peers.accept(connection))
+    this.#receiver = new RouteReceiver(this.ribs)
+    this.#restart = new OwnRestart(this)
+    this.views = new PathViews(this.tables.attributes, (source) => this.#addressOf(source))
+    const rules = (): MultipathRules => this.multipath
+    const quiet = (): void => this.#quiet()
+    this.feeds = new BestPathFeeds(this.ribs, this.views, this.work, rules, quiet)
+    this.advertiser = new Advertiser(this.ribs, this.clock, this.work, quiet)
+  }
+
+  #addressOf(source: number): IpAddress | undefined {
+    return this.peers.ofSource(source)?.neighbor.address
   }
 
   get config(): SpeakerConfig {
@@ -129,7 +108,7 @@ export class SpeakerCore implements NeighborHost {
   }
 
   get isRestarting(): boolean {
-    return this.#deferral !== undefined
+    return this.#restart.isDeferring
   }
 
   get multipath(): MultipathRules {
@@ -143,52 +122,29 @@ export class SpeakerCore implements NeighborHost {
     this.listeners.configure(config)
     this.#config = config
     const isFirst = former === undefined
-    if (isFirst && config.gracefulRestart?.restarting === true) this.#beginRestart(config)
-    const restartsAll = !isFirst && globalKey(former) !== globalKey(config)
-    this.attributes.localAs = config.localAs
+    const { restarting, selectionDeferralSeconds } = config.gracefulRestart ?? {}
+    if (isFirst && restarting === true) this.#restart.begin(selectionDeferralSeconds)
     this.sources.routerIds[OWN_SOURCE] = ipv4ToNumber(config.routerId)
-    for (const family of FAMILIES) {
-      this.ribs[family].options = { alwaysCompareMed: config.alwaysCompareMed ?? false }
-    }
-    this.#configureNeighbors(config, restartsAll)
-    this.#deferral?.check()
+    this.tables.configure(config, (source) => this.#addressOf(source))
+    this.peers.configure(config, !isFirst && globalKey(former) !== globalKey(config))
+    this.#restart.check()
     this.wake()
   }
 
-  #configureNeighbors(config: SpeakerConfig, restartsAll: boolean): void {
-    const wanted = new Map(config.neighbors.map((neighbor) => [neighbor.address, neighbor]))
-    for (const peer of this.peers.values()) {
-      const next = wanted.get(peer.neighbor.address)
-      if (peer.range !== undefined) {
-        const isKept = config.dynamicNeighbors?.some((range) => sameRange(range, peer.range!))
-        if (next === undefined && isKept === true && !restartsAll) continue
-        this.remove(peer, CEASE_SUBCODE.peerDeconfigured)
-      } else if (next === undefined) this.remove(peer, CEASE_SUBCODE.peerDeconfigured)
-      else if (restartsAll || neighborKey(peer.neighbor.config) !== neighborKey(next)) {
-        const { shutdown } = next
-        if (shutdown === true) this.remove(peer, CEASE_SUBCODE.administrativeShutdown)
-        else if (typeof shutdown === 'string') {
-          this.remove(peer, CEASE_SUBCODE.administrativeShutdown, shutdown)
-        } else this.remove(peer, CEASE_SUBCODE.otherConfigurationChange)
-      } else this.#repolicy(peer, next)
-    }
-    for (const neighbor of config.neighbors) {
-      if (!this.peers.has(neighbor.address)) this.#add(neighbor, undefined).neighbor.start()
-    }
+  /** Neighbors that a restart of this speaker waits for. */
+  awaited(): Iterable<Peer> {
+    return this.peers.all()
   }
 
   /** Puts other policies and limits in force on a session that stays. */
-  #repolicy(peer: Peer, next: NeighborConfig): void {
-    const before = peer.neighbor.config
-    peer.neighbor.config = next
-    const { session } = peer.neighbor
+  adjusted(peer: Peer, before: NeighborConfig): void {
+    const { config, session } = peer.neighbor
     if (session === undefined) return
-    if (before.importPolicy !== next.importPolicy) {
-      const rules = importRules(this.config, peer.neighbor, session, peer.source)
-      peer.routes.rules = rules
+    if (before.importPolicy !== config.importPolicy) {
+      peer.routes.rules = importRules(this.config, peer.neighbor, session, peer.source)
       this.#reapply(peer)
     }
-    if (before.exportPolicy !== next.exportPolicy) this.#resubscribe(peer)
+    if (before.exportPolicy !== config.exportPolicy) this.#resubscribe(peer)
   }
 
   #resubscribe(peer: Peer): void {
@@ -206,7 +162,7 @@ export class SpeakerCore implements NeighborHost {
         const end = Math.min(rib.pathLimit, path + 512)
         for (; path < end; path++) {
           const isOurs = rib.pathSources[path] === peer.source && rib.pathPrefixes[path]! >= 0
-          if (isOurs && rules !== undefined) this.receiver.reapply(rules, rib, path)
+          if (isOurs && rules !== undefined) this.#receiver.reapply(rules, rib, path)
         }
         this.wake()
         return path < rib.pathLimit
@@ -214,87 +170,18 @@ export class SpeakerCore implements NeighborHost {
     }
   }
 
-  #add(config: NeighborConfig, range: DynamicNeighborConfig | undefined): Peer {
-    const neighbor = new Neighbor(this, config, range !== undefined)
-    const kind = isInternal(this.config, config) ? SOURCE_KIND.internal : SOURCE_KIND.external
-    const source = this.sources.add(kind, addressKey(config.address))
-    const peer: Peer = {
-      neighbor,
-      routes: new NeighborRoutes(this, source),
-      source,
-      subscriber: {
-        source,
-        get isCongested() {
-          return neighbor.isCongested
-        },
-        send: (octets) => {
-          neighbor.updatesSent += countMessages(octets)
-          neighbor.send(octets)
-        },
-      },
-      range,
-      faultsLogged: 0,
-    }
-    this.peers.set(config.address, peer)
-    this.#bySource.set(source, peer)
-    this.#byNeighbor.set(neighbor, peer)
-    return peer
-  }
-
-  /** Ends a neighbor for good; its number is free when its last route is gone. */
-  remove(peer: Peer, subcode: number, text?: string): void {
-    peer.neighbor.stop(shutdownNotification(subcode, text))
-    this.peers.delete(peer.neighbor.address)
-    this.#byNeighbor.delete(peer.neighbor)
-    peer.routes.remove(() => {
-      this.#bySource.delete(peer.source)
-      this.sources.remove(peer.source)
-    })
-    this.#deferral?.check()
-  }
-
-  #accepted(connection: TcpConnection): void {
-    const { address } = connection.remote
-    const peer = this.peers.get(address) ?? this.#dynamic(address)
-    const wanted = peer?.neighbor.config.localAddress
-    const isForUs = wanted === undefined || wanted === connection.local.address
-    if (peer === undefined || !isForUs) {
-      this.log.debug('connection refused', { remote: address, local: connection.local.address })
-      connection.close()
-      return
-    }
-    peer.neighbor.accept(connection)
-  }
-
-  /** A neighbor made for a connection from one of the ranges. */
-  #dynamic(address: IpAddress): Peer | undefined {
-    if (this.#config === undefined) return undefined
-    const range = this.#config.dynamicNeighbors?.find((one) => contains(one.range, address))
-    if (range === undefined) return undefined
-    const most = range.maximum ?? DEFAULT_DYNAMIC_NEIGHBORS
-    const count = [...this.peers.values()].filter((peer) => peer.range === range).length
-    if (count >= most) {
-      this.log.warn('too many dynamic neighbors', { remote: address, range: range.range, most })
-      return undefined
-    }
-    const { range: _, maximum: __, remoteAs, ...options } = range
-    const peer = this.#add({ ...options, address, remoteAs: remoteAs ?? 0, passive: true }, range)
-    peer.neighbor.start()
-    return peer
-  }
-
   // ---- what neighbors tell ----
 
   stateChanged(neighbor: Neighbor, from: SessionState, to: SessionState, reason: string): void {
     this.emit({ kind: 'neighborState', neighbor: neighbor.address, from, to, reason })
-    const peer = this.#byNeighbor.get(neighbor)
+    const peer = this.peers.of(neighbor)
     if (peer?.range !== undefined && (to === 'Idle' || to === 'Active') && from !== 'Idle') {
-      if (!peer.routes.isRetaining) this.remove(peer, CEASE_SUBCODE.peerDeconfigured)
+      if (!peer.routes.isRetaining) this.peers.remove(peer)
     }
   }
 
   established(neighbor: Neighbor): void {
-    const peer = this.#byNeighbor.get(neighbor)
+    const peer = this.peers.of(neighbor)
     const { session } = neighbor
     if (peer === undefined || session === undefined) return
     const { kinds, routerIds, isClient } = this.sources
@@ -307,25 +194,25 @@ export class SpeakerCore implements NeighborHost {
       if (exportsNothing(this.config, neighbor)) this.#sendEndOfRib(peer, family)
       else this.advertiser.subscribe(peer.subscriber, this.#subscription(peer, family))
     }
-    this.#deferral?.check()
+    this.#restart.check()
   }
 
   released(neighbor: Neighbor, cause: DownCause): void {
-    const peer = this.#byNeighbor.get(neighbor)
+    const peer = this.peers.of(neighbor)
     const session = neighbor.lastSession
     if (peer === undefined || session === undefined) return
     this.advertiser.unsubscribe(peer.subscriber)
     peer.routes.released(session, cause)
-    this.#deferral?.check()
+    this.#restart.check()
     this.wake()
   }
 
   update(neighbor: Neighbor, octets: Uint8Array, start: number, end: number): void {
-    const peer = this.#byNeighbor.get(neighbor)
+    const peer = this.peers.of(neighbor)
     const rules = peer?.routes.rules
     if (peer === undefined || rules === undefined) return
-    this.receiver.receive(rules, octets, start, end)
-    const { scan } = this.receiver
+    this.#receiver.receive(rules, octets, start, end)
+    const { scan } = this.#receiver
     if (scan.faults.length > 0) this.#logFaults(peer)
     if (scan.endOfRib !== undefined) this.#endOfRib(peer, scan.endOfRib)
     if (neighbor.config.prefixLimit !== undefined) this.#checkLimit(peer)
@@ -333,7 +220,7 @@ export class SpeakerCore implements NeighborHost {
 
   #logFaults(peer: Peer): void {
     if (peer.faultsLogged++ >= FAULTS_LOGGED_MAX) return
-    const { treatment, message, attribute } = this.receiver.scan.faults[0]!
+    const { treatment, message, attribute } = this.#receiver.scan.faults[0]!
     const { address } = peer.neighbor
     this.log.warn('malformed UPDATE', { neighbor: address, treatment, attribute, message })
   }
@@ -341,7 +228,7 @@ export class SpeakerCore implements NeighborHost {
   #endOfRib(peer: Peer, family: Family): void {
     peer.routes.endOfRib(family)
     this.emit({ kind: 'endOfRib', neighbor: peer.neighbor.address, family })
-    this.#deferral?.check()
+    this.#restart.check()
   }
 
   #checkLimit({ neighbor, source }: Peer): void {
@@ -369,7 +256,7 @@ export class SpeakerCore implements NeighborHost {
   }
 
   routeRefresh(neighbor: Neighbor, { afi, safi, subtype }: RouteRefresh): void {
-    const peer = this.#byNeighbor.get(neighbor)
+    const peer = this.peers.of(neighbor)
     const family = familyOfAfiSafi(afi, safi)
     if (peer === undefined || family === undefined || neighbor.session === undefined) return
     if (!sessionFamilies(neighbor.session).includes(family)) return
@@ -421,7 +308,7 @@ export class SpeakerCore implements NeighborHost {
       policy: exportsNothing(this.config, neighbor) ? rejectAll : neighbor.config.exportPolicy,
       adapt: (policy) =>
         policyAdapter(this.ribs[family], policy, to, rules, (source) => {
-          const from = this.#bySource.get(source)
+          const from = this.peers.ofSource(source)
           return from === undefined ? undefined : policyNeighbor(from.neighbor)
         }),
       onRoutesSent: () => {
@@ -434,43 +321,7 @@ export class SpeakerCore implements NeighborHost {
     }
   }
 
-  // ---- routes of our own ----
-
-  announce(prefix: Prefix, attributes: AnnouncedAttributes): void {
-    const family = prefixFamily(prefix)
-    const block = blockOfAttributes(originated(attributes, family), family)
-    const set = this.attributes.intern(block, 0, block.length)
-    const { words, length } = wordsOf(prefix)
-    this.ribs[family].update(words, 0, length, OWN_SOURCE, 0, set, set, 0)
-    this.attributes.release(set)
-    this.wake()
-  }
-
-  withdraw(prefix: Prefix): void {
-    const { words, length } = wordsOf(prefix)
-    this.ribs[prefixFamily(prefix)].withdraw(words, 0, length, OWN_SOURCE, 0)
-    this.wake()
-  }
-
   // ---- listeners ----
-
-  onBestPaths(listener: (changes: readonly BestPathChange[]) => void): () => void {
-    const feeds = FAMILIES.map(
-      (family) => new BestPathFeed(this.ribs[family], this.views, () => this.multipath, listener),
-    )
-    for (const feed of feeds) {
-      this.#feeds.add(feed)
-      feed.rib.attach(feed.queue, true)
-      feed.queue.scanAll()
-    }
-    this.work.add(this.#feedJob)
-    return () => {
-      for (const feed of feeds) {
-        this.#feeds.delete(feed)
-        feed.rib.detach(feed.queue)
-      }
-    }
-  }
 
   onEvent(listener: (event: SpeakerEvent) => void): () => void {
     this.#eventListeners.add(listener)
@@ -483,86 +334,18 @@ export class SpeakerCore implements NeighborHost {
 
   wake(): void {
     this.advertiser.wake()
-    if (this.#feeds.size > 0) this.work.add(this.#feedJob)
+    this.feeds.wake()
   }
 
-  #runFeeds(): boolean {
-    for (const feed of this.#feeds) {
-      if (!feed.queue.isEmpty && !feed.rib.isDeferred) {
-        feed.flush()
-        return true
-      }
-    }
-    this.#announceRestartDone()
-    return false
-  }
-
-  /** Everything has been told to everybody. */
+  /** Neighbors, or listeners, have been told everything. */
   #quiet(): void {
-    this.#announceRestartDone()
-    for (const family of FAMILIES) {
-      const { prefixes, prefixCount } = this.ribs[family]
-      const empty = prefixes.size - prefixCount
-      if (empty > Math.max(4096, prefixes.size >>> 2) && !this.#isReclaiming) this.#reclaim(family)
+    if (this.feeds.isQuiet) {
+      const reason = this.#restart.takeFinished()
+      if (reason !== undefined) this.emit({ kind: 'restartComplete', reason })
     }
-  }
-
-  #reclaim(family: Family): void {
-    const rib = this.ribs[family]
-    const feeds = [...this.#feeds].filter((feed) => feed.rib === rib)
-    let row = 0
-    this.#isReclaiming = true
-    this.work.add(() => {
-      const end = row + JOB_ROWS
-      rib.reclaim(
-        row,
-        end,
-        (one) => this.advertiser.holds(family, one) || feeds.some((feed) => feed.holds(one)),
-      )
-      row = end
-      this.#isReclaiming = row < rib.prefixes.rowLimit
-      return this.#isReclaiming
-    })
-  }
-
-  // ---- restart of this speaker ----
-
-  #beginRestart(config: SpeakerConfig): void {
-    for (const family of FAMILIES) this.ribs[family].isDeferred = true
-    this.#deferral = new RestartDeferral(
-      this.clock,
-      config.gracefulRestart?.selectionDeferralSeconds,
-      () => [...this.peers.values()],
-      (reason) => this.#endRestart(reason),
+    this.tables.reclaim(
+      (family, row) => this.advertiser.holds(family, row) || this.feeds.holds(family, row),
     )
-  }
-
-  #endRestart(reason: 'end of RIB' | 'timer'): void {
-    this.#deferral = undefined
-    let remaining = FAMILIES.length
-    for (const family of FAMILIES) {
-      const rib = this.ribs[family]
-      rib.isDeferred = false
-      let row = 0
-      this.work.add(() => {
-        const end = row + JOB_ROWS
-        rib.selectDeferred(row, end)
-        row = end
-        this.wake()
-        if (row < rib.prefixes.rowLimit) return true
-        remaining--
-        if (remaining === 0) this.#restartDone = reason
-        return false
-      })
-    }
-  }
-
-  #announceRestartDone(): void {
-    const reason = this.#restartDone
-    const isTold = [...this.#feeds].every((feed) => feed.queue.isEmpty)
-    if (reason === undefined || !isTold) return
-    this.#restartDone = undefined
-    this.emit({ kind: 'restartComplete', reason })
   }
 
   usedPaths(rib: Rib, row: number): number[] {
@@ -572,39 +355,10 @@ export class SpeakerCore implements NeighborHost {
   /** Ends all work and all sessions. */
   stop(subcode: number | undefined, text: string | undefined): void {
     this.listeners.close()
-    for (const peer of this.peers.values()) {
+    for (const peer of this.peers.all()) {
       peer.neighbor.stop(subcode === undefined ? undefined : shutdownNotification(subcode, text))
     }
-    this.#deferral?.stop()
+    this.#restart.stop()
     this.work.stop()
   }
-}
-
-/** What all sessions depend on. */
-function globalKey(config: SpeakerConfig): string {
-  const { localAs, routerId, clusterId, gracefulRestart, requirePolicy } = config
-  const { restarting: _, ...graceful } = gracefulRestart ?? {}
-  const offers = gracefulRestart === undefined ? undefined : graceful
-  return JSON.stringify({ localAs, routerId, clusterId, offers, requirePolicy })
-}
-
-/** What can be changed while a session stays up. */
-const CHANGEABLE = new Set(['importPolicy', 'exportPolicy', 'prefixLimit', 'description'])
-
-/** What the session with a neighbor depends on. */
-function neighborKey(config: NeighborConfig): string {
-  const fixed = Object.entries(config).filter(([name]) => !CHANGEABLE.has(name))
-  return JSON.stringify(fixed.sort(([a], [b]) => (a < b ? -1 : 1)))
-}
-
-function sameRange(a: DynamicNeighborConfig, b: DynamicNeighborConfig): boolean {
-  const isSame = JSON.stringify(a) === JSON.stringify(b)
-  return isSame && a.importPolicy === b.importPolicy && a.exportPolicy === b.exportPolicy
-}
-
-/** Messages in octets that are whole messages. */
-function countMessages(octets: Uint8Array): number {
-  let count = 0
-  for (let at = 0; at < octets.length; count++) at += (octets[at + 16]! << 8) | octets[at + 17]!
-  return count
 }

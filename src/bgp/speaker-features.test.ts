@@ -305,6 +305,37 @@ describe('several paths', () => {
   })
 })
 
+describe('the history of a route', () => {
+  it('says what happened to it, the latest changes only', async () => {
+    const { clock, a, b } = pair({ speakerA: { historyPerRoute: 4, ...GRACEFUL } })
+    b.speaker.announce(NET)
+    await clock.advance(SETTLE)
+    const events = () => a.speaker.history(NET).map(({ event, from }) => [event, from])
+    expect(events()).toEqual([
+      ['received', B],
+      ['best', B],
+    ])
+    expect(a.speaker.history(NET)[0]!.detail).toBe(`next hop ${B}`)
+    b.speaker.withdraw(NET)
+    await clock.advance(100)
+    b.speaker.announce(NET)
+    await clock.advance(100)
+    expect(events()).toEqual([
+      ['withdrawn', B],
+      ['best', undefined],
+      ['received', B],
+      ['best', B],
+    ])
+  })
+
+  it('is not kept unless asked for', async () => {
+    const { clock, a, b } = pair()
+    b.speaker.announce(NET)
+    await clock.advance(SETTLE)
+    expect(a.speaker.history(NET)).toEqual([])
+  })
+})
+
 describe('neighbors from a range', () => {
   it('are accepted, counted and forgotten when they go', async () => {
     const world = lab()

@@ -11,6 +11,18 @@ export interface RibOptions {
   readonly alwaysCompareMed: boolean
 }
 
+/** Told of every change; for a history of routes. */
+export interface RibObserver {
+  received(row: number, path: number): void
+  /** Before the path goes. */
+  withdrawn(row: number, path: number): void
+  stale(row: number, path: number): void
+  /** Another path is the best now; -1 for none. */
+  best(row: number, path: number): void
+  /** The row is given back. */
+  forget(row: number): void
+}
+
 const INITIAL_ROWS = 64
 
 /**
@@ -26,6 +38,7 @@ export class Rib {
   readonly sources: Sources
   readonly prefixes: PrefixTable
   options: RibOptions = { alwaysCompareMed: false }
+  observer: RibObserver | undefined
 
   /** By prefix row: first path of the chain, best path; -1 for none. */
   first = new Int32Array(INITIAL_ROWS).fill(-1)
@@ -53,6 +66,8 @@ export class Rib {
   ineligibleCounts = new Uint32Array(16)
   /** Selection waits (RFC 4724 section 4.1): paths are kept, none becomes the best. */
   isDeferred = false
+  /** Nobody is told of anything until selection has caught up. */
+  isHeldBack = false
   /** A MED other than 0 has been seen, so that the order of pairs is not enough (RFC 4271 section 9.1.2.2 c). */
   hasMed = false
 
@@ -137,6 +152,7 @@ export class Rib {
     this.pathAttributes[path] = attributes
     this.pathStatus[path] = status
     if (this.attributes.meds[attributes] !== 0) this.hasMed = true
+    if (this.observer !== undefined) this.observer.received(this.pathPrefixes[path]!, path)
   }
 
   /** The reverse of {@link #set}. */
@@ -167,6 +183,7 @@ export class Rib {
   removePath(path: number): void {
     const row = this.pathPrefixes[path]!
     const next = this.pathNexts[path]!
+    if (this.observer !== undefined) this.observer.withdrawn(row, path)
     let before = this.first[row]!
     if (before === path) this.first[row] = next
     else {
@@ -181,7 +198,7 @@ export class Rib {
     this.pathCount--
     if (this.first[row]! < 0) this.prefixCount--
     if (this.best[row] === path) {
-      this.best[row] = this.isDeferred ? -1 : selectBest(this, row)
+      this.#setBest(row, this.isDeferred ? -1 : selectBest(this, row))
       this.#markAll(this.#queues, row)
     } else this.#markAll(this.#allPathQueues, row)
   }
@@ -201,8 +218,13 @@ export class Rib {
   /** Decides again after something that the path's columns do not show, such as a flag, changed. */
   reconsider(row: number): void {
     if (this.isDeferred) return
-    this.best[row] = selectBest(this, row)
+    this.#setBest(row, selectBest(this, row))
     this.#markAll(this.#queues, row)
+  }
+
+  #setBest(row: number, path: number): void {
+    if (this.observer !== undefined && this.best[row] !== path) this.observer.best(row, path)
+    this.best[row] = path
   }
 
   /** Gives rows without paths back, unless a queue still needs them to tell of their end. */
@@ -210,6 +232,7 @@ export class Rib {
     const end = Math.min(to, this.prefixes.rowLimit)
     for (let row = from; row < end; row++) {
       if (this.first[row]! >= 0 || !this.prefixes.isUsed(row) || isNeeded(row)) continue
+      this.observer?.forget(row)
       this.prefixes.remove(row)
     }
   }
@@ -221,15 +244,15 @@ export class Rib {
     const isEligible = this.pathStatus[path] === PATH_STATUS.eligible
     if (best < 0) {
       if (!isEligible) return
-      this.best[row] = path
+      this.#setBest(row, path)
     } else if (best === path) {
       const isAlone = this.pathNexts[this.first[row]!]! < 0
-      if (!isAlone || !isEligible) this.best[row] = selectBest(this, row)
+      if (!isAlone || !isEligible) this.#setBest(row, selectBest(this, row))
     } else if (this.hasMed) {
       const next = selectBest(this, row)
       if (next === best) return this.#markAll(this.#allPathQueues, row)
-      this.best[row] = next
-    } else if (isEligible && comparePaths(this, path, best) > 0) this.best[row] = path
+      this.#setBest(row, next)
+    } else if (isEligible && comparePaths(this, path, best) > 0) this.#setBest(row, path)
     else return this.#markAll(this.#allPathQueues, row)
     this.#markAll(this.#queues, row)
   }
