@@ -48,9 +48,6 @@ function checkAddresses(neighbor: FileNeighbor, path: FieldPath): FieldProblem[]
       problem([...path, 'localAddress'], `expected an ${family} address, as the neighbor's`),
     )
   }
-  if (neighbor.bfd !== undefined && neighbor.bfd !== false && localAddress === undefined) {
-    found.push(problem([...path, 'localAddress'], 'expected our address of the session, for bfd'))
-  }
   if (localAddress === address) {
     found.push(problem([...path, 'address'], 'expected another address than localAddress'))
   }

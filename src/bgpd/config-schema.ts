@@ -156,6 +156,10 @@ const neighborOptions = {
           desiredMinTxMilliseconds: integer(10, 60_000, 'milliseconds').optional(),
           requiredMinRxMilliseconds: integer(10, 60_000, 'milliseconds').optional(),
           detectMultiplier: integer(1, 255, 'a number of packets').optional(),
+          multihop: z
+            .boolean()
+            .optional()
+            .describe('RFC 5883; for iBGP and multihopTtl when absent'),
         }),
       ],
       { error: 'expected true, false, or timers' },
@@ -195,7 +199,6 @@ const dynamicNeighbor = z.strictObject({
   remoteAs: asNumber.optional().describe('any AS when absent'),
   maximum: integer(1, 10_000, 'a number of neighbors').optional(),
   ...neighborOptions,
-  bfd: z.never({ error: 'expected no bfd: the address is not known beforehand' }).optional(),
 })
 
 const announcement = z.strictObject({

@@ -34,15 +34,16 @@ function lab() {
   const network = new MemoryNetwork(clock)
   const random = new SeededRandom(7)
   const daemon = (address: string, openKernel?: () => Kernel) => {
+    const { bfd, sessions } = scriptedBfd()
     const speaker = createSpeaker({
       clock,
       random: random.fork(),
       tcp: network.host(ip(address)),
+      bfd,
       log: silentLog,
     })
     const events: SpeakerEvent[] = []
     speaker.onEvent((event) => events.push(event))
-    const { bfd, sessions } = scriptedBfd()
     const made = new BgpdDaemon({
       speaker,
       bfd,
@@ -145,11 +146,7 @@ describe('bgpd', () => {
     const { clock, daemon } = lab()
     const a = daemon('10.0.0.1')
     const b = daemon('10.0.0.2')
-    const watched = neighbor(
-      '10.0.0.2',
-      65002,
-      'import: accept, localAddress: 10.0.0.1, bfd: { detectMultiplier: 5 }',
-    )
+    const watched = neighbor('10.0.0.2', 65002, 'import: accept, bfd: { detectMultiplier: 5 }')
     a.apply(watched)
     b.apply(neighbor('10.0.0.1', 65001))
     await clock.advance(5_000)
@@ -169,6 +166,8 @@ describe('bgpd', () => {
     await clock.advance(10)
     expect(a.speaker.neighbors()[0]!.state).not.toBe('Established')
     a.apply(neighbor('10.0.0.2', 65002))
+    await clock.advance(60_000)
+    expect(a.speaker.neighbors()[0]!.state).toBe('Established')
     expect(a.sessions.size).toBe(0)
   })
 })

@@ -1,17 +1,17 @@
-import type { Bfd, BfdSession } from '../bgp/bfd/bfd.ts'
+import type { Bfd } from '../bgp/bfd/bfd.ts'
 import type { Speaker } from '../bgp/speaker.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Clock } from '../lib/clock.ts'
-import { messageOf, UserError } from '../lib/errors.ts'
+import { UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Prefix } from '../net/prefix.ts'
-import { bfdSessions } from './bfd-sessions.ts'
 import type { BgpdFile } from './config-schema.ts'
 import { hasLeftRoutes, KernelRoutes } from './kernel-routes.ts'
 import { announcedAttributes, type PolicyCache, speakerConfig } from './speaker-config.ts'
 
 export interface BgpdNeeds {
   readonly speaker: Speaker
+  /** The one that the speaker was given; closed when all ends. */
   readonly bfd: Bfd
   readonly clock: Clock
   readonly log: Log
@@ -22,8 +22,7 @@ export interface BgpdNeeds {
 /**
  * A plain BGP daemon: a speaker that does what a file says.
  *
- *     file --> configuration --+--> speaker <--> neighbors
- *                              +--> BFD --neighbor down--> speaker
+ *     file --> configuration --+--> speaker <--BGP, BFD--> neighbors
  *                              +--> static announcements --> speaker --best paths--> kernel routes
  *
  * {@link apply} may be called again with another configuration: only what differs changes.
@@ -32,7 +31,6 @@ export class BgpdDaemon {
   readonly #needs: BgpdNeeds
   readonly #policies: PolicyCache = new Map()
   readonly #announced = new Map<Prefix, string>()
-  readonly #bfdSessions = new Map<string, BfdSession>()
   readonly #ends: (() => void)[] = []
   #kernel: Kernel | undefined
   #kernelRoutes: { readonly routes: KernelRoutes; readonly end: () => void } | undefined
@@ -65,7 +63,6 @@ export class BgpdDaemon {
     speaker.configure(speakerConfig(file, this.#policies, restarting))
     this.#current = file
     this.#applyStatic(file)
-    this.#applyBfd(file)
     this.#applyKernel(file, restarting)
   }
 
@@ -83,7 +80,6 @@ export class BgpdDaemon {
     readonly communication?: string
   }): Promise<void> {
     for (const end of this.#ends) end()
-    for (const session of this.#bfdSessions.values()) session.close()
     this.#needs.bfd.close()
     await this.#needs.speaker.stop(options)
     this.#kernelRoutes?.end()
@@ -111,28 +107,6 @@ export class BgpdDaemon {
       if (wanted.has(prefix)) continue
       speaker.withdraw(prefix)
       this.#announced.delete(prefix)
-    }
-  }
-
-  #applyBfd(file: BgpdFile): void {
-    const { bfd, speaker, log } = this.#needs
-    const wanted = bfdSessions(file)
-    for (const [key, session] of this.#bfdSessions) {
-      if (wanted.has(key)) continue
-      session.close()
-      this.#bfdSessions.delete(key)
-    }
-    for (const [key, config] of wanted) {
-      if (this.#bfdSessions.has(key)) continue
-      try {
-        const session = bfd.add(config, ({ up, failure, reason }) => {
-          log.info('BFD', { neighbor: config.remote, up, reason })
-          if (!up && failure) speaker.neighborDown(config.remote, `BFD: ${reason}`)
-        })
-        this.#bfdSessions.set(key, session)
-      } catch (thrown) {
-        log.error('BFD cannot be had', { neighbor: config.remote, error: messageOf(thrown) })
-      }
     }
   }
 

@@ -148,11 +148,6 @@ kernel: { metric: 30, learned: external }
       'localAddress is "::1": expected an IPv4 address, as the neighbor\'s',
     ],
     [
-      'BFD without our address',
-      'bfd: true',
-      'localAddress is missing: expected our address of the session, for bfd',
-    ],
-    [
       'waits the wrong way round',
       'errorWaitSeconds: { first: 9, most: 3 }',
       'errorWaitSeconds.most is 3: expected at least the first wait',
@@ -227,11 +222,6 @@ kernel: { metric: 30, learned: external }
       'lengths the wrong way round',
       'filters: { f: [{ action: Accept, cidr: 10.0.0.0/8, matchOperator: In, prefixLength: { min: 20, max: 10 } }] }',
       'filters.f[0].prefixLength.max is 10: expected at least min',
-    ],
-    [
-      'BFD of neighbors that are not known',
-      'dynamicNeighbors: [{ range: 10.0.0.0/8, bfd: true }]',
-      'dynamicNeighbors[0].bfd is true: expected no bfd: the address is not known beforehand',
     ],
     [
       'a port of 0',

@@ -73,9 +73,10 @@ function dynamicConfig(neighbor: FileDynamicNeighbor, policies: Policies): Dynam
 function shared(
   neighbor: FileNeighbor | FileDynamicNeighbor,
   policies: Policies,
-): Pick<NeighborOptions, 'families' | 'prefixLimit' | 'importPolicy' | 'exportPolicy'> {
-  const limit = neighbor.prefixLimit
+): Pick<NeighborOptions, 'families' | 'prefixLimit' | 'bfd' | 'importPolicy' | 'exportPolicy'> {
+  const { prefixLimit: limit, bfd } = neighbor
   return defined({
+    bfd: bfd === undefined || bfd === false ? undefined : bfd === true ? {} : defined(bfd),
     prefixLimit: limit === undefined ? undefined : defined(limit),
     families: neighbor.families?.map((family): Family => (family === 'ipv4' ? 4 : 6)),
     importPolicy: policies(neighbor.import),

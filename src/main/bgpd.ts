@@ -29,8 +29,7 @@ export const defineBgpd = bgpdCommand(async (options, context) => {
 /**
  * The daemon as a process, in the network namespace that it was started in:
  *
- *     file --SIGHUP--> parse --> BgpdDaemon --> Speaker --TCP--> neighbors
- *                                   |  ^--- BFD --UDP--> neighbors
+ *     file --SIGHUP--> parse --> BgpdDaemon --> Speaker --TCP, BFD over UDP--> neighbors
  *                                   '--> kernel routes
  *     socket (0600) --tortie bgp--> control methods --> Speaker
  */
@@ -44,14 +43,15 @@ async function runBgpd(
   const log = await context.openLog('bgpd')
   const machine = createLinuxMachine()
   const sockets = machine.openNamespace('/proc/self/ns/net')
+  const bfd = createBfd({ clock, random, udp: sockets.udp, log: log.child({ part: 'bfd' }) })
   const speaker = createSpeaker({
     clock,
     random,
     tcp: sockets.tcp,
+    bfd,
     log: log.child({ part: 'bgp' }),
     defer: (task) => void setImmediate(task),
   })
-  const bfd = createBfd({ clock, random, udp: sockets.udp, log: log.child({ part: 'bfd' }) })
   const openKernel = () => machine.openNamespace('/proc/self/ns/net')
   const daemon = new BgpdDaemon({ speaker, bfd, clock, log, openKernel })
 
