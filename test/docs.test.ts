@@ -1,0 +1,72 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { parseBgpdConfig } from '../src/bgpd/parse-config.ts'
+
+const root = join(import.meta.dirname, '..')
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+const documents = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
+
+/** What stands between backticks. */
+const codeSpans = (text: string): string[] =>
+  [...text.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code!)
+const isPath = (code: string): boolean =>
+  /^(src|test|bench|scripts|schema)\/[\w./-]+\.\w+$/.test(code)
+
+/** Cells of the table rows of a document. */
+function rows(path: string): string[][] {
+  return read(path)
+    .split('\n')
+    .filter((line) => line.startsWith('|') && !line.startsWith('|---'))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+}
+
+describe('the documents', () => {
+  it.each(documents)('docs/%s names only files that exist', (name) => {
+    const text = read(join('docs', name))
+    const links = [...text.matchAll(/\]\((\.\.?\/[^)#]+)\)/g)].map(([, link]) =>
+      join('docs', link!),
+    )
+    const missing = [...codeSpans(text).filter(isPath), ...links].filter(
+      (path) => !existsSync(join(root, path)),
+    )
+    expect(missing).toEqual([])
+  })
+
+  it('standards.md has for each row code and a test, or a reason', () => {
+    for (const row of rows('docs/standards.md')) {
+      const [first, , ...rest] = row
+      if (first === 'standard' || first === 'what') continue
+      const paths = codeSpans(row.join(' ')).filter(isPath)
+      const hasTest = paths.some((path) => path.endsWith('.test.ts'))
+      const isDone = paths.some((path) => !path.endsWith('.test.ts')) && hasTest
+      const hasReason = (rest.at(-1) ?? '').length > 20
+      expect(isDone || hasReason, row.join(' | ')).toBe(true)
+    }
+  })
+
+  it('limits.md names constants that are where it says', () => {
+    for (const row of rows('docs/limits.md').slice(1)) {
+      const spans = codeSpans(row.at(-1)!)
+      expect(spans.filter(isPath).length, row[0]).toBeGreaterThan(0)
+      let text = ''
+      for (const span of spans) {
+        if (isPath(span)) text = read(span)
+        else expect(text.includes(span), `${row[0]!}: ${span}`).toBe(true)
+      }
+    }
+  })
+
+  it('bgpd.md has an example that is right, and names every section of the file', () => {
+    const text = read('docs/bgpd.md')
+    const [, example] = /```yaml\n([^]*?)```/.exec(text)!
+    parseBgpdConfig(example!, 'docs/bgpd.md', 'the document is wrong')
+    const schema = JSON.parse(read('schema/bgpd.schema.json')) as { properties: object }
+    for (const field of Object.keys(schema.properties)) expect(text).toContain(`\`${field}`)
+  })
+})
