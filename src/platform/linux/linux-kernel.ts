@@ -52,6 +52,7 @@ export class LinuxKernel implements Kernel, Context {
   readonly name: string
   readonly libc: Libc
   readonly namespaceFd: number
+  readonly #enteredFd: number
   readonly #thread: ThreadNamespace
   readonly #onClose: () => void
   #netlink: NetlinkSocket | undefined
@@ -65,6 +66,7 @@ export class LinuxKernel implements Kernel, Context {
     this.name = name
     this.libc = libc
     this.namespaceFd = namespaceFd
+    this.#enteredFd = thread.toEnter(namespaceFd)
     this.#thread = thread
     this.#onClose = onClose
     this.tcp = new LinuxTcpStack(this, this.#resources)
@@ -73,7 +75,7 @@ export class LinuxKernel implements Kernel, Context {
 
   inside<Result>(body: () => Result): Result {
     if (this.#closed) throw new Error(`The kernel of ${this.name} is closed`)
-    return this.#thread.inside(this.namespaceFd, body)
+    return this.#thread.inside(this.#enteredFd, body)
   }
 
   get netlink(): NetlinkSocket {

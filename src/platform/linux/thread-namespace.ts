@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { checked, type Libc } from './libc.ts'
 
 const CLONE_NEWNET = 0x4000_0000
@@ -18,6 +18,15 @@ export class ThreadNamespace {
     // Not /proc/self, which is the thread group's leader whichever thread asks.
     this.#home = openSync('/proc/thread-self/ns/net', 'r')
     this.#current = this.#home
+  }
+
+  /**
+   * The descriptor to enter for the namespace that `fd` refers to: that of the process's own if it is the
+   * same, so that nothing is entered, which only root may.
+   */
+  toEnter(fd: number): number {
+    const [wanted, home] = [fstatSync(fd), fstatSync(this.#home)]
+    return wanted.ino === home.ino && wanted.dev === home.dev ? this.#home : fd
   }
 
   /** Runs `body` in the namespace that `fd` refers to, and comes back however it ends. */
