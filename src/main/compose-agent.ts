@@ -3,6 +3,7 @@ import { NodeIpam } from '../agent/node-ipam.ts'
 import { storeFeed } from '../agent/store-feed.ts'
 import type { EquipTunnel } from '../agent/tunnel-device.ts'
 import { WorkloadEndpoints } from '../agent/workload-endpoints.ts'
+import { bgpControlMethods } from '../bgp/control-methods.ts'
 import { createSpeaker } from '../bgp/index.ts'
 import { type Attachment, type AttachmentStore } from '../cni/attachment.ts'
 import type { CniRequest } from '../cni/protocol.ts'
@@ -112,6 +113,7 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
       // The executable has checked it, and only the owner of the socket can speak here.
       cni: (params) => cni.handle(params as CniRequest),
       ...nodeMethods(traced),
+      ...bgpControlMethods(speaker),
     },
     async start() {
       await cni.recover()
