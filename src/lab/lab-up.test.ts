@@ -37,6 +37,8 @@ describe('building a lab', () => {
     expect(rows.map(({ key }) => key.split('/').slice(5).join('/'))).toEqual(
       expect.arrayContaining(['ippools/default-ipv4-ippool', 'nodes/server01', 'nodes/server03']),
     )
+    const information = rows.find(({ key }) => key.endsWith('clusterinformations/default'))
+    expect(information?.value).toMatch(/"clusterGUID":"[0-9a-f]{32}"/)
     expect(lab.requests).toHaveLength(5)
     expect(lab.requests.find(({ node }) => node === 'server02')?.params).toMatchObject({
       command: 'ADD',

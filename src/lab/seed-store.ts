@@ -1,4 +1,6 @@
+import { hex } from '../lib/bytes.ts'
 import { silentLog } from '../lib/log.ts'
+import type { Draft } from '../model/resource.ts'
 import { Resources } from '../store/resources.ts'
 import type { LabPorts } from './lab-ports.ts'
 import type { LabPlan } from './plan.ts'
@@ -9,8 +11,15 @@ export async function seedStore({ lab, resources }: LabPlan, ports: LabPorts): P
   const store = await programs.openStore(lab)
   try {
     const client = new Resources({ store, clock, random, log: silentLog })
-    for (const draft of resources) await client.create(draft)
+    const clusterGUID = hex(random.bytes(16))
+    for (const draft of resources) await client.create(identified(draft, clusterGUID))
   } finally {
     store.close()
   }
+}
+
+/** The cluster's identity is random, and so no part of a plan. */
+function identified(draft: Draft, clusterGUID: string): Draft {
+  if (draft.kind !== 'ClusterInformation') return draft
+  return { ...draft, spec: { ...draft.spec, clusterGUID } } as Draft<'ClusterInformation'>
 }
