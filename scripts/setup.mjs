@@ -1,7 +1,15 @@
 // What `npm test` and `npm run demo` need, from a fresh clone and without asking: npm packages, Debian
 // packages (as root, where apt is), the build. Each step looks first and is skipped when it is done.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,8 +22,9 @@ const run = (command, args, options = {}) =>
 
 export const isLinuxRoot = process.platform === 'linux' && process.getuid?.() === 0
 
-/** npm ci, unless node_modules is already what the lock file says. */
+/** npm ci, unless node_modules is already what the lock file says, or is a link to somebody else's. */
 export function npmPackages() {
+  if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) return
   const digest = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex')

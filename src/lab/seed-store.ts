@@ -21,5 +21,5 @@ export async function seedStore({ lab, resources }: LabPlan, ports: LabPorts): P
 /** The cluster's identity is random, and so no part of a plan. */
 function identified(draft: Draft, clusterGUID: string): Draft {
   if (draft.kind !== 'ClusterInformation') return draft
-  return { ...draft, spec: { ...draft.spec, clusterGUID } } as Draft<'ClusterInformation'>
+  return { ...draft, spec: { ...draft.spec, clusterGUID } }
 }
