@@ -68,6 +68,8 @@ export interface RunningPeer {
   established(): Promise<ReadonlySet<string>>
   /** Routes received on one session, before or after import, whichever the daemon shows. */
   received(label: string): Promise<readonly SeenRoute[]>
+  /** Prefixes of a session that is down which are kept nevertheless (RFC 4724). */
+  kept(label: string): Promise<readonly string[]>
   /** Asks the other side for its routes again. */
   refresh(label: string): Promise<void>
   /** Shuts one session down with a text for the other side. */
@@ -113,8 +115,6 @@ export const FEATURES = {
   refreshAsked: 'route refresh asked by Tortie (RFC 2918)',
   refreshGiven: 'route refresh asked by the peer',
   addPaths: 'add-path both ways (RFC 7911)',
-  restart: 'graceful restart of the peer, routes kept (RFC 4724)',
-  helper: 'graceful restart of Tortie, routes kept by the peer',
   reflected: 'route reflection by the peer (RFC 4456)',
   reflecting: 'route reflection by Tortie',
   largeCommunities: 'large communities (RFC 8092)',
@@ -122,6 +122,8 @@ export const FEATURES = {
   shutdownShown: 'shutdown message of the peer shown by Tortie (RFC 9003)',
   shutdownSent: 'shutdown message of Tortie shown by the peer',
   bfd: 'BFD: a dead peer noticed within a second (RFC 5880)',
+  helper: 'graceful restart of Tortie, routes kept by the peer',
+  restart: 'graceful restart of the peer, routes kept (RFC 4724)',
 } as const
 
 export type Feature = keyof typeof FEATURES

@@ -17,6 +17,8 @@ export class Testbed {
   readonly peer: string
   readonly #folder = mkdtempSync(join(tmpdir(), 'tortie-interop-'))
   #runs = 0
+  /** What the peer that was started last has written. */
+  peerLog: () => string = () => ''
 
   constructor(sessions: readonly PeerSession[], more: readonly string[] = []) {
     this.own = this.namespaces.add('own')
@@ -53,23 +55,25 @@ export class Testbed {
 
   #context(folder: string, root: string, namespace: string): PeerContext {
     const children: ChildProcess[] = []
+    const log = (): string =>
+      readdirSync(folder)
+        .filter((name) => name.endsWith('.log'))
+        .map((name) => readFileSync(join(folder, name), 'utf8'))
+        .join('\n')
+    this.peerLog = log
     return {
       namespace,
       folder,
       root,
       start: ([program, ...args], env) => {
-        const log = openSync(join(folder, `${children.length}.log`), 'w')
-        const stdio = ['ignore', log, log] as const
+        const output = openSync(join(folder, `${children.length}.log`), 'w')
+        const stdio = ['ignore', output, output] as const
         children.push(
           this.namespaces.spawn(namespace, program!, args, { env, cwd: folder, stdio: [...stdio] }),
         )
       },
       control: (program, env) => controlled(namespace, program, env),
-      log: () =>
-        readdirSync(folder)
-          .filter((name) => name.endsWith('.log'))
-          .map((name) => readFileSync(join(folder, name), 'utf8'))
-          .join('\n'),
+      log,
       killAll: async () => {
         for (const pid of this.namespaces.pids(namespace)) {
           try {

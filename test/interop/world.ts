@@ -24,6 +24,7 @@ import { Testbed } from './testbed.ts'
 
 /** The peer's AS; an iBGP session has it on both sides. */
 export const PEER_AS = 65100
+const AS_TRANS = 23_456
 const PEER_ROUTER_ID = '10.66.0.100'
 
 /**
@@ -70,11 +71,23 @@ const SESSIONS = {
     peer: { md5: 'tortoiseshell', passive: true },
     own: { md5Key: 'tortoiseshell' },
   },
+  md5Passive: {
+    speaker: 'external',
+    needs: 'md5',
+    peer: { md5: 'tortoiseshell' },
+    own: { md5Key: 'tortoiseshell', passive: true },
+  },
   ttl: {
     speaker: 'external',
     needs: 'ttlSecurity',
-    peer: { ttlSecurity: true },
+    peer: { ttlSecurity: true, passive: true },
     own: { ttlSecurityHops: 1 },
+  },
+  ttlPassive: {
+    speaker: 'external',
+    needs: 'ttlSecurity',
+    peer: { ttlSecurity: true },
+    own: { ttlSecurityHops: 1, passive: true },
   },
   bfd: { speaker: 'external', needs: 'bfd', peer: { bfd: true }, own: { bfd: {} } },
   paths: {
@@ -108,7 +121,8 @@ const LINKS = [
   { from: 'far', at: 'onward', to: 'external', with: 'active' },
   { from: 'leaf', at: 'leaf', to: 'reflector', with: 'reflector' },
 ] as const
-const LEAF_ADDRESS = '10.66.200.1'
+/** On the network of the reflector's session, so that the peer can reach what the leaf announces. */
+const LEAF_ADDRESS = ends('reflector').own.replace(/1$/, '3')
 
 function addressOf(label: SessionLabel | 'leaf'): string {
   return label === 'leaf' ? LEAF_ADDRESS : ends(label).own
@@ -141,8 +155,33 @@ export class World {
     this.peer = this.#startPeer(false)
   }
 
-  static start(driver: PeerDriver): World {
-    return new World(driver)
+  /** Starts everything; resolves when the peer answers its control command. */
+  static async start(driver: PeerDriver): Promise<World> {
+    const world = new World(driver)
+    try {
+      await world.#answering()
+    } catch (error) {
+      await world.close()
+      throw error
+    }
+    return world
+  }
+
+  async #answering(): Promise<void> {
+    let failure = ''
+    await eventually(
+      `an answer of ${this.driver.title}`,
+      15,
+      () =>
+        this.peer.established().then(
+          () => true,
+          (error: unknown) => {
+            failure = String(error)
+            return false
+          },
+        ),
+      () => `${failure}\n${this.testbed.peerLog()}`,
+    )
   }
 
   /** Starts a speaker, or starts it again. */
@@ -183,8 +222,9 @@ export class World {
   }
 
   /** Starts the peer again after its crash. */
-  restartPeer(): void {
+  async restartPeer(): Promise<void> {
     this.peer = this.#startPeer(true)
+    await this.#answering()
   }
 
   speaker(name: SpeakerName): Speaker {
@@ -248,6 +288,18 @@ export class World {
     )
   }
 
+  /** State of the BFD session of a neighbor. */
+  bfdState(label: SessionLabel): string | undefined {
+    const remote = ip(ends(label).peer)
+    return this.#bfd.sessions().find((session) => session.remote === remote)?.state
+  }
+
+  bfdDetectionMilliseconds(label: SessionLabel): number {
+    const remote = ip(ends(label).peer)
+    const session = this.#bfd.sessions().find((one) => one.remote === remote)
+    return session?.detectionTimeMilliseconds ?? Number.POSITIVE_INFINITY
+  }
+
   announce(name: SpeakerName, text: string, attributes: Partial<RouteAttributes> = {}): void {
     this.speaker(name).announce(prefix(text), attributes)
   }
@@ -269,7 +321,8 @@ function peerSession(label: SessionLabel): PeerSession {
     family: 4,
     local,
     remote: own,
-    remoteAs: SPEAKERS[speaker].as,
+    // An old speaker sees AS_TRANS where a number does not fit (RFC 6793 section 4.2.2).
+    remoteAs: peer.twoOctet === true ? AS_TRANS : SPEAKERS[speaker].as,
     passive: false,
     ...peer,
   }

@@ -54,6 +54,16 @@ describe('attributes on their way out', () => {
     })
   })
 
+  it('have each attribute once, in whatever order the block has them', () => {
+    // MP_REACH_NLRI first (RFC 7606 section 5.1), then ORIGIN, LOCAL_PREF, AS_PATH.
+    const reach = '800e0e0002010420010db80000000000000000'.slice(0, 6 + 2 * 14)
+    const block = fromHex(`${reach}40010100400504000000644002060201000000ff`)
+    const writer = new ByteWriter(64)
+    const edits = { fourOctetAs: true, prependAs: 65000, localPref: 200 }
+    exportAttributes(block, 0, block.length, edits, writer)
+    expect(hex(writer.take())).toBe('40010100400504000000c840020a02020000fde8000000ff')
+  })
+
   it('get what they lack, in order of type', () => {
     const bare = { origin: 0, asPath: [], communities: [1] } satisfies PathAttributes
     const edits = {

@@ -35,6 +35,7 @@ export function exportAttributes(
   edits: AttributeEdits,
   writer: ByteWriter,
 ): void {
+  const present = codesOf(octets, start, end)
   let done = 0
   let at = start
   while (at < end) {
@@ -43,25 +44,40 @@ export function exportAttributes(
     const valueStart = at + (isLong ? 4 : 3)
     const length = isLong ? (octets[at + 2]! << 8) | octets[at + 3]! : octets[at + 2]!
     const next = valueStart + length
-    if (code > done) {
-      writeAdded(writer, done, code, edits)
+    // The block may be in any order: MP_REACH_NLRI stands first in many (RFC 7606 section 5.1).
+    if (code > done && code !== ATTRIBUTE.mpReachNlri) {
+      writeAdded(writer, done, code, present, edits)
       done = code
     }
     writeEdited(octets, at, valueStart, next, edits, writer)
     at = next
   }
-  writeAdded(writer, done, 256, edits)
+  writeAdded(writer, done, 256, present, edits)
   if (!edits.fourOctetAs) writeForOldSpeakers(octets, start, end, edits, writer)
 }
 
-/** Writes the edited attributes whose types are between two that are there. */
+/** The types below 32 that a block has, as bits. */
+function codesOf(octets: Uint8Array, start: number, end: number): number {
+  let codes = 0
+  let at = start
+  while (at < end) {
+    const isLong = (octets[at]! & FLAG.extendedLength) !== 0
+    if (octets[at + 1]! < 32) codes |= 1 << octets[at + 1]!
+    at += isLong ? 4 + ((octets[at + 2]! << 8) | octets[at + 3]!) : 3 + octets[at + 2]!
+  }
+  return codes
+}
+
+/** Writes the edited attributes whose types are between two, unless they come later. */
 function writeAdded(
   writer: ByteWriter,
   after: number,
   before: number,
+  present: number,
   edits: AttributeEdits,
 ): void {
-  const between = (code: number): boolean => after < code && code < before
+  const between = (code: number): boolean =>
+    after < code && code < before && (present & (1 << code)) === 0
   if (between(ATTRIBUTE.asPath)) writePrepended(writer, NOTHING, 0, 0, edits)
   if (edits.nextHop !== undefined && between(ATTRIBUTE.nextHop)) writeNextHop(writer, edits.nextHop)
   if (typeof edits.multiExitDisc === 'number' && between(ATTRIBUTE.multiExitDisc)) {

@@ -126,7 +126,21 @@ export class UpdateWriter {
   endOfRib(family: Family): void {
     this.#begin(family, family === 4 ? 'withdraw' : 'mpUnreach')
     this.#open()
+    if (this.#kind === 'mpUnreach') this.#shortUnreach()
     this.#close()
+  }
+
+  /** The usual octets of an End-of-RIB: some speakers compare with them, and a length of three needs one octet. */
+  #shortUnreach(): void {
+    const writer = this.#writer
+    writer.truncate(this.#mpStart)
+    writer.u8(FLAG.optional)
+    writer.u8(ATTRIBUTE.mpUnreachNlri)
+    writer.u8(3)
+    writer.u16(2)
+    writer.u8(SAFI.unicast)
+    this.#kind = 'announce'
+    writer.patch16(this.#mpStart - 2, writer.length - this.#mpStart)
   }
 
   /** A view on the messages so far, valid until the next begin. */

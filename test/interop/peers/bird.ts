@@ -73,6 +73,9 @@ function startBird(generation: Generation, setup: PeerSetup, context: PeerContex
       )
       return readRoutes(shown)
     },
+    async kept(label) {
+      return (await this.received(label)).map((route) => route.prefix)
+    },
     async refresh(label) {
       await birdc(familyOf(label), 'reload', 'in', `peer_${label}`)
     },
@@ -93,7 +96,7 @@ function configuration(generation: Generation, family: 4 | 6, setup: PeerSetup):
   const families: readonly (4 | 6)[] = generation === 2 ? [4, 6] : [family]
   const lines = [
     `router id ${setup.routerId};`,
-    'graceful restart wait 20;',
+    'graceful restart wait 10;',
     'protocol device { scan time 1; }',
     ...families.map((one) => staticProtocol(generation, one)),
     'filter outgoing {',
@@ -107,7 +110,8 @@ function configuration(generation: Generation, family: 4 | 6, setup: PeerSetup):
     '}',
     ...sessions.map((session) => protocol(generation, setup, session)),
   ]
-  if (generation === 2) lines.push('protocol bfd { interface "*" { interval 100 ms; }; }')
+  if (generation === 2)
+    lines.push('protocol bfd { interface "*" { interval 100 ms; multiplier 3; }; }')
   return `${lines.join('\n')}\n`
 }
 
@@ -124,8 +128,11 @@ function protocol(generation: Generation, setup: PeerSetup, session: PeerSession
     // What it re-announces over iBGP must have a next hop that the other side can use.
     ...on(generation === 2 && session.remoteAs === setup.as, 'gateway direct;'),
   ]
+  // BIRD 2 refuses AS_TRANS from a neighbor that offers more, even when it does not offer that itself.
+  const isOld = generation === 2 && session.twoOctet === true
+  const remoteAs = isOld ? 'external' : `as ${session.remoteAs}`
   const body = [
-    `local ${session.local} as ${setup.as}; neighbor ${session.remote} as ${session.remoteAs};`,
+    `local ${session.local} as ${setup.as}; neighbor ${session.remote} ${remoteAs};`,
     'direct; connect delay time 1; connect retry time 1; error wait time 1, 2;',
     ...on(session.passive, 'passive;'),
     ...on(session.md5 !== undefined, `password "${session.md5}";`),
@@ -158,7 +165,8 @@ function readRoutes(shown: string): SeenRoute[] {
       prefix,
       nextHop: (attribute('next_hop') ?? '').split(' ')[0]!,
       origin: (attribute('origin') ?? 'incomplete').toLowerCase() as SeenRoute['origin'],
-      asPath: attribute('as_path') ?? '',
+      // BIRD 1.6 writes a set as "{  1 2}".
+      asPath: (attribute('as_path') ?? '').replace(/\{\s+/g, '{'),
       med: number(attribute('med')),
       localPreference: number(attribute('local_pref')),
       communities: pairs(attribute('community')),

@@ -83,6 +83,9 @@ function start(setup: PeerSetup, context: PeerContext): RunningPeer {
     async received(label) {
       return routesOf(messages(find(label)))
     },
+    async kept(label) {
+      return (await this.received(label)).map((route) => route.prefix)
+    },
     async refresh(label) {
       const { remote, family } = find(label)
       say(`neighbor ${remote} announce route-refresh ipv${family} unicast`)

@@ -57,6 +57,9 @@ function start(setup: PeerSetup, context: PeerContext): RunningPeer {
       const documents = shown.split(/(?<=^\})\s*$/m).filter((text) => text.trim() !== '')
       return documents.flatMap((text) => readRoutes(JSON.parse(text) as FrrPrefix, session.remote))
     },
+    async kept(label) {
+      return (await this.received(label)).map((route) => route.prefix)
+    },
     async refresh(label) {
       const session = find(label)
       await vtysh(`clear bgp ${table(session)} ${session.remote} soft in`)

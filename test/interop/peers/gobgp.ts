@@ -55,6 +55,19 @@ function start(setup: PeerSetup, context: PeerContext): RunningPeer {
       const shown = await gobgp('neighbor', remote, 'adj-in', '-a', `ipv${family}`, '-j')
       return readRoutes(shown)
     },
+    async kept(label) {
+      // The table of a neighbor is not shown while it is down.
+      const { remote, family } = find(label)
+      const shown = await gobgp('global', 'rib', '-a', `ipv${family}`, '-j')
+      const table = JSON.parse(shown || '{}') as Record<
+        string,
+        readonly { 'neighbor-ip'?: string }[]
+      >
+      const rows = Object.entries(table).filter(([, paths]) =>
+        paths.some((path) => path['neighbor-ip'] === remote),
+      )
+      return rows.map(([prefix]) => prefix)
+    },
     async refresh(label) {
       await gobgp('neighbor', find(label).remote, 'softresetin')
     },

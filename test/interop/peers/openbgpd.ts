@@ -51,6 +51,9 @@ function start(setup: PeerSetup, context: PeerContext): RunningPeer {
       const { remote } = find(label)
       return readRoutes(await bgpctl('-j', 'show', 'rib', 'detail', 'neighbor', remote))
     },
+    async kept(label) {
+      return (await this.received(label)).map((route) => route.prefix)
+    },
     async refresh(label) {
       await bgpctl('neighbor', find(label).remote, 'refresh')
     },
