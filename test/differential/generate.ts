@@ -319,7 +319,9 @@ function sysctlsOf(
     }
   }
   values.push(['ipv4.ip_forward', forwards ? '1' : '0'])
+  // No limit by time, which passes otherwise in the simulation: neither per host nor of all errors.
   values.push(['ipv4.icmp_ratelimit', '0'])
+  values.push(['ipv4.icmp_ratemask', '0'])
   values.push(['ipv4.icmp_errors_use_inbound_ifaddr', random.fraction() < 0.1 ? '1' : '0'])
   values.push(['ipv6.conf.all.disable_ipv6', '1'])
   values.push(['ipv6.conf.default.disable_ipv6', '1'])
