@@ -83,7 +83,7 @@ export async function trace(request: TraceRequest): Promise<Trace> {
       nodes: plans(reader, topology, predictions, ends),
       timeoutMilliseconds,
       tries,
-      progress: (packets, sequence) => progressOf(predictions, packets, sequence),
+      progress: (packets, sequence) => progressOf(predictions, ends, packets, sequence),
     },
     request.clock,
   )
@@ -276,6 +276,7 @@ function plans(
 /** What is still to be waited for, of one try. */
 function progressOf(
   predictions: readonly Prediction[],
+  ends: Ends,
   packets: readonly ObservedPacket[],
   sequence: number,
 ): Progress {
@@ -294,24 +295,20 @@ function progressOf(
             packet.direction === hop.direction,
         ),
     )
-  const [forward, back] = predictions
+  const [forward] = predictions
   const isDelivered = predictions.every(({ outcome }) => outcome.kind === 'delivered')
   if (isDelivered && predictions.every(isSeen)) return 'complete'
   const stopped = predictions.find(({ outcome }) => outcome.kind === 'dropped')
   if (stopped !== undefined && isSeen(forward!) && (stopped === forward || isSeen(stopped))) {
     return 'settling'
   }
-  return back !== undefined && isHome(back, own) ? 'settling' : 'waiting'
+  return isHome(ends, own) ? 'settling' : 'waiting'
 }
 
 /** The answer is back in the namespace that asked; what is missing on its way will hardly come. */
-function isHome({ hops, outcome }: Prediction, packets: readonly ObservedPacket[]): boolean {
-  const last = hops.at(-1)
-  return (
-    outcome.kind === 'delivered' &&
-    packets.some(
-      ({ leg, node, netns, direction }) =>
-        leg === 'return' && direction === 'in' && node === last?.node && netns === last.netns,
-    )
+function isHome({ from }: Ends, packets: readonly ObservedPacket[]): boolean {
+  return packets.some(
+    ({ leg, node, netns, direction }) =>
+      leg === 'return' && direction === 'in' && node === from.node && netns === endNetns(from),
   )
 }
