@@ -2,7 +2,7 @@ import type { CapturePoint, Netns, NodeSnapshot } from './node-access.ts'
 import type { Prediction } from './prediction.ts'
 import type { Ends } from './resolve-ends.ts'
 import type { Topology } from './topology.ts'
-import { isTunnel, isWired } from './walk.ts'
+import { isTunnel, isWired } from './link-facts.ts'
 
 /**
  * Where to listen, by node: every interface that the packet should pass, both ends' own even when it

@@ -1,11 +1,11 @@
 import { familyOf, type IpAddress } from '../net/ip-address.ts'
-import { contains, prefixOf } from '../net/prefix.ts'
-import type { Link, NextHop, RouteQuery } from '../kernel/kernel.ts'
-import type { CauseFacts, CauseName, Fault } from './cause.ts'
+import type { Link, RouteQuery } from '../kernel/kernel.ts'
+import type { Fault } from './cause.ts'
+import { chooseExit, type Exit, refuseType, sourceToward } from './choose-exit.ts'
+import { isDeaf, isKnown, isTunnel, isWired, uplinkOf } from './link-facts.ts'
 import type { NamespaceView } from './namespace-view.ts'
 import { neighborFault } from './neighbor-resolution.ts'
 import type { LookupAnswer, Netns } from './node-access.ts'
-import { placeOf } from './place.ts'
 import {
   type Leg,
   type Lookup,
@@ -17,8 +17,9 @@ import {
   type Way,
 } from './prediction.ts'
 import { reversePathFault } from './reverse-path.ts'
-import { lookUpRoute, type RouteDecision, routeText } from './route-lookup.ts'
+import { lookUpRoute } from './route-lookup.ts'
 import type { Topology } from './topology.ts'
+import { dropped, Ended, unknown } from './walk-end.ts'
 
 /** Hops after which a walk is given up; a packet has 255 at most. */
 const HOPS_MAX = 64
@@ -38,22 +39,6 @@ export interface WalkRequest {
   /** The packet's length, its header included. */
   readonly octets: number
   readonly dontFragment: boolean
-}
-
-/** Ends a walk from wherever it is. */
-class Ended {
-  readonly outcome: Outcome
-  constructor(outcome: Outcome) {
-    this.outcome = outcome
-  }
-}
-
-/** A link that a packet is handed to, and the neighbor on it. */
-interface Exit {
-  readonly link: Link
-  readonly nextHop: IpAddress
-  readonly way: Way
-  readonly notes: readonly string[]
 }
 
 /**
@@ -145,42 +130,11 @@ export class Walk {
     if (answer !== undefined && 'code' in answer) {
       throw dropped('kernel-refuses', view, input?.name, { destination, code: answer.code })
     }
-    return this.#exit(view, decision, query, answer?.route)
+    return chooseExit(view, decision, query, answer?.route)
   }
 
   #answerTo({ node, netns }: NamespaceView, query: RouteQuery): LookupAnswer | undefined {
     return this.#answers.get(lookupKey({ node, netns, query }))
-  }
-
-  #exit(
-    view: NamespaceView,
-    { route, table }: RouteDecision,
-    query: RouteQuery,
-    answer: Extract<LookupAnswer, { route: unknown }>['route'] | undefined,
-  ): Exit {
-    const fits = (hop: NextHop): boolean =>
-      hop.linkIndex === answer?.linkIndex && hop.gateway === answer.gateway
-    const live = route.nextHops.filter(({ linkIndex }) => view.link(linkIndex)?.up ?? true)
-    const followed = route.nextHops.find(fits)
-    const differs = answer !== undefined && answer.type === 'unicast' && followed === undefined
-    const hop = differs ? answer : (followed ?? live[0] ?? route.nextHops[0])
-    if (hop === undefined) throw unknown(`the route ${routeText(view, route)} has no next hop`)
-    const text = routeText(view, route)
-    const link = view.link(hop.linkIndex)
-    if (link === undefined) {
-      const facts = { link: view.linkName(hop.linkIndex), route: text }
-      throw dropped('link-missing', view, facts.link, facts)
-    }
-    const nextHop = hop.gateway ?? query.destination
-    const alternatives = route.nextHops
-      .filter((other) => other !== followed && other.linkIndex !== hop.linkIndex)
-      .concat(
-        route.nextHops.filter((o) => o.linkIndex === hop.linkIndex && o.gateway !== hop.gateway),
-      )
-      .map((other) => `${other.gateway ?? query.destination} dev ${view.linkName(other.linkIndex)}`)
-    const kernel = answer === undefined ? 'not asked' : differs ? 'differs' : 'agrees'
-    const way: Way = { route: text, table, nextHop, alternatives, kernel, query }
-    return { link, nextHop, way, notes: exitNotes(way, link) }
   }
 
   // ---------------------------------------------------------------- sending
@@ -430,90 +384,4 @@ export class Walk {
       notes: visible ? why.notes : [...why.notes, hidden],
     })
   }
-}
-
-function unknown(reason: string): Ended {
-  return new Ended({ kind: 'unknown', reason })
-}
-
-function dropped<Name extends CauseName>(
-  cause: Name,
-  view: NamespaceView,
-  link: string | undefined,
-  facts: CauseFacts[Name],
-): Ended {
-  const fault = { cause, place: placeOf(view, link), facts } as Fault
-  return new Ended({ kind: 'dropped', fault })
-}
-
-/** Routes that end a packet's way. */
-function refuseType(view: NamespaceView, decision: RouteDecision, destination: IpAddress): void {
-  const route = routeText(view, decision.route)
-  const facts = { destination, route }
-  if (decision.type === 'blackhole') throw dropped('blackhole-route', view, undefined, facts)
-  if (decision.type === 'unreachable') throw dropped('unreachable-route', view, undefined, facts)
-  if (decision.type === 'prohibit') throw dropped('prohibit-route', view, undefined, facts)
-}
-
-function exitNotes({ kernel, alternatives }: Way, link: Link): readonly string[] {
-  return [
-    ...(kernel === 'differs'
-      ? [
-          `the kernel's own lookup gives ${link.name}, the tables another way; the kernel is followed`,
-        ]
-      : []),
-    ...(alternatives.length > 0
-      ? [`one of ${alternatives.length + 1} ways of equal cost; also ${alternatives.join(', ')}`]
-      : []),
-  ]
-}
-
-/** IPIP, by the kernel's module or by Calico's name for it. */
-export function isTunnel(link: Link): boolean {
-  return link.kind === 'ipip' || link.name === 'tunl0'
-}
-
-/** Links whose carrier is a cable's; a TUN device without a process has none and works. */
-export function isWired(link: Link): boolean {
-  return link.macAddress !== undefined && link.kind !== 'loopback' && !isTunnel(link)
-}
-
-/** A link that hears nothing. */
-function isDeaf(link: Link): boolean {
-  return !link.up || (!link.carrier && isWired(link))
-}
-
-/** Whether the neighbor need not be asked for, so that a packet leaves although nobody hears it. */
-function isKnown(view: NamespaceView, link: Link, address: IpAddress): boolean {
-  const state = view.neighbor(link.index, address)?.state
-  return state !== undefined && state !== 'failed' && state !== 'incomplete'
-}
-
-/** The address that a node's own packet gets: the kernel's choice, else the one in the gateway's network. */
-function sourceToward(
-  view: NamespaceView,
-  exit: Exit,
-  answer: LookupAnswer | undefined,
-): IpAddress | undefined {
-  const chosen =
-    answer !== undefined && 'route' in answer ? answer.route.preferredSource : undefined
-  if (chosen !== undefined) return chosen
-  const own = view.snapshot.addresses.filter(
-    (each) =>
-      each.linkIndex === exit.link.index && familyOf(each.address) === familyOf(exit.nextHop),
-  )
-  const near = own.find((each) => contains(prefixOf(each.address, each.prefixLength), exit.nextHop))
-  return (near ?? own.find(({ scope }) => scope === 'global'))?.address
-}
-
-/** The wired link by which a node is reached: that of the address, else the first with a global one. */
-export function uplinkOf(view: NamespaceView, address?: IpAddress): Link | undefined {
-  const candidates = view.snapshot.addresses.filter(({ scope }) => scope === 'global')
-  const ordered =
-    address === undefined
-      ? candidates
-      : candidates.toSorted((a, b) => Number(b.address === address) - Number(a.address === address))
-  return ordered
-    .map(({ linkIndex }) => view.link(linkIndex))
-    .find((link) => link !== undefined && isWired(link) && link.up)
 }
