@@ -197,10 +197,14 @@ export class Rib {
     this.#freePath = path
     this.pathCount--
     if (this.first[row]! < 0) this.prefixCount--
-    if (this.best[row] === path) {
-      this.#setBest(row, this.isDeferred ? -1 : selectBest(this, row))
-      this.#markAll(this.#queues, row)
-    } else this.#markAll(this.#allPathQueues, row)
+    const best = this.best[row]!
+    // With MED a path that is not the best may have kept another from being it (selectByMed).
+    if (best === path || (this.hasMed && !this.isDeferred)) {
+      const next = this.isDeferred ? -1 : selectBest(this, row)
+      this.#setBest(row, next)
+      if (best !== next) return this.#markAll(this.#queues, row)
+    }
+    this.#markAll(this.#allPathQueues, row)
   }
 
   /** Gives a path other attributes, whose one user it becomes; `reconsider` has to follow. */
