@@ -16,6 +16,14 @@ const SOAKS = {
     count: 5_000_000,
     run: soakCodec,
   },
+  cluster: {
+    about: 'random faults on simulated clusters, invariants all along; failing seeds shrink',
+    module: 'test/simulation/soak.ts',
+    count: 10_000,
+    run: async ({ soakCluster }, { seed, count }) => {
+      if ((await soakCluster(seed, count)) > 0) process.exitCode = 1
+    },
+  },
   differential: {
     about: 'random networks built on the real kernel and on the simulated one; needs root',
     module: 'test/differential/soak.ts',

@@ -1,0 +1,200 @@
+import { type ComposedAgent, composeAgent } from '../../src/main/compose-agent.ts'
+import { type Attachment, MemoryAttachmentStore } from '../../src/cni/attachment.ts'
+import { Ipam } from '../../src/ipam/ipam.ts'
+import type { Kernel } from '../../src/kernel/kernel.ts'
+import { type Impairment } from '../../src/kernel/sim/device.ts'
+import { createSimulatedMachine, type SimulatedMachine } from '../../src/kernel/sim/machine.ts'
+import { Builder } from '../../src/lab/build.ts'
+import { chooseNames } from '../../src/lab/lab-names.ts'
+import { parseTopology } from '../../src/lab/parse-topology.ts'
+import { type LabPlan, planLab } from '../../src/lab/plan.ts'
+import { VirtualClock } from '../../src/lib/clock.ts'
+import { type Log, silentLog } from '../../src/lib/log.ts'
+import { SeededRandom } from '../../src/lib/random.ts'
+import { FaultyStore } from '../../src/store/faulty-store.ts'
+import { MemoryStore } from '../../src/store/memory-store.ts'
+import { Resources } from '../../src/store/resources.ts'
+import { PodRuntime } from './pod-runtime.ts'
+import { SimulatedProcess } from './simulated-process.ts'
+
+/** One node: what lives on when its agent dies, and the agent of now. */
+export interface ClusterNode {
+  readonly name: string
+  readonly address: string
+  /** For looking, never wrapped. */
+  readonly kernel: Kernel
+  readonly attachments: MemoryAttachmentStore
+  readonly runtime: PodRuntime
+  process: SimulatedProcess | undefined
+  agent: ComposedAgent | undefined
+  /** How the agent sees the store; the one for the next agent as well. */
+  storeDelayMilliseconds: number
+  storeOutage: boolean
+  store: FaultyStore | undefined
+}
+
+export interface ClusterOptions {
+  readonly seed: number
+  readonly nodes: number
+  /** Every third node is in a second network, behind a router. */
+  readonly twoNetworks: boolean
+  readonly log?: Log
+}
+
+/** A whole cluster on one virtual clock and one source of randomness. */
+export class SimulatedCluster {
+  readonly clock = new VirtualClock()
+  readonly random: SeededRandom
+  readonly machine: SimulatedMachine
+  readonly shared: MemoryStore
+  readonly ipam: Ipam
+  readonly nodes: readonly ClusterNode[]
+  readonly #log: Log
+  readonly #plan: LabPlan
+
+  constructor(options: ClusterOptions) {
+    this.random = new SeededRandom(options.seed)
+    this.#log = options.log ?? silentLog
+    const { clock, random } = this
+    this.machine = createSimulatedMachine({ clock, random, log: this.#log })
+    this.shared = new MemoryStore()
+    const text = topologyText(options)
+    const topology = parseTopology(text, 'cluster.yaml')
+    this.#plan = planLab(topology, chooseNames('sim', topology, new Set()))
+    const builder = new Builder(this.machine)
+    for (const step of this.#plan.steps) builder.do(step)
+    builder.close()
+    const rest = { clock, random, log: silentLog }
+    this.ipam = new Ipam({ store: this.shared, ...rest })
+    this.nodes = this.#plan.nodes.map(({ name, namespace, address }) => {
+      const node: ClusterNode = {
+        name,
+        address: address.address,
+        kernel: this.machine.openNamespace(namespace),
+        attachments: new MemoryAttachmentStore(),
+        runtime: new PodRuntime({
+          clock,
+          random,
+          machine: this.machine,
+          node: name,
+          agent: () => (node.process?.alive === true ? node : undefined),
+        }),
+        process: undefined,
+        agent: undefined,
+        storeDelayMilliseconds: 0,
+        storeOutage: false,
+        store: undefined,
+      }
+      return node
+    })
+  }
+
+  /** Fills the store and starts every agent. */
+  async start(): Promise<void> {
+    const { clock, random, shared } = this
+    const client = new Resources({ store: shared, clock, random, log: silentLog })
+    for (const draft of this.#plan.resources) await client.create(draft)
+    for (const node of this.nodes) this.startAgent(node)
+  }
+
+  startAgent(node: ClusterNode): void {
+    if (node.process?.alive === true) return
+    const life = new SimulatedProcess()
+    const clock = life.clock(this.clock)
+    const store = new FaultyStore(unclosable(this.shared), this.clock)
+    store.faults.delayMilliseconds = node.storeDelayMilliseconds
+    if (node.storeOutage) store.beginOutage()
+    node.store = store
+    node.process = life
+    node.agent = composeAgent({
+      node: node.name,
+      kernel: life.kernel(this.machine.openNamespace(node.name)),
+      machine: {
+        openNamespace: (name) => life.kernel(this.machine.openNamespace(name)),
+      },
+      store: life.store(store),
+      clock,
+      random: this.random,
+      log: this.#log.child({ node: node.name }),
+      attachments: node.attachments,
+      machineId: 'simulated',
+    })
+    node.agent.start().catch((thrown: unknown) => {
+      // As a process that cannot start: it ends, and whoever watches over it starts it again.
+      if (life.alive) this.#log.warn('agent could not start', { node: node.name, thrown })
+      life.kill()
+    })
+  }
+
+  killAgent(node: ClusterNode): void {
+    node.process?.kill()
+  }
+
+  /** Trouble on the cable between a node and its network: outwards, inwards or both. */
+  impair(node: ClusterNode, way: 'out' | 'in', impairment: Impairment | undefined): void {
+    if (way === 'out') this.machine.impair(node.kernel, 'ens33', impairment)
+    else {
+      const network = this.machine.openNamespace(this.#networkOf(node))
+      this.machine.impair(network, node.name, impairment)
+      network.close()
+    }
+  }
+
+  #networkOf(node: ClusterNode): string {
+    return node.address.startsWith('172.16.170.') ? 'lan' : 'far'
+  }
+
+  setStoreOutage(node: ClusterNode, outage: boolean): void {
+    node.storeOutage = outage
+    if (node.process?.alive !== true) return
+    if (outage) node.store?.beginOutage()
+    else node.store?.endOutage()
+  }
+
+  setStoreDelay(node: ClusterNode, milliseconds: number): void {
+    node.storeDelayMilliseconds = milliseconds
+    if (node.store !== undefined) node.store.faults.delayMilliseconds = milliseconds
+  }
+
+  /** Pods that are attached, with the node they are on. */
+  attached(): readonly { readonly node: ClusterNode; readonly attachment: Attachment }[] {
+    return this.nodes.flatMap((node) =>
+      node.attachments
+        .list()
+        .filter(({ state }) => state === 'ready')
+        .map((attachment) => ({ node, attachment })),
+    )
+  }
+}
+
+function unclosable(store: MemoryStore): ConstructorParameters<typeof FaultyStore>[0] {
+  return {
+    get: (key) => store.get(key),
+    list: (prefix) => store.list(prefix),
+    transact: (transaction) => store.transact(transaction),
+    watch: (prefix, fromRevision, handlers) => store.watch(prefix, fromRevision, handlers),
+    close() {},
+  }
+}
+
+function topologyText({ nodes, twoNetworks }: ClusterOptions): string {
+  const hosts = Array.from({ length: nodes }, (_, at) => {
+    const isFar = twoNetworks && at % 3 === 2
+    const address = isFar ? `172.16.171.${128 + at}/24` : `172.16.170.${128 + at}/24`
+    return `  - { name: n${at}, interfaces: [{ name: ens33, network: ${isFar ? 'far' : 'lan'}, address: ${address} }] }`
+  })
+  const router = `routers:
+  - name: router
+    interfaces:
+      - { name: eth0, network: lan, address: 172.16.170.1/24 }
+      - { name: eth1, network: far, address: 172.16.171.1/24 }
+`
+  return `name: sim
+networks:
+  - { name: lan, cidr: 172.16.170.0/24 }
+${twoNetworks ? '  - { name: far, cidr: 172.16.171.0/24 }\n' : ''}nodes:
+${hosts.join('\n')}
+${twoNetworks ? router : ''}pools:
+  - { name: pool, cidr: 10.211.0.0/24, blockSize: 29, ipipMode: CrossSubnet }
+`
+}

@@ -1,0 +1,151 @@
+import type { Log } from '../../src/lib/log.ts'
+import { SimulatedCluster } from './cluster.ts'
+import { alwaysBreaches, quietBreaches } from './invariants.ts'
+import { restartBreaches } from './restart.ts'
+import { unansweredPairs } from './ping-all.ts'
+import type { Event, Schedule } from './schedule.ts'
+
+/** Time that a cluster has, after the last fault is over, to be whole again. */
+const RECOVERY_MILLISECONDS = 400_000
+const LOOK_MILLISECONDS = 1000
+
+/** Runs a schedule to its end, or to the first breach; answers the breaches, none if all is well. */
+export async function runSchedule(schedule: Schedule, log?: Log): Promise<readonly string[]> {
+  const cluster = new SimulatedCluster({ ...schedule, ...(log === undefined ? {} : { log }) })
+  const { clock } = cluster
+  await cluster.start()
+  await clock.advance(100)
+  let end = 0
+  for (const event of schedule.events) {
+    while (clock.now() < event.at) {
+      await clock.advance(Math.min(LOOK_MILLISECONDS, event.at - clock.now()))
+      const breaches = alwaysBreaches(cluster)
+      if (breaches.length > 0) return timed(cluster, breaches)
+    }
+    end = Math.max(end, clock.now() + happen(cluster, event))
+  }
+  while (clock.now() < end) {
+    await clock.advance(Math.min(LOOK_MILLISECONDS, end - clock.now()))
+    const breaches = alwaysBreaches(cluster)
+    if (breaches.length > 0) return timed(cluster, breaches)
+  }
+  return await recover(cluster)
+}
+
+async function recover(cluster: SimulatedCluster): Promise<readonly string[]> {
+  const { clock } = cluster
+  mendAll(cluster)
+  const deadline = clock.now() + RECOVERY_MILLISECONDS
+  for (;;) {
+    await clock.advance(LOOK_MILLISECONDS)
+    for (const node of cluster.nodes) cluster.startAgent(node)
+    const always = alwaysBreaches(cluster)
+    if (always.length > 0) return timed(cluster, always)
+    const quiet = await settledNow(cluster)
+    if (quiet.length === 0) {
+      const silent = await unansweredPairs(cluster)
+      if (silent.length === 0) return timed(cluster, await restartBreaches(cluster))
+      if (clock.now() > deadline) return timed(cluster, silent)
+    } else if (clock.now() > deadline) return timed(cluster, quiet)
+  }
+}
+
+async function settledNow(cluster: SimulatedCluster): Promise<readonly string[]> {
+  const asked = quietBreaches(cluster)
+  await cluster.clock.advance(0)
+  return asked
+}
+
+function timed(cluster: SimulatedCluster, breaches: readonly string[]): readonly string[] {
+  return breaches.map((breach) => `at ${cluster.clock.now()} ms: ${breach}`)
+}
+
+function mendAll(cluster: SimulatedCluster): void {
+  for (const node of cluster.nodes) {
+    cluster.impair(node, 'out', undefined)
+    cluster.impair(node, 'in', undefined)
+    cluster.setStoreOutage(node, false)
+    cluster.setStoreDelay(node, 0)
+    cluster.startAgent(node)
+    if (node.process !== undefined) node.process.killAtStep = undefined
+  }
+}
+
+/** Makes an event happen; answers for how long its effect lasts. */
+function happen(cluster: SimulatedCluster, { fault }: Event): number {
+  const { clock, nodes } = cluster
+  switch (fault.do) {
+    case 'run':
+      nodes[fault.node]!.runtime.run(fault.pod)
+      return 0
+    case 'remove':
+      for (const node of nodes) node.runtime.remove(fault.pod)
+      return 0
+    case 'repeat':
+      for (const node of nodes) node.runtime.repeat(fault.pod, fault.command)
+      return 0
+    case 'kill': {
+      const node = nodes[fault.node]!
+      const life = node.process
+      if (life === undefined || !life.alive) return 0
+      life.killAtStep = life.steps + fault.step
+      void life.killed.then(() => {
+        clock.after(fault.down, () => cluster.startAgent(node))
+      })
+      return fault.down + 5000
+    }
+    case 'partition': {
+      const node = nodes[fault.node]!
+      const ways = fault.ways === 'both' ? (['out', 'in'] as const) : [fault.ways]
+      for (const way of ways) cluster.impair(node, way, { cut: true })
+      clock.after(fault.for, () => {
+        for (const way of ways) cluster.impair(node, way, undefined)
+      })
+      return fault.for
+    }
+    case 'weather': {
+      const node = nodes[fault.node]!
+      const impairment = {
+        loss: fault.loss,
+        latencyMilliseconds: fault.latency,
+        jitterMilliseconds: fault.jitter,
+      }
+      for (const way of ['out', 'in'] as const) cluster.impair(node, way, impairment)
+      clock.after(fault.for, () => {
+        for (const way of ['out', 'in'] as const) cluster.impair(node, way, undefined)
+      })
+      return fault.for
+    }
+    case 'lose': {
+      const node = nodes[fault.node]!
+      cluster.killAgent(node)
+      for (const way of ['out', 'in'] as const) cluster.impair(node, way, { cut: true })
+      clock.after(fault.for, () => {
+        for (const way of ['out', 'in'] as const) cluster.impair(node, way, undefined)
+        cluster.startAgent(node)
+      })
+      return fault.for
+    }
+    case 'outage':
+      for (const at of fault.nodes) cluster.setStoreOutage(nodes[at]!, true)
+      clock.after(fault.for, () => {
+        for (const at of fault.nodes) cluster.setStoreOutage(nodes[at]!, false)
+      })
+      return fault.for
+    case 'slow': {
+      const node = nodes[fault.node]!
+      cluster.setStoreDelay(node, fault.delay)
+      clock.after(fault.for, () => cluster.setStoreDelay(node, 0))
+      return fault.for
+    }
+    case 'compact':
+      void cluster.shared.list('/').then(({ revision }) => {
+        cluster.shared.compact(revision)
+        for (const node of nodes) node.store?.endWatches('compacted')
+      })
+      return 0
+    case 'jump':
+      clock.jump(fault.by)
+      return 0
+  }
+}
