@@ -315,9 +315,11 @@ export class NodeAgent {
 
   #onSpeakerEvent(event: SpeakerEvent): void {
     if (event.kind !== 'endOfRib' || !this.#keepsLearnedRoutes) return
-    const waiting = this.#needs.speaker
-      .neighbors()
-      .some(({ families }) => families.some((family) => !family.endOfRibReceived))
+    const waiting = this.#needs.speaker.neighbors().some(
+      ({ families }) =>
+        // One that is not up has no families, and has announced nothing yet.
+        families.length === 0 || families.some((family) => !family.endOfRibReceived),
+    )
     if (waiting) return
     // The batch of best paths that goes with it may still be on its way.
     this.#restartTimer?.cancel()
