@@ -1,64 +1,18 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build } from 'esbuild'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { ownLoopback, type Running, TortieProcesses } from './support/tortie-process.ts'
 
 /** The daemon as a process on loopback: files, signals and sockets as they are. */
 const isLinux = process.platform === 'linux'
 if (!isLinux) console.warn('skipped: bgpd as a process needs Linux')
 
-const root = join(import.meta.dirname, '..')
-let folder = ''
-const running = new Set<ChildProcess>()
-
-beforeAll(async () => {
-  if (!isLinux) return
-  folder = mkdtempSync(join(root, 'node_modules', '.bgpd-test-'))
-  await build({
-    absWorkingDir: root,
-    entryPoints: { tortie: 'src/main/tortie.ts' },
-    outdir: folder,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-    loader: { '.yaml': 'text' },
-    logLevel: 'error',
-  })
-})
-afterEach(() => {
-  for (const child of running) child.kill('SIGKILL')
-  running.clear()
-})
-afterAll(() => {
-  if (folder !== '') rmSync(folder, { recursive: true, force: true })
-})
-
-interface Run {
-  readonly status: number | null
-  readonly out: string
-  readonly err: string
-}
-
-function tortie(...argv: string[]): { child: ChildProcess; done: Promise<Run> } {
-  const child = spawn(process.execPath, [join(folder, 'tortie.mjs'), ...argv])
-  running.add(child)
-  let out = ''
-  let err = ''
-  child.stdout.on('data', (text) => (out += String(text)))
-  child.stderr.on('data', (text) => (err += String(text)))
-  const done = new Promise<Run>((resolve) => {
-    child.on('close', (status) => {
-      running.delete(child)
-      resolve({ status, out, err })
-    })
-  })
-  return { child, done }
-}
+const processes = new TortieProcesses()
+beforeAll(() => (isLinux ? processes.build() : undefined))
+afterEach(() => processes.killAll())
+afterAll(() => processes.remove())
+const tortie = (...argv: string[]): Running => processes.run(...argv)
 
 /** Tries until it does not throw any more; the last error after 20 seconds. */
 async function eventually<Result>(action: () => Promise<Result>): Promise<Result> {
@@ -76,8 +30,7 @@ async function eventually<Result>(action: () => Promise<Result>): Promise<Result
 /** Two daemons on loopback addresses of their own, with files that can be rewritten. */
 function pair() {
   const files = mkdtempSync(join(tmpdir(), 'tortie-bgpd-'))
-  const net = `127.${1 + (process.pid % 254)}.${1 + ((process.pid >> 8) % 254)}`
-  const port = 20_000 + (process.pid % 20_000)
+  const { net, port } = ownLoopback()
   const side = (name: 'a' | 'b') => {
     const [host, other] = name === 'a' ? [1, 2] : [2, 1]
     const path = join(files, `${name}.yaml`)
