@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import type { LabStatus } from '../lab/lab-status.ts'
-import type { CommandResult } from '../kernel/sim/commands/run-command.ts'
+import type { CommandResult } from '../kernel/sim/commands/command-result.ts'
 import { sleep } from '../lib/clock.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { RpcClient } from '../lib/rpc.ts'

@@ -1,6 +1,6 @@
 import { ip } from '../../../net/ip-address.ts'
 import type { Kernel, Link, Route } from '../../kernel.ts'
-import type { CommandResult } from './run-command.ts'
+import type { CommandResult } from './command-result.ts'
 
 /** `ip link|address|route|neigh|rule [show]` and `ip route get`, as iproute2 prints them. */
 export function ipCommand(kernel: Kernel, argv: readonly string[]): CommandResult {

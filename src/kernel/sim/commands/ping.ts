@@ -4,7 +4,7 @@ import * as icmp from '../../../wire/packet/icmp.ts'
 import * as ipv4 from '../../../wire/packet/ipv4.ts'
 import { IP_PROTOCOL } from '../../../wire/packet/protocols.ts'
 import { isKernelError, type Kernel } from '../../kernel.ts'
-import type { CommandResult } from './run-command.ts'
+import type { CommandResult } from './command-result.ts'
 
 interface PingOptions {
   readonly destination: IpAddress

@@ -1,23 +1,10 @@
 import type { Clock } from '../../../lib/clock.ts'
 import { messageOf } from '../../../lib/errors.ts'
 import { isKernelError, type Kernel } from '../../kernel.ts'
+import type { CommandResult, SimulatedCommand } from './command-result.ts'
 import { ipCommand } from './ip.ts'
 import { ping } from './ping.ts'
 import { sysctl } from './sysctl.ts'
-
-/** What a simulated program printed, and how it ended. */
-export interface CommandResult {
-  readonly stdout: string
-  readonly stderr: string
-  readonly status: number
-}
-
-/** A program of the simulated machine: its arguments, without its name. */
-export type SimulatedCommand = (
-  kernel: Kernel,
-  argv: readonly string[],
-  clock: Clock,
-) => CommandResult | Promise<CommandResult>
 
 /** The programs that a simulated node or pod has. */
 const COMMANDS: Readonly<Record<string, SimulatedCommand>> = { ip: ipCommand, ping, sysctl }
@@ -41,8 +28,4 @@ export async function runSimulatedCommand(
     if (!(thrown instanceof RangeError) && !isKernelError(thrown)) throw thrown
     return { stdout: '', stderr: `${name}: ${messageOf(thrown)}\n`, status: 2 }
   }
-}
-
-export function printed(stdout: string, status = 0): CommandResult {
-  return { stdout, stderr: '', status }
 }

@@ -1,5 +1,5 @@
 import type { Kernel } from '../../kernel.ts'
-import type { CommandResult } from './run-command.ts'
+import type { CommandResult } from './command-result.ts'
 
 /** `sysctl [-w] net.NAME[=VALUE]…`, for the names that the kernel port knows. */
 export function sysctl(kernel: Kernel, argv: readonly string[]): CommandResult {

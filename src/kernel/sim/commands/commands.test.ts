@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest'
+import { VirtualClock } from '../../../lib/clock.ts'
+import { SeededRandom } from '../../../lib/random.ts'
+import { ip } from '../../../net/ip-address.ts'
+import { prefix } from '../../../net/prefix.ts'
+import type { Kernel } from '../../kernel.ts'
+import { SimulatedMachine } from '../machine.ts'
+import type { CommandResult } from './command-result.ts'
+import { runSimulatedCommand } from './run-command.ts'
+
+/** Two hosts on a cable, left 10.0.0.1 and right 10.0.0.2. */
+function twoHosts() {
+  const clock = new VirtualClock()
+  const machine = new SimulatedMachine({ clock, random: new SeededRandom(1) })
+  const left = machine.createNamespace('left')
+  const right = machine.createNamespace('right')
+  const link = left.createLink({
+    kind: 'veth',
+    name: 'eth0',
+    peer: { name: 'eth0', kernel: right },
+  })
+  for (const [kernel, address] of [
+    [left, '10.0.0.1'],
+    [right, '10.0.0.2'],
+  ] as const) {
+    const own = kernel.link('eth0')!
+    kernel.changeLink(own.index, { up: true })
+    kernel.addAddress({
+      linkIndex: own.index,
+      address: ip(address),
+      prefixLength: 24,
+      scope: 'global',
+    })
+  }
+  left.addRoute({
+    destination: prefix('10.1.0.0/16'),
+    type: 'unicast',
+    table: 254,
+    protocol: 12,
+    scope: 'global',
+    priority: 0,
+    nextHops: [{ linkIndex: link.index, gateway: ip('10.0.0.2') }],
+  })
+  const run = async (kernel: Kernel, line: string): Promise<CommandResult> => {
+    let result: CommandResult | undefined
+    void runSimulatedCommand(kernel, line.split(' '), clock).then((said) => (result = said))
+    for (let tries = 0; result === undefined && tries < 1000; tries++) await clock.advance(100)
+    return result!
+  }
+  return { left, right, run }
+}
+
+describe('the programs of a simulated machine', () => {
+  it('print routes as iproute2 does', async () => {
+    const { left, run } = twoHosts()
+    const { stdout } = await run(left, 'ip route')
+    expect(stdout.split('\n').map((line) => line.trim())).toEqual([
+      '10.0.0.0/24 dev eth0 proto kernel scope link src 10.0.0.1',
+      '10.1.0.0/16 via 10.0.0.2 dev eth0 proto bird',
+      '',
+    ])
+    expect((await run(left, 'ip route get 10.1.2.3')).stdout).toContain(
+      '10.1.2.3 via 10.0.0.2 dev eth0 src 10.0.0.1',
+    )
+  })
+
+  it('print links, addresses and neighbors', async () => {
+    const { left, right, run } = twoHosts()
+    await run(left, 'ping -c 1 10.0.0.2')
+    expect((await run(left, 'ip addr show eth0')).stdout).toMatch(
+      /eth0@if\d+: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500[^]*inet 10\.0\.0\.1\/24 scope global eth0/,
+    )
+    const mac = right.link('eth0')!.macAddress
+    expect((await run(left, 'ip neigh')).stdout).toContain(
+      `10.0.0.2 dev eth0 lladdr ${mac} REACHABLE`,
+    )
+  })
+
+  it('ping with replies, losses and errors', async () => {
+    const { left, right, run } = twoHosts()
+    const good = await run(left, 'ping -c 2 10.0.0.2')
+    expect(good.stdout).toMatch(/64 bytes from 10\.0\.0\.2: icmp_seq=1 ttl=64 time=/)
+    expect(good.stdout).toContain('2 packets transmitted, 2 received, 0% packet loss')
+    expect(good.status).toBe(0)
+    right.writeSysctl('ipv4.ip_forward', '1')
+    expect((await run(left, 'ping -c 1 10.1.2.3')).stdout).toContain(
+      'From 10.0.0.2 icmp_seq=1 Destination Net Unreachable',
+    )
+    const none = await run(left, 'ping -c 1 192.0.2.1')
+    expect(none.stdout).toContain('Network is unreachable')
+    expect(none.status).toBe(1)
+  })
+
+  it('refuse what they do not know, and say what there is', async () => {
+    const { left, run } = twoHosts()
+    expect(await run(left, 'iptables -L')).toMatchObject({ status: 127 })
+    expect((await run(left, 'ip frobnicate')).stderr).toContain('expected link, address, route')
+    expect((await run(left, 'ping -c x 10.0.0.2')).stderr).toContain("invalid argument: '-c x'")
+    expect((await run(left, 'ip link show eth9')).stderr).toBe('Device "eth9" does not exist.\n')
+    expect((await run(left, 'sysctl net.ipv4.ip_forward')).stdout).toBe('net.ipv4.ip_forward = 0\n')
+  })
+})
