@@ -11,7 +11,7 @@ import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Kind, Resource } from '../model/resource.ts'
-import { parseSelector } from '../model/selector.ts'
+import { parseSelector, type Selector } from '../model/selector.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
 import { BgpPolicies, exportRules } from './bgp-policies.ts'
@@ -72,6 +72,10 @@ const RESTART_MILLISECONDS = 120_000
 const SETTLE_MILLISECONDS = 1_000
 /** Between tries of what the datastore refused. */
 const RETRY_MILLISECONDS = 2_000
+/** Selectors kept parsed. */
+const SELECTORS_MAX = 1_000
+/** Between two looks at all that follows from the datastore, however much it tells: nodes come in crowds. */
+const CHANGES_MILLISECONDS = 20
 
 /**
  * One node's agent: follows the datastore, its kernel and its BGP neighbors, and keeps the kernel, the
@@ -98,6 +102,9 @@ export class NodeAgent {
   #keepsLearnedRoutes = false
   #restartTimer: Timer | undefined
   #retryTimer: Timer | undefined
+  #changeTimer: Timer | undefined
+  #changesSeenAt = -Infinity
+  readonly #selectors = new Map<string, Selector>()
   #tunnelAddress: IpAddress | undefined
   #bookkeeping: Promise<void> = Promise.resolve()
   #bookkeepingAsked = false
@@ -147,6 +154,7 @@ export class NodeAgent {
     this.#stopped = true
     this.#restartTimer?.cancel()
     this.#retryTimer?.cancel()
+    this.#changeTimer?.cancel()
     for (const closable of this.#closables) closable.close()
     this.#dataplane.stop()
     await this.#needs.speaker.stop(options)
@@ -216,9 +224,20 @@ export class NodeAgent {
     return kernel.links().find(({ index }) => index === row?.linkIndex)?.mtu ?? 1500
   }
 
-  /** The datastore told something: everything that follows from it is brought up to date. */
+  /** The datastore told something: what follows from it is seen to at once, or soon if it just was. */
   #onChange(): void {
     if (this.#stopped || !this.#viewInSync || this.#blocks === undefined) return
+    if (this.#changeTimer !== undefined) return
+    const { clock } = this.#needs
+    const wait = this.#changesSeenAt + CHANGES_MILLISECONDS - clock.now()
+    if (wait <= 0) this.#seeToChanges()
+    else this.#changeTimer = clock.after(wait, () => this.#seeToChanges())
+  }
+
+  /** Brings everything that follows from the datastore up to date. */
+  #seeToChanges(): void {
+    this.#changeTimer = undefined
+    this.#changesSeenAt = this.#needs.clock.now()
     this.#startDataplane()
     this.#configureSpeaker()
     this.#announceBlocks()
@@ -265,7 +284,12 @@ export class NodeAgent {
 
   #selects(selector: string, labels: Readonly<Record<string, string>>): boolean {
     try {
-      return parseSelector(selector).matches(labels)
+      let parsed = this.#selectors.get(selector)
+      if (parsed === undefined) {
+        if (this.#selectors.size >= SELECTORS_MAX) this.#selectors.clear()
+        this.#selectors.set(selector, (parsed = parseSelector(selector)))
+      }
+      return parsed.matches(labels)
     } catch (thrown) {
       this.#needs.log.error('A selector is not valid and selects nothing', {
         error: messageOf(thrown),

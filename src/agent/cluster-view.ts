@@ -14,15 +14,19 @@ export const FOLLOWED_KINDS = [
 /** The cluster's resources as last heard of; everything that an agent decides is a function of it. */
 export class ClusterView {
   readonly #rows = new Map<Kind, Map<string, Resource>>()
+  /** Answers of {@link list} since the last change. */
+  readonly #lists = new Map<Kind, readonly Resource[]>()
 
   set(resource: Resource): void {
     let rows = this.#rows.get(resource.kind)
     if (rows === undefined) this.#rows.set(resource.kind, (rows = new Map()))
     rows.set(resource.metadata.name, resource)
+    this.#lists.delete(resource.kind)
   }
 
   delete(kind: Kind, name: string): void {
     this.#rows.get(kind)?.delete(name)
+    this.#lists.delete(kind)
   }
 
   get<K extends Kind>(kind: K, name: string): ResourceOf<K> | undefined {
@@ -31,8 +35,12 @@ export class ClusterView {
 
   /** In order of name, so that what follows from it does not depend on the order of arrival. */
   list<K extends Kind>(kind: K): readonly ResourceOf<K>[] {
-    const rows = this.#rows.get(kind)
-    if (rows === undefined) return []
-    return [...rows.keys()].sort().map((name) => rows.get(name) as ResourceOf<K>)
+    let list = this.#lists.get(kind)
+    if (list === undefined) {
+      const rows = [...(this.#rows.get(kind) ?? [])]
+      list = rows.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, resource]) => resource)
+      this.#lists.set(kind, list)
+    }
+    return list as readonly ResourceOf<K>[]
   }
 }

@@ -49,6 +49,8 @@ export interface DataplaneNeeds {
 const RESYNC_MILLISECONDS = 90_000
 /** After a refusal of the kernel. */
 const RETRY_MILLISECONDS = 1_000
+/** Between two passes, however much changes: routes and pods come in crowds. */
+const PASS_MILLISECONDS = 10
 
 /** Keeps one node's kernel as the cluster wants it; driven by changes of either. */
 export class Dataplane {
@@ -59,6 +61,7 @@ export class Dataplane {
   #resyncTimer: Timer | undefined
   #pending: Timer | undefined
   #mustReadTable = true
+  #passedAt = -Infinity
 
   constructor(needs: DataplaneNeeds) {
     this.#needs = needs
@@ -90,7 +93,9 @@ export class Dataplane {
   /** Asks for a pass soon; any number of askers share one. */
   schedule(milliseconds = 0): void {
     if (this.#watch === undefined) return
-    this.#pending ??= this.#needs.clock.after(milliseconds, () => {
+    const { clock } = this.#needs
+    const wait = Math.max(milliseconds, this.#passedAt + PASS_MILLISECONDS - clock.now())
+    this.#pending ??= clock.after(wait, () => {
       this.#pending = undefined
       this.#pass()
     })
@@ -132,7 +137,8 @@ export class Dataplane {
   }
 
   #pass(): void {
-    const { kernel, log, inputs: currentInputs, keepsLearnedRoutes } = this.#needs
+    const { clock, kernel, log, inputs: currentInputs, keepsLearnedRoutes } = this.#needs
+    this.#passedAt = clock.now()
     try {
       const inputs = currentInputs()
       if (kernel.readSysctl('ipv4.ip_forward') !== '1') kernel.writeSysctl('ipv4.ip_forward', '1')

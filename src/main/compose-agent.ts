@@ -14,6 +14,7 @@ import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { RpcMethods } from '../lib/rpc.ts'
 import type { Kernel, Machine } from '../kernel/kernel.ts'
+import type { DecodedRows } from '../store/follower.ts'
 import { Resources } from '../store/resources.ts'
 import type { Store } from '../store/store.ts'
 import { localNode } from '../trace/local-node.ts'
@@ -34,6 +35,8 @@ export interface AgentPorts {
   readonly random: Random
   readonly log: Log
   readonly attachments: AttachmentStore
+  /** Where agents of one process share what the rows of their store mean. */
+  readonly decoded?: DecodedRows
   /** Equal on nodes whose packet clocks can be compared. */
   readonly machineId: string
   /** Path of the node's network namespace, where it has one that a person can type. */
@@ -64,7 +67,7 @@ export interface ComposedAgent {
 export function composeAgent(ports: AgentPorts): ComposedAgent {
   const { node, kernel, machine, store, clock, random, log, attachments } = ports
 
-  const resources = new Resources({ store, clock, random, log })
+  const resources = new Resources({ store, clock, random, log, decoded: ports.decoded })
   const ipam = new Ipam({ store, clock, random, log })
   const nodeIpam = new NodeIpam({ node, ipam, resources, clock })
   const speaker = createSpeaker({

@@ -6,6 +6,7 @@ import { UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import { RpcClient, serveRpc, streamPair } from '../lib/rpc.ts'
+import type { DecodedRows } from '../store/follower.ts'
 import { MemoryStore } from '../store/memory-store.ts'
 import type { Store } from '../store/store.ts'
 import { composeAgent, type ComposedAgent } from './compose-agent.ts'
@@ -62,6 +63,7 @@ function simulatedPrograms(options: SimulatedLabOptions): SimulatedPrograms {
   const { machine, clock, random, log, makeStore = () => new MemoryStore() } = options
   const stores = new Map<string, Store>()
   const agents = new Map<string, Map<string, Running>>()
+  const decoded: DecodedRows = new WeakMap()
   const memories = new Map<string, AttachmentStore>()
 
   const memoryOf = (lab: string, node: string): AttachmentStore => {
@@ -88,6 +90,7 @@ function simulatedPrograms(options: SimulatedLabOptions): SimulatedPrograms {
       random,
       log: log.child({ node }),
       attachments: memoryOf(lab, node),
+      decoded,
       machineId: 'simulated',
       namespacePath: machine.namespacePath(namespace),
     })

@@ -120,6 +120,7 @@ function deleteRoute(kernel: Pick<Kernel, 'deleteRoute'>, route: Route): void {
 }
 
 function equalRoutes(a: Route, b: Route): boolean {
+  if (a === b) return true
   return (
     a.type === b.type &&
     a.protocol === b.protocol &&

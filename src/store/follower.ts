@@ -4,7 +4,7 @@ import type { Closable } from '../lib/closable.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
-import type { Kind, ResourceOf } from '../model/resource.ts'
+import type { Kind, Resource, ResourceOf } from '../model/resource.ts'
 import { type KindStorage, storageOf } from './kind-storage.ts'
 import type { Row, Store, WatchEvent } from './store.ts'
 
@@ -26,11 +26,18 @@ export interface FollowHandlers<K extends Kind = Kind> {
   onConnected?(connected: boolean): void
 }
 
+/**
+ * What rows mean, for many who follow one store in one process: each row is read once for all. Who is
+ * told of a resource that others are told of too must not change it.
+ */
+export type DecodedRows = WeakMap<Row, Resource>
+
 interface Ports {
   readonly store: Store
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  readonly decoded?: DecodedRows | undefined
 }
 
 /** Follows several kinds, each by a list and a watch of its own. */
@@ -162,7 +169,7 @@ class Stream<K extends Kind> {
     const version = String(row.modRevision)
     if (this.#known.get(row.key)?.metadata.resourceVersion === version) return []
     try {
-      const resource = this.#storage.decode(row) as ResourceOf<K> | undefined
+      const resource = this.#decode(row) as ResourceOf<K> | undefined
       if (resource === undefined) return []
       this.#known.set(row.key, resource)
       return [{ type: 'put', resource }]
@@ -171,6 +178,15 @@ class Stream<K extends Kind> {
       log.warn('a stored resource cannot be read', { key: row.key, error: messageOf(thrown) })
       return []
     }
+  }
+
+  #decode(row: Row): Resource | undefined {
+    const { decoded } = this.#ports
+    const known = decoded?.get(row)
+    if (known !== undefined) return known
+    const resource = this.#storage.decode(row)
+    if (resource !== undefined) decoded?.set(row, resource)
+    return resource
   }
 
   #delete(key: string): readonly ResourceChange<K>[] {

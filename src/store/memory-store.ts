@@ -10,6 +10,7 @@ import {
   type WatchEvent,
   type WatchHandlers,
 } from './store.ts'
+import { WatcherIndex } from './watcher-index.ts'
 
 export interface MemoryStoreOptions {
   /** Runs a delivery of events later; default: as a microtask. Never at once. */
@@ -43,7 +44,7 @@ export class MemoryStore implements Store {
   readonly #rows = new Map<string, Row>()
   /** The keys of #rows in order. */
   readonly #keys: string[] = []
-  readonly #watchers = new Set<Watcher>()
+  readonly #watchers = new WatcherIndex<Watcher>()
   readonly #schedule: (run: () => void) => void
   readonly #historyLimit: number
   readonly #onCommit: MemoryStoreOptions['onCommit']
@@ -158,7 +159,13 @@ export class MemoryStore implements Store {
     if (this.#history.length > this.#historyLimit) {
       this.compact(this.#history[this.#history.length >> 1]!.revision)
     }
-    for (const watcher of this.#watchers) this.#wake(watcher)
+    for (const event of events) {
+      for (const watcher of this.#watchers.of(keyOf(event))) {
+        // What came since it last slept concerned others.
+        if (!watcher.scheduled) watcher.next = revision
+        this.#wake(watcher)
+      }
+    }
   }
 
   #apply(operation: Operation, revision: number): readonly WatchEvent[] {
@@ -201,7 +208,11 @@ export class MemoryStore implements Store {
     if (revision <= this.#compacted || revision > this.#revision) return
     this.#compacted = revision
     this.#history = this.#history.filter((commit) => commit.revision >= revision)
-    for (const watcher of this.#watchers) if (watcher.next < revision) this.#wake(watcher)
+    for (const watcher of this.#watchers.all()) {
+      // One that sleeps has been told everything that concerns it.
+      if (watcher.scheduled && watcher.next < revision) this.#wake(watcher)
+      else if (!watcher.scheduled) watcher.next = this.#revision + 1
+    }
   }
 
   watch(prefix: string, fromRevision: number, handlers: WatchHandlers): Closable {
@@ -263,7 +274,7 @@ export class MemoryStore implements Store {
 
   close(): void {
     this.#open = false
-    for (const watcher of this.#watchers) this.#wake(watcher)
+    for (const watcher of this.#watchers.all()) this.#wake(watcher)
   }
 }
 

@@ -14,7 +14,7 @@ import {
   type Resource,
   type ResourceOf,
 } from '../model/resource.ts'
-import { Follower, type FollowHandlers } from './follower.ts'
+import { type DecodedRows, Follower, type FollowHandlers } from './follower.ts'
 import { storageOf } from './kind-storage.ts'
 import { checkAgainstOtherPools, checkPoolChange } from './pool-rules.ts'
 import {
@@ -30,6 +30,8 @@ export interface ResourcesOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Shared by all that follow one store in this process. */
+  readonly decoded?: DecodedRows | undefined
 }
 
 /** Tries of a read-modify-write before a conflict is told to the caller. */
@@ -52,12 +54,14 @@ export class Resources {
   readonly #clock: Clock
   readonly #random: Random
   readonly #log: Log
+  readonly #decoded: DecodedRows | undefined
 
-  constructor({ store, clock, random, log }: ResourcesOptions) {
+  constructor({ store, clock, random, log, decoded }: ResourcesOptions) {
     this.#store = store
     this.#clock = clock
     this.#random = random
     this.#log = log
+    this.#decoded = decoded
   }
 
   /** Throws ResourceDoesNotExist, or UserError if what is stored cannot be read. */
@@ -251,7 +255,13 @@ export class Resources {
     within?: string,
   ): Closable {
     return new Follower<K>(
-      { store: this.#store, clock: this.#clock, random: this.#random, log: this.#log },
+      {
+        store: this.#store,
+        clock: this.#clock,
+        random: this.#random,
+        log: this.#log,
+        decoded: this.#decoded,
+      },
       kinds,
       handlers,
       within,
