@@ -5,7 +5,7 @@ import { type IpAddress, ipv4ToNumber } from '../net/ip-address.ts'
 import type { TcpConnection, TcpHandlers, TcpStack } from '../net/transport.ts'
 import { BGP_PORT, CEASE_SUBCODE, ERROR_CODE, OPEN_SUBCODE } from '../wire/bgp/iana.ts'
 import type { Negotiated } from '../wire/bgp/negotiate.ts'
-import { shutdownNotification } from '../wire/bgp/notification.ts'
+import { hardReset, shutdownNotification } from '../wire/bgp/notification.ts'
 import type { Open } from '../wire/bgp/open.ts'
 import type { RouteRefresh } from '../wire/bgp/route-refresh.ts'
 import {
@@ -155,7 +155,10 @@ export class Neighbor {
       this.#second?.link?.abandon()
     }
     const told = notification ?? shutdownNotification(CEASE_SUBCODE.administrativeShutdown)
-    this.#dispatch(this.#primary, { kind: 'manualStop', notification: told })
+    // RFC 8538 section 3.1: a neighbor that would retain routes over a NOTIFICATION is to drop them now.
+    const isRetained = this.session?.negotiated.gracefulNotification === true
+    const final = isRetained ? hardReset(told) : told
+    this.#dispatch(this.#primary, { kind: 'manualStop', notification: final })
   }
 
   /** Ends the session; it comes back by itself after a while, or only when started if that is Infinity. */

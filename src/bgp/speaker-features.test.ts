@@ -480,6 +480,19 @@ describe('when a session ends', () => {
     expect(statusOf(a, B).shutdownCommunication).toBe('moving')
   })
 
+  it('for good, routes go at once though both retain routes over a NOTIFICATION (RFC 8538)', async () => {
+    const graceful = { gracefulRestart: { restartTimeSeconds: 60, notification: true } }
+    const { clock, a, b } = pair({ speakerA: graceful, speakerB: graceful })
+    b.speaker.announce(NET)
+    await clock.advance(SETTLE)
+    expect(a.best.has(NET)).toBe(true)
+    const stopped = b.speaker.stop({ communication: 'moving' })
+    await clock.advance(1000)
+    await stopped
+    expect(a.best.has(NET)).toBe(false)
+    expect(statusOf(a, B).shutdownCommunication).toBe('moving')
+  })
+
   it('for long, routes are kept as a last resort where that was agreed (RFC 9494)', async () => {
     const world = lab()
     const long = { gracefulRestart: { restartTimeSeconds: 10, longLivedStaleSeconds: 1000 } }

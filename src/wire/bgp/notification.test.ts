@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { fromHex } from '../../lib/bytes.ts'
+import { fromHex, hex } from '../../lib/bytes.ts'
 import { updateError } from './bgp-error.ts'
 import { CEASE_SUBCODE } from './iana.ts'
 import {
   describeNotification,
+  hardReset,
   hardResetCause,
   notificationOf,
   shutdownCommunication,
@@ -63,10 +64,27 @@ describe('notification', () => {
     expect(sent.data).toHaveLength(4075)
   })
 
+  it('wraps another in a hard reset, which is seen through', () => {
+    const text = shutdownNotification(CEASE_SUBCODE.administrativeShutdown, 'patch night')
+    const sent = hardReset(text)
+    expect(hex(sent.data)).toBe(`0602${hex(text.data)}`)
+    expect(shutdownCommunication(sent)).toBe('patch night')
+    expect(describeNotification(sent)).toBe('hard reset, cease/administrativeShutdown: patch night')
+  })
+
+  it('is described however deep hard resets are wrapped in one another', () => {
+    const data = new Uint8Array(65_000).map((_, at) => (at % 2 === 0 ? 6 : 9))
+    expect(describeNotification({ code: 6, subcode: 9, data })).toMatch(
+      /^hard reset, cease\/hardReset \(data 06090609/,
+    )
+    expect(shutdownCommunication({ code: 6, subcode: 9, data })).toBeUndefined()
+  })
+
   it('shows what a hard reset wraps', () => {
     expect(hardResetCause({ code: 6, subcode: 9, data: fromHex('0602') })).toEqual({
       code: 6,
       subcode: 2,
+      data: fromHex(''),
     })
     expect(hardResetCause({ code: 6, subcode: 9, data: fromHex('06') })).toBeUndefined()
     expect(hardResetCause({ code: 6, subcode: 2, data: fromHex('0602') })).toBeUndefined()

@@ -66,11 +66,11 @@ export function shutdownNotification(subcode: number, text = ''): Notification {
 }
 
 /**
- * The shutdown communication of an Administrative Shutdown or Reset (RFC 9003), or undefined if there is
- * none or it is not UTF-8 of its own length. Control characters are replaced, so that it can be logged.
+ * The shutdown communication of an Administrative Shutdown or Reset (RFC 9003), also of one that a Hard
+ * Reset wraps; undefined if there is none or it is not UTF-8 of its own length. Control characters are replaced, so that it can be logged.
  */
 export function shutdownCommunication(message: Omit<Notification, 'kind'>): string | undefined {
-  const { code, subcode, data } = message
+  const { code, subcode, data } = hardResetCause(message) ?? message
   const mayHaveText =
     code === ERROR_CODE.cease &&
     (subcode === CEASE_SUBCODE.administrativeShutdown ||
@@ -86,18 +86,34 @@ export function shutdownCommunication(message: Omit<Notification, 'kind'>): stri
   }
 }
 
-/** What a Hard Reset (RFC 8538 section 3) wraps, or undefined if this is none. */
+/** A Hard Reset around another NOTIFICATION: nothing is to be retained (RFC 8538 section 3.1). */
+export function hardReset({ code, subcode, data }: Omit<Notification, 'kind'>): Notification {
+  return {
+    kind: 'notification',
+    code: ERROR_CODE.cease,
+    subcode: CEASE_SUBCODE.hardReset,
+    data: Uint8Array.of(code, subcode, ...data),
+  }
+}
+
+/** What a Hard Reset wraps, or undefined if this is none. */
 export function hardResetCause(
   message: Omit<Notification, 'kind'>,
-): { code: number; subcode: number } | undefined {
+): Omit<Notification, 'kind'> | undefined {
   const isHardReset =
     message.code === ERROR_CODE.cease && message.subcode === CEASE_SUBCODE.hardReset
   if (!isHardReset || message.data.length < 2) return undefined
-  return { code: message.data[0]!, subcode: message.data[1]! }
+  return { code: message.data[0]!, subcode: message.data[1]!, data: message.data.subarray(2) }
 }
 
 /** One line for people: "cease/administrativeShutdown: maintenance until 14:00". */
 export function describeNotification(message: Omit<Notification, 'kind'>): string {
+  const wrapped = hardResetCause(message)
+  // Once only: a message could wrap thousands.
+  return wrapped === undefined ? describe(message) : `hard reset, ${describe(wrapped)}`
+}
+
+function describe(message: Omit<Notification, 'kind'>): string {
   const code = registeredName(ERROR_CODE, message.code)
   const subcodes = SUBCODES[message.code]
   const subcode = subcodes === undefined ? '' : `/${registeredName(subcodes, message.subcode)}`
