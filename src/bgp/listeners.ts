@@ -68,7 +68,9 @@ export class Listeners {
       try {
         const at = address === undefined ? {} : { address }
         const shared = sockets[0]?.listener.port ?? port
-        const listener = this.#tcp.listen({ ...at, family, port: shared }, this.#onAccept)
+        // A neighbor with GTSM drops a SYN-ACK of less than 255, and who it is for is not known yet.
+        const options = { ...at, family, port: shared, ttl: 255 }
+        const listener = this.#tcp.listen(options, this.#onAccept)
         sockets.push({ family, listener })
       } catch (thrown) {
         // A machine without IPv6 can still speak BGP over IPv4.
