@@ -6,7 +6,7 @@ import { messageOf, UserError } from '../lib/errors.ts'
 import { RpcClient } from '../lib/rpc.ts'
 import { systemClock } from '../platform/node/clock.ts'
 import { makeOwnFolder } from '../platform/node/own-folder.ts'
-import { startDetached } from '../platform/node/processes.ts'
+import { endProcesses, processesWith, startDetached } from '../platform/node/processes.ts'
 import { connectUnix } from '../platform/node/unix-socket.ts'
 import { LAB_ROOT, labPath } from './lab-paths.ts'
 import { labState } from './lab-state.ts'
@@ -17,6 +17,8 @@ export const HOST_FILE = 'host.json'
 
 /** Longest that a simulated lab may take to come up, in milliseconds. */
 const UP_MILLISECONDS_MAX = 120_000
+/** Longest that the host may take to say that it goes; then it is made to. */
+const ANSWER_MILLISECONDS_MAX = 3_000
 /** Longest that one simulated command may run. */
 const COMMAND_MILLISECONDS_MAX = 600_000
 
@@ -108,12 +110,16 @@ export async function simulatedRestart(lab: string, node: string): Promise<void>
 export async function simulatedDown(lab: string): Promise<void> {
   const client = await connectHost(lab).catch(() => undefined)
   if (client !== undefined) {
-    await client.call('down', {})
+    await client.call('down', {}, ANSWER_MILLISECONDS_MAX).catch(() => undefined)
     client.close()
-    const deadline = systemClock.now() + 10_000
+    const deadline = systemClock.now() + ANSWER_MILLISECONDS_MAX
     while (existsSync(labPath(lab, HOST_SOCKET)) && systemClock.now() < deadline) {
       await sleep(systemClock, 10)
     }
+  }
+  // A host that does not listen any more, or that was killed half way up.
+  if (process.platform === 'linux') {
+    await endProcesses(() => processesWith('TORTIE_LAB_DIR', labPath(lab)))
   }
   labState().remove(lab)
   rmSync(hostLog(lab), { force: true })

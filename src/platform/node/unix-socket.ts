@@ -11,7 +11,8 @@ function textStream(socket: Socket): TextStream {
   socket.setEncoding('utf8')
   const stream: TextStream = {
     send: (text) => void socket.write(text),
-    close: () => void socket.end(),
+    // A peer that does not answer the end of the stream must not keep this process alive.
+    close: () => socket.destroySoon(),
     handlers: { onText() {}, onClose() {} },
   }
   socket.on('data', (text) => stream.handlers.onText(String(text)))
