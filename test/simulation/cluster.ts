@@ -3,6 +3,7 @@ import { type Attachment, MemoryAttachmentStore } from '../../src/cni/attachment
 import { Ipam } from '../../src/ipam/ipam.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { type Impairment } from '../../src/kernel/sim/device.ts'
+import { Reachability } from '../../src/kernel/sim/reachability.ts'
 import { createSimulatedMachine, type SimulatedMachine } from '../../src/kernel/sim/machine.ts'
 import { Builder } from '../../src/lab/build.ts'
 import { chooseNames } from '../../src/lab/lab-names.ts'
@@ -49,6 +50,7 @@ export class SimulatedCluster {
   readonly shared: MemoryStore
   readonly ipam: Ipam
   readonly nodes: readonly ClusterNode[]
+  readonly reachability: Reachability
   readonly #log: Log
   readonly #plan: LabPlan
 
@@ -87,6 +89,8 @@ export class SimulatedCluster {
       }
       return node
     })
+    const kernels = this.machine.namespaces().map((name) => this.machine.openNamespace(name))
+    this.reachability = new Reachability(kernels)
   }
 
   /** Fills the store and starts every agent. */

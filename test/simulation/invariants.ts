@@ -1,58 +1,13 @@
 import { allocationUsers } from './allocations.ts'
-import type { Kernel } from '../../src/kernel/kernel.ts'
 import { nodeOf } from '../../src/ipam/block.ts'
-import { isKernelError } from '../../src/kernel/kernel.ts'
-import { namespaceOf } from '../../src/kernel/sim/simulated-kernel.ts'
+import type { Walk } from '../../src/kernel/sim/reachability.ts'
 import { addressPlus, type IpAddress } from '../../src/net/ip-address.ts'
 import { prefixAddress } from '../../src/net/prefix.ts'
 import type { ClusterNode, SimulatedCluster } from './cluster.ts'
 
-/** Where a packet for an address would end, walked through the tables without sending one. */
-export interface Walk {
-  readonly end: 'pod' | 'node' | 'blackhole' | 'no route' | 'loop' | 'lost'
-  /** Namespaces on the way, the last included. */
-  readonly way: readonly string[]
-}
-
-/** Follows the tables from a namespace to where they lead (next hops by address, tunnels by gateway). */
-export function walk(cluster: SimulatedCluster, from: Kernel, destination: IpAddress): Walk {
-  const way: string[] = [from.name]
-  let kernel = from
-  for (;;) {
-    let answer: ReturnType<Kernel['lookupRoute']>
-    try {
-      answer = kernel.lookupRoute({ destination })
-    } catch (thrown) {
-      if (!isKernelError(thrown)) throw thrown
-      return { end: thrown.code === 'EINVAL' ? 'blackhole' : 'no route', way }
-    }
-    if (answer.type === 'local') {
-      const isNode = cluster.nodes.some(({ name }) => name === kernel.name)
-      return { end: isNode ? 'node' : 'pod', way }
-    }
-    const device = namespaceOf(kernel).devices.get(answer.linkIndex)!
-    const next = nextNamespace(cluster, device.name, kernel, answer.gateway ?? destination)
-    if (next === undefined) return { end: 'lost', way }
-    if (way.includes(next)) return { end: 'loop', way: [...way, next] }
-    way.push(next)
-    kernel = cluster.machine.openNamespace(next)
-  }
-}
-
-function nextNamespace(
-  cluster: SimulatedCluster,
-  link: string,
-  kernel: Kernel,
-  target: IpAddress,
-): string | undefined {
-  if (link.startsWith('cali') || link === 'eth0') {
-    const peer = namespaceOf(kernel).byName.get(link)?.peer?.namespace.name
-    const isCable = peer !== undefined && peer !== 'lan' && peer !== 'far'
-    if (isCable) return peer
-  }
-  const node = cluster.nodes.find(({ address }) => address === target)
-  if (node !== undefined) return node.name
-  return target === '172.16.170.1' || target === '172.16.171.1' ? 'router' : undefined
+/** Follows the tables from a node to where they lead. */
+function walk(cluster: SimulatedCluster, from: ClusterNode, destination: IpAddress): Walk {
+  return cluster.reachability.walk(from.kernel, destination)
 }
 
 /** What must hold at every moment; one sentence for each breach. */
@@ -86,11 +41,11 @@ function wayBreach(
   pod: string,
   address: IpAddress,
 ): string | undefined {
-  const { end, way } = walk(cluster, from.kernel, address)
+  const { end, way } = walk(cluster, from, address)
   if (end === 'loop')
     return `a packet from ${from.name} to ${address} runs in a loop: ${way.join(' > ')}`
   const last = way.at(-1)!
-  if (end === 'pod' && last !== pod) {
+  if (end === 'delivered' && last !== pod) {
     return `a packet from ${from.name} to ${address}, which ${pod} on ${owner.name} has, ends in ${last}: ${way.join(' > ')}`
   }
   return undefined
@@ -109,7 +64,7 @@ async function blockBreaches(cluster: SimulatedCluster): Promise<string[]> {
     )
     if (free === undefined) continue
     for (const from of cluster.nodes) {
-      const { end, way } = walk(cluster, from.kernel, free)
+      const { end, way } = walk(cluster, from, free)
       if (end === 'blackhole' && way.at(-1) === owner) continue
       breaches.push(
         `${free}, free in ${block.cidr} of ${owner}, leads from ${from.name} to ${end} after ${way.join(' > ')}`,
@@ -138,8 +93,8 @@ export async function quietBreaches(cluster: SimulatedCluster): Promise<string[]
   for (const { node, attachment } of attached) {
     for (const address of attachment.addresses) {
       for (const from of cluster.nodes) {
-        const { end, way } = walk(cluster, from.kernel, address)
-        const arrives = end === 'pod' && way.at(-1) === attachment.pod
+        const { end, way } = walk(cluster, from, address)
+        const arrives = end === 'delivered' && way.at(-1) === attachment.pod
         if (!arrives) {
           breaches.push(
             `${attachment.pod} on ${node.name} (${address}) is not reached from ${from.name}: ${end} after ${way.join(' > ')}`,

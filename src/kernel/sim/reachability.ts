@@ -1,0 +1,82 @@
+import type { IpAddress } from '../../net/ip-address.ts'
+import type { Kernel } from '../kernel.ts'
+import { type Addr, addrFamily, addrFromText } from './addr.ts'
+import type { Device } from './device.ts'
+import type { Namespace } from './namespace.ts'
+import { namespaceOf } from './simulated-kernel.ts'
+
+/** Where a packet ends that follows the tables. */
+export type Arrival =
+  | 'delivered'
+  | 'blackhole'
+  | 'unreachable'
+  | 'prohibited'
+  | 'no route'
+  | 'loop'
+  /** The next hop is an address that nobody has. */
+  | 'nobody'
+
+export interface Walk {
+  readonly end: Arrival
+  /** Names of the namespaces on the way, first and last included. */
+  readonly way: readonly string[]
+}
+
+const ENDS: Readonly<Record<string, Arrival>> = {
+  EINVAL: 'blackhole',
+  EHOSTUNREACH: 'unreachable',
+  EACCES: 'prohibited',
+  ENETUNREACH: 'no route',
+}
+
+/**
+ * Follows routing tables from namespace to namespace without sending anything: for questions about all
+ * pairs at once. It looks at rules, tables and next hops; filters, TTL and neighbours are the packet's affair.
+ */
+export class Reachability {
+  /** Who answers for an address when a next hop names it. */
+  readonly #owners = new Map<Addr, Namespace>()
+
+  /** @param kernels every namespace that packets may pass, pods excepted, which hang on a cable of their own */
+  constructor(kernels: Iterable<Kernel>) {
+    for (const kernel of kernels) {
+      const namespace = namespaceOf(kernel)
+      for (const device of namespace.devices.values()) {
+        if (!device.up || device.isLoopback || device.mac === undefined) continue
+        for (const { addr } of [...device.addresses4, ...device.addresses6]) {
+          this.#owners.set(addr, namespace)
+        }
+      }
+    }
+  }
+
+  walk(from: Kernel, destination: IpAddress): Walk {
+    return this.walkFrom(namespaceOf(from), addrFromText(destination))
+  }
+
+  /** {@link walk} for those who ask millions of times. */
+  walkFrom(from: Namespace, destination: Addr): Walk {
+    const way = [from.name]
+    const family = addrFamily(destination)
+    let at = from
+    for (;;) {
+      const hop = at.routing(family).lookup({ destination })
+      if (typeof hop === 'string') return { end: ENDS[hop]!, way }
+      if (hop.route.type === 'local') return { end: 'delivered', way }
+      const next =
+        hop.device === undefined ? undefined : this.#next(hop.device, hop.via ?? destination)
+      if (next === undefined) return { end: 'nobody', way }
+      const isLoop = way.includes(next.name)
+      way.push(next.name)
+      if (isLoop) return { end: 'loop', way }
+      at = next
+    }
+  }
+
+  #next(device: Device, nextHop: Addr): Namespace | undefined {
+    const { peer } = device
+    // A cable between two hosts leads to one place; a bridge's port to whoever has the address.
+    if (peer !== undefined && peer.master === undefined) return peer.up ? peer.namespace : undefined
+    return this.#owners.get(nextHop)
+  }
+}
