@@ -10,6 +10,9 @@ export interface AsPathSegment {
 /** Most AS numbers of one segment: its count has one octet. */
 const SEGMENT_ASNS_MAX = 255
 
+/** Octets of a path that are written at most: what the length of an attribute can say. */
+const PATH_OCTETS_MAX = 65535
+
 /**
  * UPDATE_SUBCODE of what is wrong with path segments in `octets[start, end)`, 0 if nothing is: RFC 7606
  * section 7.2 (unrecognized type, overrun, underrun, empty segment) and AS 0 (RFC 7607). Confederation
@@ -21,6 +24,8 @@ export function checkAsPath(
   end: number,
   asnOctets: number,
 ): number {
+  // Widened to four octets it must still fit an attribute; sixteen thousand hops are a mistake anyway.
+  if (asnOctets === 2 && 2 * (end - start) > PATH_OCTETS_MAX) return UPDATE_SUBCODE.malformedAsPath
   let at = start
   while (at < end) {
     if (at + 2 > end) return UPDATE_SUBCODE.malformedAsPath
@@ -68,15 +73,20 @@ export function readAsPath(value: ByteReader, asnOctets: number): AsPathSegment[
   return segments
 }
 
-/** Writes segments; long ones in several of 255, AS numbers that do not fit two octets as AS_TRANS. */
+/**
+ * Writes segments; long ones in several of 255, AS numbers that do not fit two octets as AS_TRANS. A path
+ * that is longer than an attribute can be loses its far end, which only thousands of prepended numbers do.
+ */
 export function writeAsPath(
   writer: ByteWriter,
   path: readonly AsPathSegment[],
   asnOctets: number,
 ): void {
+  const start = writer.length
   for (const { kind, asns } of path) {
     for (let from = 0; from < asns.length; from += SEGMENT_ASNS_MAX) {
       const part = asns.slice(from, from + SEGMENT_ASNS_MAX)
+      if (writer.length - start + 2 + part.length * asnOctets > PATH_OCTETS_MAX) return
       writer.u8(kind === 'set' ? AS_SEGMENT.set : AS_SEGMENT.sequence)
       writer.u8(part.length)
       for (const asn of part) {
@@ -121,7 +131,15 @@ export function mergeAs4Path(
       missing -= asns.length
     }
   }
-  return joinSequences([...merged, ...as4Path])
+  const joined = joinSequences([...merged, ...as4Path])
+  return octetsOf(joined) > PATH_OCTETS_MAX ? path : joined
+}
+
+/** Octets of a path with numbers of four octets. */
+function octetsOf(path: readonly AsPathSegment[]): number {
+  return path.reduce((sum, { asns }) => {
+    return sum + 2 * Math.ceil(asns.length / SEGMENT_ASNS_MAX) + 4 * asns.length
+  }, 0)
 }
 
 /** Neighboring sequences as one, so that a split in transit does not show. */

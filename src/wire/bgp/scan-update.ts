@@ -8,7 +8,12 @@ import { HEADER_OCTETS } from './header.ts'
 import { ATTRIBUTE, FLAG, UPDATE_SUBCODE } from './iana.ts'
 import { type NlriList, readNlri } from './nlri-list.ts'
 import { type Fault, TREATMENT, type Treatment } from './treatment.ts'
-import { FAULTS_MAX, type UpdateScan } from './update-scan.ts'
+import {
+  type AttributeBlock,
+  BLOCK_OCTETS_MAX,
+  FAULTS_MAX,
+  type UpdateScan,
+} from './update-scan.ts'
 
 /**
  * Checks an UPDATE whole, by RFC 4271, 4760 and 7606, and finds its parts: the one way into the program
@@ -47,7 +52,23 @@ export function scanUpdate(
   if (into.treatment === TREATMENT.treatAsWithdraw) {
     if (!hasReachable) throw resetFor(into)
     withdrawInstead(into)
-  } else buildBlocks(octets, attributesStart, attributesEnd, context, into)
+    return
+  }
+  buildBlocks(octets, attributesStart, attributesEnd, context, into)
+  if (isTooLong(into.block) || isTooLong(into.mpBlock)) {
+    addFault(into, {
+      treatment: TREATMENT.treatAsWithdraw,
+      subcode: UPDATE_SUBCODE.malformedAsPath,
+      attribute: ATTRIBUTE.asPath,
+      message: `Expected attributes of ${BLOCK_OCTETS_MAX} octets at most with AS numbers of four octets`,
+      data: Uint8Array.of(),
+    })
+    withdrawInstead(into)
+  }
+}
+
+function isTooLong({ start, end }: AttributeBlock): boolean {
+  return end - start > BLOCK_OCTETS_MAX
 }
 
 /** RFC 4724 section 2: an UPDATE without anything, or with MP_UNREACH_NLRI alone and that without NLRI. */

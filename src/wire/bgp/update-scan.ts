@@ -13,6 +13,12 @@ export interface AttributeBlock {
 /** Faults kept of one message; the strongest treatment counts them all. */
 export const FAULTS_MAX = 16
 
+/**
+ * Octets of a block. Only AS numbers widened from two octets to four, or policies, could make more of
+ * what came in one message.
+ */
+export const BLOCK_OCTETS_MAX = 65535
+
 const NOTHING = new Uint8Array(0)
 
 /**

@@ -7,7 +7,7 @@ import { nlriOf, writeNlri } from './nlri.ts'
 import { type PathAttributes, type UnknownAttribute, type Update } from './path-attributes.ts'
 import { scanUpdate } from './scan-update.ts'
 import { type Fault, TREATMENT } from './treatment.ts'
-import { UpdateScan } from './update-scan.ts'
+import { BLOCK_OCTETS_MAX, UpdateScan } from './update-scan.ts'
 import { writeAttribute } from './write-attribute.ts'
 
 /** Context in which attribute blocks of the RIB are read and written: see {@link UpdateScan}. */
@@ -65,10 +65,14 @@ export function decodeAttributeBlock(
   return attributes
 }
 
-/** The reverse of {@link decodeAttributeBlock}: attributes in order of type, AS numbers of four octets. */
+/**
+ * The reverse of {@link decodeAttributeBlock}: attributes in order of type, AS numbers of four octets. What
+ * goes beyond the length of an attribute or of a block is left out, from the end, so that a policy that
+ * adds to what a neighbor has filled to the brim makes no block that cannot be read.
+ */
 export function encodeAttributeBlock(attributes: PathAttributes): Uint8Array {
   const writer = new ByteWriter(256)
-  writeAttributes(writer, attributes, BLOCK_CONTEXT)
+  writeAttributes(writer, attributes, BLOCK_CONTEXT, BLOCK_OCTETS_MAX)
   return writer.take()
 }
 
@@ -100,11 +104,17 @@ function isOtherFamily(row: AttributeRow, octets: Uint8Array, valueStart: number
   return (afi !== 1 && afi !== 2) || octets[valueStart + 2] !== 1
 }
 
+/** Octets of a list that is too long for an attribute: whole elements of 4, 8 and 12 octets. */
+const LIST_OCTETS_MAX = 65520
+
 function writeAttributes(
   writer: ByteWriter,
   attributes: PathAttributes,
   context: CodecContext,
+  octetsMax: number,
 ): void {
+  const start = writer.length
+  const fits = (octets: number): boolean => writer.length - start + 4 + octets <= octetsMax
   // RFC 7606 section 5.1: attributes with routes come first.
   const { mpReachNlri, mpUnreachNlri } = ATTRIBUTES
   const rows = new Set<AttributeRow>([mpReachNlri, mpUnreachNlri])
@@ -115,9 +125,12 @@ function writeAttributes(
     if (value === undefined) continue
     const octets = new ByteWriter(64)
     row.encode(octets, value, context)
-    writeAttribute(writer, row.flags, row.code, octets.view())
+    const length = octets.length > 65535 ? LIST_OCTETS_MAX : octets.length
+    if (fits(length)) writeAttribute(writer, row.flags, row.code, octets.view(), 0, length)
   }
-  for (const { flags, code, octets } of unknown) writeAttribute(writer, flags, code, octets)
+  for (const { flags, code, octets } of unknown) {
+    if (fits(octets.length)) writeAttribute(writer, flags, code, octets)
+  }
 }
 
 /** Writes one UPDATE as it stands; the caller sees to it that it fits a message. */
@@ -128,7 +141,9 @@ export function encodeUpdate(writer: ByteWriter, update: Update, context: CodecC
     writer.counted16(() => {
       for (const nlri of update.withdrawn) writeNlri(writer, nlri, addPathSend)
     })
-    writer.counted16(() => writeAttributes(writer, update.attributes, context))
+    writer.counted16(() =>
+      writeAttributes(writer, update.attributes, context, Number.MAX_SAFE_INTEGER),
+    )
     for (const nlri of update.announced) writeNlri(writer, nlri, addPathSend)
   })
   const length = writer.length - start
