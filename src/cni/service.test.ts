@@ -158,6 +158,18 @@ describe.skipIf(!isRoot)('attaching pods', () => {
     await expect(service.handle(request('CHECK'))).resolves.toBeNull()
   })
 
+  it('refuses a second interface of the same container, and its DEL leaves the first alone', async () => {
+    const { service, held } = harness(machine, host)
+    await service.handle(request('ADD'))
+    const second = { interfaceName: 'eth1' }
+    await expect(service.handle(request('ADD', second))).rejects.toThrow(
+      'Container c1 already has eth0 with 10.211.0.6: expected one interface for each container, found eth1',
+    )
+    await service.handle(request('DEL', second))
+    expect([...held.values()]).toEqual([['10.211.0.6']])
+    await expect(service.handle(request('CHECK'))).resolves.toBeNull()
+  })
+
   it('refuses a namespace that does not exist', async () => {
     const { service, attachments } = harness(machine, host)
     const add = service.handle(request('ADD', { networkNamespace: '/run/netns/no-such' }))

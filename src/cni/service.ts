@@ -166,7 +166,7 @@ export class CniService {
       pod?.close()
     }
     await endpoints.withdraw(attachment)
-    await addresses.release(handleOf(attachment))
+    if (this.#ownsHandle(attachment)) await addresses.release(handleOf(attachment))
     attachments.delete(attachmentKey(attachment))
     onChange()
   }
@@ -178,6 +178,17 @@ export class CniService {
       .some(
         (row) =>
           row.hostInterfaceName === attachment.hostInterfaceName &&
+          attachmentKey(row) !== attachmentKey(attachment),
+      )
+  }
+
+  /** False when the container has its addresses by another interface: DEL follows an ADD that was refused. */
+  #ownsHandle(attachment: Attachment): boolean {
+    return !this.#needs.attachments
+      .list()
+      .some(
+        (row) =>
+          handleOf(row) === handleOf(attachment) &&
           attachmentKey(row) !== attachmentKey(attachment),
       )
   }
@@ -234,14 +245,16 @@ export class CniService {
     if (reason !== undefined) throw new CniError(code, `The node agent is not ready: ${reason}`)
   }
 
-  #assertFree(attachment: Attachment): void {
-    const known = this.#needs.attachments
-      .list()
-      .find((row) => attachmentKey(row) === attachmentKey(attachment))
+  /** The host end and the handle of addresses are the container's: it can have one interface only. */
+  #assertFree({ containerId, interfaceName }: Attachment): void {
+    const known = this.#needs.attachments.list().find((row) => row.containerId === containerId)
     if (known === undefined) return
+    const has = `Container ${containerId} already has ${known.interfaceName} with ${known.addresses.join(', ')}`
     throw new CniError(
       CNI_ERROR.conflict,
-      `Container ${known.containerId} already has ${known.interfaceName} with ${known.addresses.join(', ')}: a second ADD needs a DEL first`,
+      known.interfaceName === interfaceName
+        ? `${has}: a second ADD needs a DEL first`
+        : `${has}: expected one interface for each container, found ${interfaceName} as another`,
     )
   }
 
