@@ -43,6 +43,18 @@ describe('the ends of a trace', () => {
     )
   })
 
+  it.each([
+    ['0.0.0.0', 'no address of a host'],
+    ['127.0.0.1', 'the loopback address of each host'],
+    ['169.254.1.1', 'the gateway of every pod'],
+    ['224.0.0.5', 'a multicast address'],
+    ['255.255.255.255', 'no address of a host'],
+    ['::1', 'the loopback address of each host'],
+    ['ff02::1', 'a multicast address'],
+  ])('that no single host has (%s) are refused', (address, what) => {
+    expect(() => resolve('network-5z4qp', address)).toThrow(`${address} is ${what}`)
+  })
+
   it('must begin where something can be sent', () => {
     expect(() => resolve('9.9.9.9', 'network-5z4qp')).toThrow('Cannot send from 9.9.9.9')
   })

@@ -1,5 +1,6 @@
 import { UserError } from '../lib/errors.ts'
 import { familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
+import { contains, type Prefix, prefix } from '../net/prefix.ts'
 import type { Directory, DirectoryEndpoint } from './directory.ts'
 import { nearest } from './nearest.ts'
 import type { Netns } from './node-access.ts'
@@ -35,8 +36,8 @@ export function endNetns(end: SourceEnd): Netns {
 
 /**
  * The two ends that a person named: a pod as "name" or "namespace/name", a node, or an IP address.
- * Errors: UserError for a name that is unknown (with the nearest), that fits several pods, a source
- * that nothing can be sent from, or two ends that are one.
+ * Errors: UserError for a name that is unknown (with the nearest), that fits several pods, an address
+ * that is not of one host, a source that nothing can be sent from, or two ends that are one.
  */
 export function resolveEnds(from: string, to: string, directory: Directory): Ends {
   const sources = candidates(from, directory)
@@ -71,7 +72,23 @@ function candidates(text: string, directory: Directory): readonly End[] {
   return byFamily(node.addresses).map((each) => ({ kind: 'node', node: node.name, address: each }))
 }
 
+/** Addresses that are of many, of nobody, or of whoever sends: no way leads to them that a trace could follow. */
+const NOT_OF_ONE: readonly (readonly [block: Prefix, what: string])[] = [
+  [prefix('0.0.0.0/8'), 'no address of a host'],
+  [prefix('127.0.0.0/8'), 'the loopback address of each host'],
+  [prefix('169.254.1.1/32'), 'the gateway of every pod, which is nowhere'],
+  [prefix('224.0.0.0/4'), 'a multicast address'],
+  [prefix('240.0.0.0/4'), 'no address of a host'],
+  [prefix('::/128'), 'no address of a host'],
+  [prefix('::1/128'), 'the loopback address of each host'],
+  [prefix('ff00::/8'), 'a multicast address'],
+]
+
 function endOfAddress(address: IpAddress, { nodes, endpoints }: Directory): End {
+  const [, what] = NOT_OF_ONE.find(([block]) => contains(block, address)) ?? []
+  if (what !== undefined) {
+    throw new UserError(`${address} is ${what}: expected the address of one host or pod.`)
+  }
   const endpoint = endpoints.find(({ addresses }) => addresses.includes(address))
   if (endpoint !== undefined) return podEnd(endpoint, address)
   const node = nodes.find(({ addresses }) => addresses.includes(address))
