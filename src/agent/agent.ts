@@ -196,6 +196,7 @@ export class NodeAgent {
       received: neighbor.families.reduce((sum, family) => sum + family.received, 0),
     }))
     const notReady = this.notReady()
+    const lacking = this.#dataplane.lacking()
     return {
       node: this.#needs.node,
       ...(notReady === undefined ? {} : { notReady }),
@@ -203,11 +204,10 @@ export class NodeAgent {
       pods: this.#needs.pods().length,
       neighbors,
       learnedRoutes: this.#learned.list().length,
-      routesInstalled: this.#dataplaneStarted && this.#dataplane.complete,
+      lacking,
       converged:
         notReady === undefined &&
-        this.#dataplaneStarted &&
-        this.#dataplane.complete &&
+        lacking.length === 0 &&
         neighbors.every((row) => row.state === 'Established' && row.endOfRibReceived),
     }
   }

@@ -62,6 +62,10 @@ export class Dataplane {
   #pending: Timer | undefined
   #mustReadTable = true
   #passedAt = -Infinity
+  /** Why routes that pods and neighbors call for are not even desired. */
+  #hindrances: readonly string[] = []
+  /** What the kernel said when it cut the last pass short. */
+  #failure: string | undefined
 
   constructor(needs: DataplaneNeeds) {
     this.#needs = needs
@@ -101,9 +105,22 @@ export class Dataplane {
     })
   }
 
-  /** Whether every route that should be there is. */
-  get complete(): boolean {
-    return this.#pending === undefined && this.#table.complete
+  /**
+   * What the node should have and has not, one sentence each. A pass that is due is done first, so that
+   * the answer is about what is, not about what is being mended.
+   */
+  lacking(): readonly string[] {
+    if (this.#watch === undefined) return ['nothing has been installed yet']
+    if (this.#pending !== undefined) {
+      this.#pending.cancel()
+      this.#pending = undefined
+      this.#pass()
+    }
+    const refused = this.#table.missing.map(
+      ({ destination }) => `the kernel does not take the route to ${destination}`,
+    )
+    const failure = this.#failure === undefined ? [] : [this.#failure]
+    return [...failure, ...[...this.#hindrances, ...refused].sort()]
   }
 
   /** Whether the kernel has routes to other nodes' blocks now, as an agent before this one left them. */
@@ -150,8 +167,10 @@ export class Dataplane {
       const applied = this.#table.apply((route) => keep && isLearned(route))
       if (applied.written + applied.removed > 0) log.info('Routes changed', { ...applied })
       if (applied.failed > 0) this.schedule(RETRY_MILLISECONDS)
+      this.#failure = undefined
     } catch (thrown) {
       if (!isKernelError(thrown)) throw thrown
+      this.#failure = thrown.message
       log.warn('Unable to bring the node up to date; it is tried again', { error: thrown.message })
       this.#mustReadTable = true
       this.schedule(RETRY_MILLISECONDS)
@@ -175,19 +194,25 @@ export class Dataplane {
     const indexOf = new Map(links.map((link) => [link.name, link.index]))
     this.#linkNames.clear()
     for (const link of links) this.#linkNames.set(link.index, link.name)
+    const hindrances: string[] = []
     const pods = inputs.pods.flatMap(({ address, hostInterfaceName }) => {
       const linkIndex = indexOf.get(hostInterfaceName)
-      return linkIndex === undefined ? [] : [{ address, linkIndex }]
+      if (linkIndex !== undefined) return [{ address, linkIndex }]
+      hindrances.push(`${hostInterfaceName} of ${address} is missing`)
+      return []
     })
-    this.#table.setDesired(
-      desiredRoutes({
-        ...inputs,
-        pods,
-        tunnelLinkIndex: indexOf.get(TUNNEL_LINK),
-        loopbackLinkIndex: indexOf.get('lo') ?? 1,
-        resolve: resolver(kernel),
-      }),
-    )
+    const routes = desiredRoutes({
+      ...inputs,
+      pods,
+      tunnelLinkIndex: indexOf.get(TUNNEL_LINK),
+      loopbackLinkIndex: indexOf.get('lo') ?? 1,
+      resolve: resolver(kernel),
+    })
+    for (const { prefix, nextHops } of inputs.learned) {
+      if (!routes.has(prefix)) hindrances.push(`no way to ${prefix} via ${nextHops.join(', ')}`)
+    }
+    this.#hindrances = hindrances
+    this.#table.setDesired(routes)
   }
 }
 

@@ -22,8 +22,8 @@ export interface AgentStatus {
     readonly received: number
   }[]
   readonly learnedRoutes: number
-  /** Every route that should be in the kernel is. */
-  readonly routesInstalled: boolean
+  /** What the node should have and has not, one sentence each: links of pods, routes. */
+  readonly lacking: readonly string[]
   /** Ready, all sessions up and heard out, all routes installed. */
   readonly converged: boolean
 }

@@ -63,13 +63,13 @@ export async function awaitRoutes(
 }
 
 function lackOf(one: Waiting, all: readonly Waiting[]): string | undefined {
-  const { notReady, neighbors, converged } = one.status!
+  const { notReady, neighbors, lacking, converged } = one.status!
   if (notReady !== undefined) return notReady
   const missing = missingBlocks(one, all)
   if (missing.length > 0) return `no route to ${missing.join(', ')}`
   if (converged) return undefined
   const idle = neighbors.filter(({ state }) => state !== 'Established')
-  if (idle.length === 0) return 'routes are not all heard or installed'
+  if (idle.length === 0) return lacking.join(', ') || 'routes are not all heard'
   return idle.map(({ address, state }) => `session to ${address} is ${state}`).join(', ')
 }
 

@@ -77,10 +77,11 @@ async function ask(lab: string, node: string, ports: LabPorts): Promise<NodeStat
 }
 
 /** Whether every namespace, program and session that should be there is. */
-export function isWhole({ journal, missingNamespaces, nodes }: LabStatus): boolean {
+export function isWhole({ journal, programs, missingNamespaces, nodes }: LabStatus): boolean {
   return (
     journal !== undefined &&
     missingNamespaces.length === 0 &&
+    programs.some(({ what }) => what === 'store') &&
     nodes.every(({ agent }) => 'converged' in agent && agent.converged)
   )
 }

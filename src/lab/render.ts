@@ -1,5 +1,6 @@
 import { table } from '../lib/table.ts'
 import type { WorkloadEndpoint } from '../model/resource.ts'
+import type { AgentAnswer } from './agent-answer.ts'
 import type { Journal } from './journal.ts'
 import type { LabStatus, NodeStatus } from './lab-status.ts'
 
@@ -26,10 +27,21 @@ function nodeRows(nodes: readonly NodeStatus[]): string[][] {
               agent.blocks.join(',') || '-',
               String(agent.pods),
               sessions(agent.neighbors),
-              agent.notReady ?? (agent.converged ? 'ready' : 'working'),
+              state(agent),
             ],
     })),
   )
+}
+
+/** "ready", or what keeps the node from it. */
+function state({ notReady, lacking, neighbors, converged }: AgentAnswer): string {
+  if (converged) return 'ready'
+  if (notReady !== undefined) return notReady
+  const [first, ...others] = lacking
+  if (first !== undefined)
+    return others.length === 0 ? first : `${first}, and ${others.length} more`
+  const waits = neighbors.some(({ state }) => state !== 'Established')
+  return waits ? 'waits for neighbors' : 'waits for routes of neighbors'
 }
 
 /** "2/2 up" */

@@ -81,9 +81,9 @@ export class RouteTable {
     return this.#tracker.inSync
   }
 
-  /** Whether the kernel had all desired rows when last looked at. */
-  get complete(): boolean {
-    return this.#tracker.pendingUpdates.length === 0
+  /** The desired rows that the kernel had not, or had otherwise, when last looked at. */
+  get missing(): readonly Route[] {
+    return this.#tracker.pendingUpdates.map(([, route]) => route)
   }
 
   /** Logs a refusal once, not at every retry. */
@@ -128,13 +128,14 @@ function equalRoutes(a: Route, b: Route): boolean {
     (a.scope === b.scope || a.destination.includes(':')) &&
     a.preferredSource === b.preferredSource &&
     a.mtu === b.mtu &&
-    a.nextHops.length === b.nextHops.length &&
-    hopKeys(a.nextHops).every((key, at) => key === hopKeys(b.nextHops)[at])
+    hopsKey(a.nextHops) === hopsKey(b.nextHops)
   )
 }
 
-function hopKeys(hops: readonly NextHop[]): string[] {
+/** Equal for the same next hops in whatever order. */
+function hopsKey(hops: readonly NextHop[]): string {
   return hops
     .map((hop) => `${hop.linkIndex} ${hop.gateway ?? ''} ${hop.onlink === true} ${hop.weight ?? 1}`)
     .sort()
+    .join()
 }

@@ -40,8 +40,9 @@ function headline({ lab, journal, programs, missingNamespaces, ...rest }: LabSta
     lines.push(`Missing namespaces: ${missingNamespaces.join(', ')}`)
   }
   if (!programs.some(({ what }) => what === 'store')) lines.push('The store does not run')
-  if (!isWhole({ lab, journal, programs, missingNamespaces, ...rest })) {
-    lines.push('It is not whole')
+  for (const { name, agent } of rest.nodes) {
+    if ('error' in agent) continue // the table says it
+    lines.push(...agent.lacking.map((what) => `${name} lacks something: ${what}`))
   }
   return lines.join('\n')
 }

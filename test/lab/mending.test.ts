@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { canRunLabs, TestLab, tortie } from './tortie.ts'
+
+interface Status {
+  readonly nodes: readonly { readonly name: string; readonly agent: { lacking?: string[] } }[]
+  readonly programs: readonly { readonly pid: number; readonly what: string }[]
+}
+
+/** What a hand, a cable or a crash breaks on a node of the seed, and what becomes of it. */
+describe.skipIf(!canRunLabs('damage to a node'))('a node that is damaged', () => {
+  let lab: TestLab
+
+  beforeAll(() => {
+    lab = new TestLab('seed', `mend${process.pid}`)
+  })
+
+  afterAll(() => {
+    lab.down()
+  })
+
+  const routes = (): string => lab.in('server01', 'ip', 'route')
+  const status = (): Status =>
+    JSON.parse(tortie('lab', 'status', lab.name, '-o', 'json').stdout) as Status
+  const lacking = (node: string) => status().nodes.find(({ name }) => name === node)!.agent.lacking
+  const deadline = { timeout: 10_000, interval: 100 }
+
+  it.each([
+    ['its own block is deleted', 'ip route del blackhole 10.211.0.0/24'],
+    ['the route to a neighbor’s block is deleted', 'ip route del 10.211.1.0/24'],
+    ['the route to a pod is deleted', 'ip route del 10.211.0.6'],
+    ['a route is turned elsewhere', 'ip route replace 10.211.1.0/24 via 172.16.170.130 proto bird'],
+    ['a route is added in its name', 'ip route add 10.211.77.0/24 via 172.16.170.130 proto bird'],
+  ])('has its table again when %s', async (_, command) => {
+    const before = routes()
+    const monitor = lab.beside('server01', 'sh', '-c', 'echo listening; exec ip monitor route')
+    await monitor.until(/listening/)
+    lab.in('server01', ...command.split(' '))
+    // Once for the damage, once for its mending.
+    await monitor.until(/10\.211\.[^\n]*\n[^\n]*10\.211\./)
+    await monitor.stop()
+    expect(routes()).toBe(before)
+  })
+
+  it('leaves alone what somebody else routes', () => {
+    lab.in('server01', 'ip', 'route', 'add', '10.55.0.0/24', 'via', '172.16.170.130')
+    lab.in('server01', 'ip', 'route', 'del', '10.211.1.0/24')
+    expect(lacking('server01')).toEqual([])
+    expect(routes()).toContain('10.55.0.0/24 via 172.16.170.130 dev ens33')
+    expect(routes()).toContain('10.211.1.0/24 via 172.16.170.129 dev ens33 proto bird')
+    lab.in('server01', 'ip', 'route', 'del', '10.55.0.0/24')
+  })
+
+  it.each([
+    ['tunl0 is deleted', 'ip link del tunl0'],
+    ['tunl0 is down', 'ip link set tunl0 down'],
+    ['tunl0 has an address more', 'ip address add 10.9.9.9/32 dev tunl0'],
+    ['tunl0 has no address', 'ip address del 10.211.0.1/32 dev tunl0'],
+    ['tunl0 has another MTU', 'ip link set tunl0 mtu 1300'],
+  ])('has its tunnel again when %s', async (_, command) => {
+    const tunnel = (): string =>
+      tortie(
+        'lab',
+        'exec',
+        '--lab',
+        lab.name,
+        'server01',
+        '--',
+        'ip',
+        'address',
+        'show',
+        'tunl0',
+      ).stdout.replace(/^\d+: /, '') // the index is new when the device is
+    const before = tunnel()
+    lab.in('server01', ...command.split(' '))
+    await expect.poll(tunnel, deadline).toBe(before)
+  })
+
+  it('tells what it cannot reach while its interface is down, and mends it afterwards', async () => {
+    const before = routes()
+    lab.in('server01', 'ip', 'link', 'set', 'ens33', 'down')
+    expect(lacking('server01')).toEqual([
+      'no way to 10.211.1.0/24 via 172.16.170.129',
+      'no way to 10.211.2.0/24 via 172.16.170.130',
+    ])
+    expect(tortie('lab', 'status', lab.name).status).toBe(1)
+    lab.in('server01', 'ip', 'link', 'set', 'ens33', 'up')
+    await expect.poll(routes, deadline).toBe(before)
+    expect(lacking('server01')).toEqual([])
+  })
+
+  it('keeps its routes while the store is dead, and says that it is', () => {
+    const store = status().programs.find(({ what }) => what === 'store')!
+    process.kill(store.pid, 'SIGKILL')
+    const told = tortie('lab', 'status', lab.name)
+    expect(told.stdout).toContain('The store does not run')
+    expect(told.status).toBe(1)
+    expect(lab.in('network-5z4qp', 'ping', '-c1', '-W1', '10.211.1.4')).toContain('ttl=62')
+    lab.in('server01', 'ip', 'route', 'del', '10.211.1.0/24')
+    expect(lab.in('network-5z4qp', 'ping', '-c1', '-W1', '10.211.1.4')).toContain('ttl=62')
+  })
+
+  it('tells of a pod whose interface is gone', () => {
+    lab.in('server01', 'ip', 'link', 'del', 'cali50914021272')
+    expect(lacking('server01')).toEqual(['cali50914021272 of 10.211.0.6 is missing'])
+    const told = tortie('lab', 'status', lab.name)
+    expect(told.stdout).toContain('cali50914021272 of 10.211.0.6 is missing')
+    expect(told.status).toBe(1)
+  })
+})
