@@ -37,7 +37,9 @@ async function awaitHeard(agent: LabAgent, { clock }: LabPorts): Promise<void> {
   const deadline = clock.now() + HEARD_MILLISECONDS_MAX
   while (!(await askStatus(agent)).converged) {
     if (clock.now() > deadline) {
-      throw new UserError('The agent runs, but not all its neighbors answer: tortie lab status')
+      throw new UserError(
+        'The agent runs, but its node is not ready yet; see why: tortie lab status',
+      )
     }
     await sleep(clock, 10)
   }
