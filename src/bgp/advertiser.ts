@@ -58,7 +58,8 @@ export class Advertiser {
   /** Every Adj-RIB-Out with those it serves. */
   readonly #outs = new Map<RibOut, Set<Member>>()
   readonly #job = (): boolean => this.#run()
-  readonly #scratch = new OutScratch()
+  /** Made when the first neighbor is to be told something. */
+  #scratch: OutScratch | undefined
   #turn = 0
   readonly #onQuiet: () => void
 
@@ -174,6 +175,7 @@ export class Advertiser {
     const rib = this.#ribs[family]
     const adapted = policy === undefined ? undefined : adapt(policy)
     const Kind = rules.addPath ? AddPathRibOut : AdjRibOut
+    this.#scratch ??= new OutScratch()
     return new Kind(rib, rules, adapted, this.#scratch)
   }
 

@@ -46,6 +46,8 @@ export interface CorePorts {
 }
 
 const FAMILIES: readonly Family[] = [4, 6]
+/** The message is the same for everybody. */
+const END_OF_RIB: Readonly<Record<Family, Uint8Array>> = { 4: endOfRib(4), 6: endOfRib(6) }
 const FAULTS_LOGGED_MAX = 10
 /**
  * The parts of a speaker, wired together:
@@ -291,9 +293,7 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
   }
 
   #sendEndOfRib(peer: Peer, family: Family): void {
-    const writer = new UpdateWriter({})
-    writer.endOfRib(family)
-    peer.subscriber.send(writer.take())
+    peer.subscriber.send(END_OF_RIB[family])
   }
 
   #subscription(peer: Peer, family: Family): Subscription {
@@ -361,4 +361,10 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     this.#restart.stop()
     this.work.stop()
   }
+}
+
+function endOfRib(family: Family): Uint8Array {
+  const writer = new UpdateWriter({})
+  writer.endOfRib(family)
+  return writer.take()
 }

@@ -2,6 +2,8 @@ import { grown } from './columns.ts'
 
 const PARTS = 256
 const INITIAL_SLOTS = 8
+/** Stands for every part that has no row: one slot, empty for ever. */
+const NO_SLOTS = new Int32Array(1)
 
 /**
  * A hash index from keys to rows, by open addressing. The owner keeps the keys, compares them, and walks:
@@ -18,7 +20,7 @@ export class RowIndex {
   /** Hash of each row. */
   #hashes = new Uint32Array(64)
   /** Row + 1, or 0. */
-  readonly #parts: Int32Array[] = Array.from({ length: PARTS }, () => new Int32Array(INITIAL_SLOTS))
+  readonly #parts: Int32Array[] = Array.from({ length: PARTS }, () => NO_SLOTS)
   readonly #counts = new Uint32Array(PARTS)
 
   partOf(hash: number): Int32Array {
@@ -59,7 +61,7 @@ export class RowIndex {
 
   #grow(part: number): void {
     const old = this.#parts[part]!
-    const slots = new Int32Array(old.length * 2)
+    const slots = new Int32Array(Math.max(INITIAL_SLOTS, old.length * 2))
     for (let slot = 0; slot < old.length; slot++) {
       const entry = old[slot]!
       if (entry !== 0) place(slots, this.#hashes[entry - 1]!, entry - 1)
