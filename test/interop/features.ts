@@ -58,7 +58,7 @@ function comparable(
     ...rest,
     asPath: rest.asPath.replace(
       /\{([^}]*)\}/g,
-      (_, set: string) => `{${sorted(set.split(/[ ,]+/)).join(' ')}}`,
+      (_, set: string) => `{${sorted(set.trim().split(/[ ,]+/)).join(' ')}}`,
     ),
     communities: sorted(rest.communities),
     extendedCommunities: sorted(rest.extendedCommunities),

@@ -81,11 +81,8 @@ export interface RunningPeer {
   stop(): void
 }
 
-export interface PeerLaunch {
-  /** Programs in the order in which they are started. */
-  readonly commands: readonly (readonly string[])[]
-  readonly env: NodeJS.ProcessEnv
-}
+/** What an old speaker sees in OPEN where a number does not fit (RFC 6793 section 4.2.2). */
+export const AS_TRANS = 23_456
 
 export interface PeerContext {
   readonly namespace: string

@@ -24,7 +24,6 @@ import { Testbed } from './testbed.ts'
 
 /** The peer's AS; an iBGP session has it on both sides. */
 export const PEER_AS = 65100
-const AS_TRANS = 23_456
 const PEER_ROUTER_ID = '10.66.0.100'
 
 /**
@@ -321,8 +320,7 @@ function peerSession(label: SessionLabel): PeerSession {
     family: 4,
     local,
     remote: own,
-    // An old speaker sees AS_TRANS where a number does not fit (RFC 6793 section 4.2.2).
-    remoteAs: peer.twoOctet === true ? AS_TRANS : SPEAKERS[speaker].as,
+    remoteAs: SPEAKERS[speaker].as,
     passive: false,
     ...peer,
   }

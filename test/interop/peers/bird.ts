@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { peerEnvironment } from '../../support/peer-packages.ts'
 import {
+  AS_TRANS,
   ORIGINATED,
   type PeerContext,
   type PeerDriver,
@@ -128,9 +129,9 @@ function protocol(generation: Generation, setup: PeerSetup, session: PeerSession
     // What it re-announces over iBGP must have a next hop that the other side can use.
     ...on(generation === 2 && session.remoteAs === setup.as, 'gateway direct;'),
   ]
-  // BIRD 2 refuses AS_TRANS from a neighbor that offers more, even when it does not offer that itself.
-  const isOld = generation === 2 && session.twoOctet === true
-  const remoteAs = isOld ? 'external' : `as ${session.remoteAs}`
+  // BIRD 2 reads the neighbor's capability even when it does not offer it, and refuses AS_TRANS then.
+  const old = generation === 2 ? 'external' : `as ${AS_TRANS}`
+  const remoteAs = session.twoOctet === true ? old : `as ${session.remoteAs}`
   const body = [
     `local ${session.local} as ${setup.as}; neighbor ${session.remote} ${remoteAs};`,
     'direct; connect delay time 1; connect retry time 1; error wait time 1, 2;',

@@ -11,7 +11,12 @@ import {
   type SeenRoute,
 } from '../peer.ts'
 
-export const frr: PeerDriver = { package: 'frr', title: 'FRR', lacks: {}, start }
+export const frr: PeerDriver = {
+  package: 'frr',
+  title: 'FRR',
+  lacks: { twoOctet: 'FRR cannot be made to do without four-octet AS numbers' },
+  start,
+}
 
 function start(setup: PeerSetup, context: PeerContext): RunningPeer {
   const { folder, root } = context
@@ -70,7 +75,7 @@ function start(setup: PeerSetup, context: PeerContext): RunningPeer {
     },
     async describe(label) {
       const { remote, bfd } = find(label)
-      const about = await vtysh(`show bgp neighbors ${remote}`)
+      const about = await vtysh(`show bgp neighbors ${remote} json`)
       return about + (bfd === true ? await vtysh('show bfd peers') : '')
     },
     crash: () => context.killAll(),
@@ -80,6 +85,14 @@ function start(setup: PeerSetup, context: PeerContext): RunningPeer {
 
 function configuration(setup: PeerSetup): string {
   const lines = [
+    // First: a route map that comes after its use is applied only some seconds later.
+    'route-map ORIGINATE permit 10',
+    'set origin egp',
+    `set metric ${ORIGINATED.med}`,
+    `set community ${ORIGINATED.community.join(':')}`,
+    `set large-community ${ORIGINATED.largeCommunity.join(':')}`,
+    `set extcommunity rt ${ORIGINATED.routeTarget.join(':')}`,
+    'exit',
     `router bgp ${setup.as}`,
     `bgp router-id ${setup.routerId}`,
     'no bgp ebgp-requires-policy',
@@ -98,16 +111,6 @@ function configuration(setup: PeerSetup): string {
     }
     lines.push('exit-address-family')
   }
-  lines.push(
-    'exit',
-    'route-map ORIGINATE permit 10',
-    'set origin egp',
-    `set metric ${ORIGINATED.med}`,
-    `set community ${ORIGINATED.community.join(':')}`,
-    `set large-community ${ORIGINATED.largeCommunity.join(':')}`,
-    `set extcommunity rt ${ORIGINATED.routeTarget.join(':')}`,
-    'exit',
-  )
   return `${lines.join('\n')}\n`
 }
 
@@ -123,7 +126,6 @@ function neighborLines(session: PeerSession): string[] {
     ...on(session.passive, 'passive'),
     ...on(session.md5 !== undefined, `password ${session.md5}`),
     ...on(session.ttlSecurity, 'ttl-security hops 1'),
-    ...on(session.twoOctet, 'dont-capability-negotiate'),
     ...on(session.bfd, 'bfd'),
     ...on(session.gracefulRestart === true, 'graceful-restart'),
     ...on(session.gracefulRestart !== true, 'graceful-restart-disable'),
