@@ -72,7 +72,7 @@ const SESSIONS = {
   },
   md5Passive: {
     speaker: 'external',
-    needs: 'md5',
+    needs: 'md5Passive',
     peer: { md5: 'tortoiseshell' },
     own: { md5Key: 'tortoiseshell', passive: true },
   },
@@ -84,7 +84,7 @@ const SESSIONS = {
   },
   ttlPassive: {
     speaker: 'external',
-    needs: 'ttlSecurity',
+    needs: 'ttlSecurityPassive',
     peer: { ttlSecurity: true },
     own: { ttlSecurityHops: 1, passive: true },
   },

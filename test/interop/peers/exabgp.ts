@@ -30,6 +30,7 @@ export const exabgp: PeerDriver = {
     twoOctet: NO_TABLE,
     helper: 'ExaBGP keeps no table',
     shutdownShown: "ExaBGP's teardown takes no text",
+    shutdownSent: 'ExaBGP 4.2 cannot decode a NOTIFICATION with a text, nor those of BIRD 2',
     bfd: 'ExaBGP has no BFD',
   },
   start,
@@ -132,7 +133,7 @@ function configuration(setup: PeerSetup, watcher: string): string {
   api {
     processes [ watch ];
     neighbor-changes;
-    receive { parsed; update; notification; refresh; }
+    receive { parsed; update; }
   }
   static { route ${ORIGINATED[session.family]} next-hop ${session.local} ${attached}; }
 }`

@@ -15,6 +15,7 @@ export const gobgp: PeerDriver = {
   package: 'gobgpd',
   title: 'GoBGP',
   lacks: {
+    refreshGiven: 'GoBGP keeps what it has received, and never asks for it again',
     twoOctet: 'GoBGP always offers four-octet AS numbers',
     bfd: 'GoBGP has no BFD',
   },
@@ -26,12 +27,16 @@ function start(setup: PeerSetup, context: PeerContext): RunningPeer {
   const env = peerEnvironment(root)
   const file = join(folder, 'gobgpd.toml')
   writeFileSync(file, configuration(setup))
-  const again = setup.restarted ? ['-r'] : []
   const program = [join(root, 'usr/bin/gobgpd'), '-f', file, '--api-hosts', '127.0.0.1:50051']
-  context.start(
-    [...program, '-p', ...again].filter((word) => word !== '-p'),
-    env,
-  )
+  const link = async (state: 'up' | 'down'): Promise<void> => {
+    const keepAddresses = 'echo 1 > /proc/sys/net/ipv6/conf/eth0/keep_addr_on_down'
+    await context.control(['sh', '-c', keepAddresses], env)
+    await context.control(['ip', 'link', 'set', 'eth0', state], env)
+  }
+  if (setup.restarted) {
+    // Its routes come by its API: without them it would say End-of-RIB at once, and withdraw all by that.
+    void link('down').then(() => context.start([...program, '-r'], env))
+  } else context.start(program, env)
   const gobgp = (...args: string[]): Promise<string> =>
     context.control([join(root, 'usr/bin/gobgp'), ...args], env)
   const find = (label: string): PeerSession =>
@@ -39,8 +44,13 @@ function start(setup: PeerSetup, context: PeerContext): RunningPeer {
   let originating: Promise<void> | undefined
   return {
     async established() {
-      originating ??= originate(gobgp)
-      await originating
+      originating ??= originate(gobgp).then(() => (setup.restarted ? link('up') : undefined))
+      try {
+        await originating
+      } catch (error) {
+        originating = undefined // its server was not up yet
+        throw error
+      }
       const shown = JSON.parse(await gobgp('neighbor', '-j')) as {
         state?: { neighbor_address?: string; session_state?: number }
       }[]

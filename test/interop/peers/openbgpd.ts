@@ -15,6 +15,9 @@ export const openbgpd: PeerDriver = {
   package: 'openbgpd',
   title: 'OpenBGPD',
   lacks: {
+    refreshAsked:
+      'OpenBGPD 7.7 refuses requests for routes, those of BIRD 2 too ("not negotiated")',
+    md5: 'OpenBGPD sets no key on the socket it listens on under Linux',
     restart: 'OpenBGPD helps others to restart, and does not restart gracefully itself',
     bfd: 'OpenBGPD has no BFD',
   },
@@ -99,7 +102,10 @@ function neighborLines(session: PeerSession): string[] {
     `neighbor ${session.remote} {`,
     `remote-as ${session.remoteAs}`,
     `local-address ${session.local}`,
-    ...(session.family === 6 ? ['announce IPv4 none', 'announce IPv6 unicast'] : []),
+    // Said although it is the default: only what was said counts when a refresh comes.
+    ...(session.family === 6
+      ? ['announce IPv4 none', 'announce IPv6 unicast']
+      : ['announce IPv4 unicast']),
     ...on(session.passive, 'passive'),
     ...on(session.md5 !== undefined, `tcp md5sig password ${session.md5}`),
     ...on(session.ttlSecurity, 'ttl-security yes'),
@@ -146,8 +152,8 @@ function readRoutes(shown: string): SeenRoute[] {
         aggregator === undefined
           ? undefined
           : `${String(aggregator['AS'])} ${String(aggregator['router_id'])}`,
-      originatorId: attribute('Originator ID')?.['originator'] as string | undefined,
-      clusterList: (attribute('Cluster List')?.['cluster_ids'] as string[] | undefined) ?? [],
+      originatorId: attribute('Originator Id')?.['originator'] as string | undefined,
+      clusterList: (attribute('Cluster Id List')?.['cluster_list'] as string[] | undefined) ?? [],
     }
   })
 }
