@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { command } from './command.ts'
-import { spawnSync } from 'node:child_process'
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
 
 /**
  * Debian's BGP daemons, unpacked into a cache folder and never installed: bird and bird2 conflict as
@@ -37,6 +37,7 @@ const cache = join(tmpdir(), 'tortie-peers')
 export function unpackedPeer(name: PeerPackage): Unpacked {
   const root = join(cache, name)
   try {
+    if (name === 'exabgp' && !existsSync('/usr/bin/python3')) throw new Error('no python3 here')
     if (!existsSync(join(root, PEER_PACKAGES[name]))) unpack(name, root)
     return { root, version: readFileSync(join(root, '.version'), 'utf8') }
   } catch (error) {
@@ -67,8 +68,14 @@ function unpack(name: PeerPackage, root: string): void {
 
 /** Packages that installing `name` would bring; `apt-get -s` only says so. */
 function missingDependencies(name: string): string[] {
-  const args = ['-s', '--no-install-recommends', 'install', name]
-  const plan = spawnSync('apt-get', args, { encoding: 'utf8', env: englishEnvironment() })
+  const apt = (...args: string[]): SpawnSyncReturns<string> =>
+    spawnSync('apt-get', args, { encoding: 'utf8', timeout: 120_000, env: englishEnvironment() })
+  const simulate = ['-s', '--no-install-recommends', 'install', name]
+  let plan = apt(...simulate)
+  if (plan.status !== 0) {
+    apt('update', '-q')
+    plan = apt(...simulate)
+  }
   if (plan.status !== 0) throw new Error(`no package ${name} for this machine`)
   return [...plan.stdout.matchAll(/^Inst (\S+)/gm)].map((match) => match[1]!)
 }
