@@ -22,6 +22,9 @@ export function tryCommand(program: string, args: readonly string[]): string | u
   }
 }
 
+/** Deadlines are those of a quiet machine; a busy one gets so many times as long before a wait is given up. */
+const PATIENCE = 4
+
 /**
  * Calls `look` until it gives something other than undefined or false, and gives that.
  * @throws Error naming `what` after `seconds`, with what `explain` says
@@ -32,12 +35,13 @@ export async function eventually<Value>(
   look: () => Value | undefined | false | Promise<Value | undefined | false>,
   explain?: () => string,
 ): Promise<Value> {
-  const deadline = performance.now() + seconds * 1000
+  const patience = seconds * PATIENCE
+  const deadline = performance.now() + patience * 1000
   for (;;) {
     const value = await look()
     if (value !== undefined && value !== false) return value
     if (performance.now() > deadline) {
-      throw new Error(`Waited ${seconds} s for ${what}${explain ? `:\n${explain()}` : ''}`)
+      throw new Error(`Waited ${patience} s for ${what}${explain ? `:\n${explain()}` : ''}`)
     }
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
