@@ -21,6 +21,7 @@ describe('a watcher of the store that nothing concerned for long', () => {
     const heard: number[] = []
     const onEnd = (): never => expect.unreachable('the watch ended')
     store.watch('/quiet/', 0, { onEvents: (_, revision) => heard.push(revision), onEnd })
+    await Promise.resolve()
     for (let at = 0; at < 50; at++) store.commit([{ put: '/busy/a', value: String(at) }])
     await Promise.resolve()
     store.commit([{ put: '/quiet/a', value: '1' }])
