@@ -177,6 +177,18 @@ describe.skipIf(!isRoot)('attaching pods', () => {
     expect(attachments.list()).toEqual([])
   })
 
+  it('refuses a file that is no namespace, and DEL does without it', async () => {
+    const { service, held } = harness(machine, host)
+    const plain = { networkNamespace: '/etc/hostname' }
+    await expect(service.handle(request('ADD', plain))).rejects.toThrow(
+      'CNI_NETNS is /etc/hostname',
+    )
+    await service.handle(request('ADD'))
+    await service.handle(request('DEL', plain))
+    expect(held.size).toBe(0)
+    expect(host.link('cali50914021272')).toBeUndefined()
+  })
+
   it('leaves a newer container of the same pod alone when the older one is deleted late', async () => {
     const { service, endpoints } = harness(machine, host)
     await service.handle(request('ADD'))

@@ -260,7 +260,7 @@ export class CniService {
 
   #openPod(request: CniRequest): Kernel {
     try {
-      return this.#needs.machine.openNamespace(request.networkNamespace)
+      return this.#open(request.networkNamespace)
     } catch (thrown) {
       if (!isKernelError(thrown)) throw thrown
       throw new CniError(
@@ -273,9 +273,21 @@ export class CniService {
   #tryOpenPod(path: string): Kernel | undefined {
     if (path === '') return undefined
     try {
-      return this.#needs.machine.openNamespace(path)
+      return this.#open(path)
     } catch (thrown) {
       if (isKernelError(thrown)) return undefined
+      throw thrown
+    }
+  }
+
+  /** A namespace that can be entered: of one that is gone the file may still be there. */
+  #open(path: string): Kernel {
+    const pod = this.#needs.machine.openNamespace(path)
+    try {
+      pod.link('lo')
+      return pod
+    } catch (thrown) {
+      pod.close()
       throw thrown
     }
   }
