@@ -81,17 +81,30 @@ export function compareAddresses(a: IpAddress, b: IpAddress): number {
   return 0
 }
 
+/** Octet by octet without intermediate strings: route tables turn on it. */
 function parseIpv4(text: string): Uint8Array | undefined {
-  const parts = text.split('.')
-  if (parts.length !== 4) return undefined
   const octets = new Uint8Array(4)
-  for (let at = 0; at < 4; at++) {
-    const part = parts[at]!
-    if (!/^(0|[1-9]\d{0,2})$/.test(part)) return undefined
-    const value = Number(part)
+  let at = 0
+  let digits = 0
+  let value = 0
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code === 0x2e) {
+      if (digits === 0 || at === 3) return undefined
+      octets[at++] = value
+      digits = 0
+      value = 0
+      continue
+    }
+    const digit = code - 0x30
+    // A zero may only stand alone.
+    if (digit < 0 || digit > 9 || (digits > 0 && value === 0)) return undefined
+    value = value * 10 + digit
+    digits++
     if (value > 255) return undefined
-    octets[at] = value
   }
+  if (digits === 0 || at !== 3) return undefined
+  octets[3] = value
   return octets
 }
 

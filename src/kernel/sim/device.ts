@@ -1,3 +1,4 @@
+import type { MacAddress } from '../../net/mac-address.ts'
 import type { Addr } from './addr.ts'
 import type { LinkConf } from './sysctl.ts'
 import type { Namespace } from './namespace.ts'
@@ -69,6 +70,8 @@ export class Device {
   readonly driver: LinkDriver
   mtu: number
   mac: number | undefined
+  /** The port's text for the address; see port-values.ts. */
+  macText: { readonly mac: number; readonly text: MacAddress } | undefined
   up = false
   /** What the other end or the driver says; seen as IFF_LOWER_UP only while the link is up. */
   carrier: boolean

@@ -41,13 +41,22 @@ export function macToNumber(mac: MacAddress): number {
   return get48(macOctets(mac), 0)
 }
 
+/** The text is kept beside the number: links are listed more often than they change. */
+function macOf(device: Device): MacAddress | undefined {
+  if (device.mac === undefined) return undefined
+  if (device.macText?.mac !== device.mac) {
+    device.macText = { mac: device.mac, text: macToText(device.mac) }
+  }
+  return device.macText.text
+}
+
 export function toLink(device: Device): Link {
   return {
     index: device.index,
     name: device.name,
     kind: device.driver.kind,
     mtu: device.mtu,
-    macAddress: device.mac === undefined ? undefined : macToText(device.mac),
+    macAddress: macOf(device),
     up: device.up,
     carrier: device.up && device.carrier,
     masterIndex: device.master?.index,

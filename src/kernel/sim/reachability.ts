@@ -76,7 +76,17 @@ export class Reachability {
   #next(device: Device, nextHop: Addr): Namespace | undefined {
     const { peer } = device
     // A cable between two hosts leads to one place; a bridge's port to whoever has the address.
-    if (peer !== undefined && peer.master === undefined) return peer.up ? peer.namespace : undefined
-    return this.#owners.get(nextHop)
+    if (peer === undefined || peer.master !== undefined) return this.#owners.get(nextHop)
+    return peer.up && answersFor(peer, nextHop) ? peer.namespace : undefined
   }
+}
+
+/** Whether the far end of a cable would say that the next hop is here: its own address, or by proxy. */
+function answersFor(device: Device, nextHop: Addr): boolean {
+  const { namespace, conf } = device
+  if (namespace.isLocal(nextHop)) return true
+  const { all } = namespace.sysctl
+  return typeof nextHop === 'number'
+    ? conf.conf4.proxy_arp !== 0 || all.conf4.proxy_arp !== 0
+    : conf.conf6.proxy_ndp !== 0 || all.conf6.proxy_ndp !== 0
 }

@@ -13,6 +13,7 @@ import { type Addr, addrFromText, sameNetwork } from './addr.ts'
 import { buildPacket, outputMtu, type OutputRoute, routeOutput, sendLocal } from './ip-output.ts'
 import type { Inbound, Namespace, TransportError } from './namespace.ts'
 import type { NoRoute } from './routing.ts'
+import { ConnectionTable } from './tcp-connection-table.ts'
 import {
   type ReceivedSegment,
   type SegmentHeader,
@@ -39,7 +40,7 @@ interface Listening {
 /** The TCP sockets of one namespace. */
 export class TcpSockets implements TcpEnvironment {
   readonly namespace: Namespace
-  readonly #connections = new Map<string, SimTcpConnection>()
+  readonly #connections = new ConnectionTable()
   readonly #listeners = new Set<Listening>()
   /** Where each connection's packets leave, until routes change. */
   readonly #accepting = new Map<SimTcpConnection, Listening>()
@@ -118,7 +119,7 @@ export class TcpSockets implements TcpEnvironment {
       connection.fail(failure)
       return connection
     }
-    this.#connections.set(keyOf(connection), connection)
+    this.#connections.add(connection)
     connection.open()
     return connection
   }
@@ -135,8 +136,8 @@ export class TcpSockets implements TcpEnvironment {
   }
 
   #freePort(): number {
-    const used = new Set([...this.#connections.values()].map((each) => each.localPort))
-    for (const each of this.#listeners) used.add(each.port)
+    const used = new Set([...this.#listeners].map(({ port }) => port))
+    for (const { localPort } of this.#connections) used.add(localPort)
     for (;;) {
       const port = 32_768 + this.namespace.machine.random.below(28_232)
       if (!used.has(port)) return port
@@ -145,7 +146,7 @@ export class TcpSockets implements TcpEnvironment {
 
   /** Connections of this namespace, for those who close down what a process held. */
   get connections(): Iterable<SimTcpConnection> {
-    return this.#connections.values()
+    return this.#connections
   }
 
   // What connections call.
@@ -206,8 +207,7 @@ export class TcpSockets implements TcpEnvironment {
   }
 
   forget(connection: SimTcpConnection): void {
-    const key = keyOf(connection)
-    if (this.#connections.get(key) === connection) this.#connections.delete(key)
+    this.#connections.delete(connection)
     this.#accepting.delete(connection)
   }
 
@@ -249,8 +249,7 @@ export class TcpSockets implements TcpEnvironment {
     const segment = segmentOf(octets, at, end)
     const local = tcp.destinationPort(octets, at)
     const remote = tcp.sourcePort(octets, at)
-    const key = `${packet.destination} ${local} ${packet.source} ${remote}`
-    const connection = this.#connections.get(key)
+    const connection = this.#connections.find(packet.destination, local, packet.source, remote)
     if (connection !== undefined) {
       const isReopening =
         connection.state === 'TIME-WAIT' && (segment.flags & (FLAG.syn | FLAG.rst)) === FLAG.syn
@@ -335,7 +334,7 @@ export class TcpSockets implements TcpEnvironment {
       initialSequence: this.#initialSequence(),
     })
     connection.acceptSyn(segment)
-    this.#connections.set(keyOf(connection), connection)
+    this.#connections.add(connection)
     this.#accepting.set(connection, listening)
     connection.open()
   }
@@ -372,8 +371,7 @@ export class TcpSockets implements TcpEnvironment {
   #failed(error: TransportError): void {
     const local = get16(error.octets, error.at)
     const remote = get16(error.octets, error.at + 2)
-    const key = `${error.source} ${local} ${error.destination} ${remote}`
-    const connection = this.#connections.get(key)
+    const connection = this.#connections.find(error.source, local, error.destination, remote)
     if (connection === undefined) return
     if (error.mtu !== undefined) {
       const headers = typeof error.source === 'number' ? 40 : 60
@@ -381,10 +379,6 @@ export class TcpSockets implements TcpEnvironment {
       connection.shrink(error.mtu - headers - option)
     } else if (connection.state === 'SYN-SENT') connection.fail(error.errno)
   }
-}
-
-function keyOf(connection: SimTcpConnection): string {
-  return `${connection.localAddr} ${connection.localPort} ${connection.remoteAddr} ${connection.remotePort}`
 }
 
 function setKey(
