@@ -254,7 +254,9 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
 
   it('attaches a container once, however many ask for it at once', async () => {
     const answers = await Promise.all([1, 2, 3].map(() => start('ADD', 0).ended))
-    expect(answers.map(({ status }) => status).sort()).toEqual([0, 1, 1])
+    expect(answers.map(({ status }) => status).sort((a, b) => Number(a) - Number(b))).toEqual([
+      0, 1, 1,
+    ])
     expect(run('CHECK')).toMatchObject({ status: 0 })
   })
 
