@@ -10,7 +10,9 @@ export class LearnedRoutes {
   apply(changes: readonly BestPathChange[]): boolean {
     let changed = false
     for (const { prefix, paths } of changes) {
-      const nextHops = paths.filter((path) => path.kind !== 'own').map((path) => path.nextHop)
+      // Several reflectors tell of one way.
+      const learned = paths.filter((path) => path.kind !== 'own')
+      const nextHops = [...new Set(learned.map((path) => path.nextHop))]
       const before = this.#rows.get(prefix)
       if (nextHops.length === 0) changed = this.#rows.delete(prefix) || changed
       else if (before?.join() !== nextHops.join()) {
