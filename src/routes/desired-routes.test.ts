@@ -85,9 +85,10 @@ describe('the routes of a node', () => {
     expect(desiredRoutes({ ...server01, learned }).get('10.211.0.0/24')?.type).toBe('blackhole')
   })
 
-  it('has a way to the gateway of pods only where there are pods', () => {
+  it('has a way to the gateway of pods only where there are pods or a block for them', () => {
     expect(hopsTo('169.254.1.1/32', server01)).toEqual([{ linkIndex: lo }])
-    expect(hopsTo('169.254.1.1/32', { ...server01, pods: [] })).toBeUndefined()
+    expect(hopsTo('169.254.1.1/32', { ...server01, pods: [] })).toEqual([{ linkIndex: lo }])
+    expect(hopsTo('169.254.1.1/32', { ...server01, pods: [], blocks: [] })).toBeUndefined()
   })
 })
 

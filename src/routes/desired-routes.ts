@@ -50,7 +50,8 @@ export function desiredRoutes(inputs: RouteInputs): Map<string, Route> {
   for (const { address, linkIndex } of inputs.pods) add(podRoute(address, linkIndex))
   for (const block of inputs.blocks) add(blackhole(block))
   for (const { prefix, nextHops } of inputs.learned) add(learnedRoute(prefix, nextHops, inputs))
-  if (inputs.pods.length > 0) {
+  // Also before the first pod and after the last: a node that has a block will have pods.
+  if (inputs.pods.length > 0 || inputs.blocks.length > 0) {
     // Without a route to it the kernel answers no ARP request for the gateway (arp_process() asks the
     // FIB before it looks at proxy_arp). A default route would do; not every host has one.
     add({

@@ -6,7 +6,7 @@ import { shrink } from './shrink.ts'
 
 /** Real time that the schedules may take here; `node scripts/soak.mjs cluster` takes as long as it is told. */
 const BUDGET_MILLISECONDS = 90_000
-const MOST_SCHEDULES = 500
+const MOST_SCHEDULES = 300
 
 /** Where the seeds of a run begin; another beginning tries other schedules. */
 const FIRST_SEED = Number(process.env['TORTIE_SIMULATION_SEED'] ?? 1)
