@@ -18,19 +18,11 @@ const run = (command, args) => spawnSync(command, args, { cwd: root, stdio: 'inh
 const results = mkdtempSync(join(tmpdir(), 'tortie-test-'))
 const counts = { passed: 0, failed: 0, skipped: 0 }
 
-// On a shared machine another's load can hold up a daemon or the kernel; what is broken fails again.
-const again = process.env.CI === undefined ? [] : ['--retry', '2']
-
 /** One run of vitest; what it counted is added to the counts. */
 function vitest(name, args) {
   const file = join(results, `${name}.json`)
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
-  const status = run(join(root, 'node_modules', '.bin', 'vitest'), [
-    'run',
-    ...reporters,
-    ...again,
-    ...args,
-  ])
+  const status = run(join(root, 'node_modules', '.bin', 'vitest'), ['run', ...reporters, ...args])
   if (existsSync(file)) {
     const said = JSON.parse(readFileSync(file, 'utf8'))
     counts.passed += said.numPassedTests

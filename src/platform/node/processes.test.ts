@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { endProcesses, processesWith, startDetached } from './processes.ts'
 
 const MARK = `processes-test-${process.pid}`
@@ -18,10 +18,8 @@ const start = (script: string) =>
   })
 
 describe.skipIf(process.platform !== 'linux')('processes of this machine', () => {
-  afterEach(async () => {
-    await endProcesses(find)
-    rmSync(folder, { recursive: true, force: true })
-  })
+  afterEach(async () => void (await endProcesses(find)))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   it('are found by their environment, ended, and then not found', async () => {
     const child = start('setInterval(() => {}, 1000)')
@@ -30,6 +28,21 @@ describe.skipIf(process.platform !== 'linux')('processes of this machine', () =>
     expect(await endProcesses(find)).toBe(1)
     expect(find()).toEqual([])
     await expect.poll(() => child.ended).toBe('SIGKILL')
+  })
+
+  it('have not ended while a thread lives whose first one is gone', async () => {
+    // exit(2) ends one thread; those of the runtime stay, and hold the socket open.
+    const half = start(`
+      const koffi = require('koffi')
+      const syscall = koffi.load(null).func('long syscall(long, long)')
+      require('node:net').createServer().listen(0, '127.0.0.1', () =>
+        syscall(process.arch === 'x64' ? 60 : 93, 0))
+    `)
+    const first = () => readFileSync(`/proc/${half.pid}/stat`, 'utf8').split(') ')[1]![0]
+    await expect.poll(first, { timeout: 20_000 }).toBe('Z')
+    expect(find().map(({ pid }) => pid)).toEqual([half.pid])
+    expect(await endProcesses(find)).toBe(1)
+    await expect.poll(() => half.ended).toBe('SIGKILL')
   })
 
   it('are not ended when another process has their number by now', async () => {

@@ -85,16 +85,33 @@ function kill(pid: number): void {
   }
 }
 
-/** Undefined when there is no such process, or when it has ended and only its status is left. */
+/**
+ * Undefined when there is no such process, or when it has ended and only its status is left. While one
+ * of its threads lives it has not ended, although the first may have: its files and sockets are open.
+ */
 function startTimeOf(pid: number): string | undefined {
   const stat = read(`/proc/${pid}/stat`)
   // The second field is the program's name in parentheses, and may itself have spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return stat === '' || fields[0] === 'Z' ? undefined : fields[19]
+  const ended = stat === '' || (fields[0] === 'Z' && threadsOf(pid).length < 2)
+  return ended ? undefined : fields[19]
 }
 
+/** What the first thread knows no longer once it has ended, the others still do. */
 function environmentOf(pid: number): readonly string[] {
-  return read(`/proc/${pid}/environ`).split('\0')
+  const own = read(`/proc/${pid}/environ`)
+  const known =
+    own === '' ? threadsOf(pid).map((thread) => read(`/proc/${pid}/task/${thread}/environ`)) : [own]
+  return known.flatMap((text) => text.split('\0'))
+}
+
+/** Numbers of the threads that live, the first included even when it has ended. */
+function threadsOf(pid: number): readonly string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+  } catch {
+    return []
+  }
 }
 
 function argvOf(pid: number): readonly string[] {
