@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { CNI_COMMANDS, type CniRequest } from '../cni/protocol.ts'
+import { CNI_COMMANDS, CNI_ERROR, CNI_VERSIONS, type CniRequest } from '../cni/protocol.ts'
 import { runPlugin } from '../cni/plugin.ts'
 
 /**
@@ -42,6 +41,19 @@ function callAgent(socketPath: string, request: CniRequest): Promise<unknown> {
   })
 }
 
+/** More than any runtime has to say. */
+const INPUT_OCTETS_MAX = 1 << 20
+
+/** A stream, since what a runtime hands in may be a socket that would rather be asked later (EAGAIN). */
+async function standardInput(): Promise<string> {
+  let text = ''
+  for await (const some of process.stdin.setEncoding('utf8')) {
+    text += String(some)
+    if (text.length > INPUT_OCTETS_MAX) break // No JSON any more, and said to be none.
+  }
+  return text
+}
+
 async function main(): Promise<void> {
   if (process.stdin.isTTY && process.env['CNI_COMMAND'] === undefined) {
     process.stderr.write(
@@ -52,11 +64,15 @@ async function main(): Promise<void> {
   }
   const output = await runPlugin({
     environment: process.env,
-    standardInput: readFileSync(0, 'utf8'),
+    standardInput: await standardInput(),
     callAgent,
   })
   process.stdout.write(output.standardOutput)
   process.exitCode = output.exitCode
 }
 
-void main()
+main().catch((error: Error) => {
+  const refusal = { cniVersion: CNI_VERSIONS.at(-1), code: CNI_ERROR.ioFailure, msg: error.message }
+  process.stdout.write(`${JSON.stringify(refusal)}\n`)
+  process.exitCode = 1
+})

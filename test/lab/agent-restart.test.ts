@@ -18,6 +18,9 @@ describe.skipIf(!canRunLabs('an agent killed under traffic'))('an agent that is 
     'loses no packet of a running ping, nor rewrites a route (%s)',
     async (node) => {
       const nodes = ['server01', 'server02', 'server03']
+      // The kernel announces the link-local addresses of new links a while after they are up.
+      const tentative = (name: string) => lab.in(name, 'ip', '-6', 'addr', 'show', 'tentative')
+      await expect.poll(() => nodes.map(tentative).join(''), { timeout: 20_000 }).toBe('')
       const before = nodes.map(routes)
       const monitors = nodes.map((name) =>
         lab.beside(name, 'ip', 'monitor', 'route', 'link', 'address'),
