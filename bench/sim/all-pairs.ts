@@ -10,7 +10,11 @@ const MOST_TOLD = 20
  * Every ordered pair of nodes, so both directions: whether the first reaches a pod in the second's
  * block. What ends elsewhere is named, with its way: a loop, a blackhole, a next hop that nobody has.
  */
-export function brokenPairs(cluster: SimulatedCluster): { pairs: number; told: string[] } {
+export function brokenPairs(cluster: SimulatedCluster): {
+  pairs: number
+  broken: number
+  told: string[]
+} {
   const { machine, nodes } = cluster
   const fabric = machine.openNamespace('fabric')
   const reachability = new Reachability([fabric, ...nodes.map(({ kernel }) => kernel)])
@@ -23,16 +27,18 @@ export function brokenPairs(cluster: SimulatedCluster): { pairs: number; told: s
     return own === undefined ? [] : [{ pod, address: ipv4ToNumber(own.address) }]
   })
   const told: string[] = []
+  let broken = 0
   for (const { name, kernel } of nodes) {
     const namespace = namespaceOf(kernel)
     for (const { pod, address } of targets) {
       const { end, way } = reachability.walkFrom(namespace, address)
       if (end === 'delivered' && way.at(-1) === pod) continue
+      broken++
       if (told.length < MOST_TOLD) {
         told.push(`${name} to ${ipv4FromNumber(address)}: ${end} after ${way.join(' > ')}`)
       }
     }
   }
   fabric.close()
-  return { pairs: nodes.length * targets.length, told }
+  return { pairs: nodes.length * targets.length, broken, told }
 }

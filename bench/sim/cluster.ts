@@ -22,6 +22,8 @@ export interface ClusterSize {
 
 /** Nodes on one segment; a router joins the segments. */
 const NODES_PER_RACK = 50
+/** A speaker's work takes time, in which more comes in: real ones batch for that reason too. */
+const TURN_MILLISECONDS = 10
 const NETWORK = 'k8s-pod-network'
 
 interface SimulatedNode {
@@ -115,6 +117,7 @@ export class SimulatedCluster {
       attachments: new MemoryAttachmentStore(),
       machineId: 'simulated',
       decoded: this.#decoded,
+      defer: (task) => void clock.after(TURN_MILLISECONDS, task),
     })
   }
 

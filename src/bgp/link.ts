@@ -35,6 +35,9 @@ export interface LinkEvents {
   drained(): void
 }
 
+/** UPDATEs gathered for one write; more are written at once. */
+const OUTBOX_OCTETS = 32_768
+
 const KEEPALIVE = encodeKeepalive()
 
 /** One TCP connection that speaks BGP: octets in, events out, messages out. */
@@ -46,6 +49,12 @@ export class Link {
   /** Chunks that wait for their turn; the connection is paused meanwhile. */
   readonly #inbox: Uint8Array[] = []
   readonly #drainInbox = (): boolean => this.#processInbox()
+  /** UPDATEs that wait for the end of the batch that they are part of. */
+  #outbox: ByteWriter | undefined
+  readonly #flushOutbox = (): boolean => {
+    this.#flush()
+    return false
+  }
   #sentOpen: Open | undefined
   #isOver = false
   /** UPDATEs go straight to the tables. */
@@ -99,9 +108,34 @@ export class Link {
     this.send(writer.take(), 1)
   }
 
-  send(octets: Uint8Array, messages: number): void {
+  /**
+   * Sends UPDATEs, soon: those of one batch in one write. A route reflector tells each client everything
+   * but its own routes, one by one; a write and a segment for each would be most of its work.
+   */
+  sendUpdates(octets: Uint8Array, messages: number): void {
     if (this.#isOver) return
     this.messagesSent += messages
+    this.#outbox ??= new ByteWriter(1024)
+    this.#outbox.bytes(octets)
+    if (this.#outbox.length >= OUTBOX_OCTETS) this.#flush()
+    else this.#work.add(this.#flushOutbox)
+  }
+
+  send(octets: Uint8Array, messages: number): void {
+    if (this.#isOver) return
+    this.#flush()
+    this.messagesSent += messages
+    this.#write(octets)
+  }
+
+  #flush(): void {
+    const outbox = this.#outbox
+    if (this.#isOver || outbox === undefined) return
+    this.#outbox = undefined
+    this.#write(outbox.view())
+  }
+
+  #write(octets: Uint8Array): void {
     if (!this.connection.write(octets)) this.isCongested = true
   }
 
@@ -115,6 +149,7 @@ export class Link {
   /** Ends the link from this side; nothing is told any more. */
   close(): void {
     if (this.#isOver) return
+    this.#flush()
     this.#end()
     this.connection.close()
   }
@@ -129,6 +164,7 @@ export class Link {
     this.#isOver = true
     this.#inbox.length = 0
     this.#work.remove(this.#drainInbox)
+    this.#work.remove(this.#flushOutbox)
   }
 
   #received(octets: Uint8Array): void {

@@ -176,6 +176,11 @@ export class Neighbor {
     this.#dispatch(this.#primary, { kind: 'tcpAccepted' })
   }
 
+  /** Sends UPDATEs of the Established session, those of one batch together. */
+  sendUpdates(octets: Uint8Array): void {
+    this.#primary.link?.sendUpdates(octets, 0)
+  }
+
   /** Sends whole messages of the Established session. */
   send(octets: Uint8Array): void {
     this.#primary.link?.send(octets, 0)

@@ -154,7 +154,7 @@ export class Peers {
         },
         send: (octets) => {
           neighbor.updatesSent += countMessages(octets)
-          neighbor.send(octets)
+          neighbor.sendUpdates(octets)
         },
       },
       range,

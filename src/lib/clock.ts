@@ -38,6 +38,8 @@ export function sleep(clock: Clock, milliseconds: number): Promise<void> {
   })
 }
 
+const SWEEP_MIN = 1_000
+
 interface Entry {
   readonly at: number
   readonly order: number
@@ -51,6 +53,8 @@ interface Entry {
 export class VirtualClock implements Clock {
   #now = 0
   #order = 0
+  /** Entries of the queue that were cancelled. */
+  #cancelled = 0
   readonly #epoch: number
   #skew = 0
   readonly #queue = new Heap<Entry>((a, b) => a.at - b.at || a.order - b.order)
@@ -77,13 +81,23 @@ export class VirtualClock implements Clock {
     const entry: Entry = { at: this.#now + Math.max(0, milliseconds), order: this.#order++, fire }
     this.#queue.push(entry)
     return {
-      cancel() {
+      cancel: () => {
+        if (entry.fire === undefined) return
         entry.fire = undefined
+        this.#cancelled++
+        this.#sweep()
       },
     }
   }
 
-  /** Timers waiting, cancelled ones included until their time. */
+  /** Drops cancelled timers when they are most of what waits, as those of TCP are. */
+  #sweep(): void {
+    if (this.#cancelled < SWEEP_MIN || this.#cancelled * 2 < this.#queue.size) return
+    this.#queue.filter(({ fire }) => fire !== undefined)
+    this.#cancelled = 0
+  }
+
+  /** Timers waiting, some of those cancelled included. */
   get pending(): number {
     return this.#queue.size
   }
@@ -92,6 +106,7 @@ export class VirtualClock implements Clock {
   get next(): number | undefined {
     while (this.#queue.peek() !== undefined && this.#queue.peek()!.fire === undefined) {
       this.#queue.pop()
+      this.#cancelled--
     }
     return this.#queue.peek()?.at
   }
@@ -102,7 +117,10 @@ export class VirtualClock implements Clock {
       const entry = this.#queue.pop()
       if (entry === undefined) return false
       const fire = entry.fire
-      if (fire === undefined) continue
+      if (fire === undefined) {
+        this.#cancelled--
+        continue
+      }
       entry.fire = undefined
       this.#now = entry.at
       fire()

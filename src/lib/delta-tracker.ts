@@ -28,8 +28,9 @@ export class DeltaTracker<Value> {
     this.#deletions.delete(key)
     if (desired === undefined) {
       if (observed !== undefined) this.#deletions.set(key, observed)
-    } else if (observed === undefined || !this.#equal(desired, observed)) {
-      this.#updates.set(key, desired)
+    } else if (desired !== observed) {
+      if (observed === undefined || !this.#equal(desired, observed)) this.#updates.set(key, desired)
+      else this.#observed.set(key, desired) // one object for both: large tables are kept twice else
     }
   }
 

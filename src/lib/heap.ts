@@ -11,6 +11,13 @@ export class Heap<T> {
     return this.#items.length
   }
 
+  /** Keeps what passes `test`. */
+  filter(test: (item: T) => boolean): void {
+    const kept = this.#items.filter(test)
+    this.#items.length = 0
+    for (const item of kept) this.push(item)
+  }
+
   peek(): T | undefined {
     return this.#items[0]
   }

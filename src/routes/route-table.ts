@@ -1,6 +1,12 @@
 import { DeltaTracker } from '../lib/delta-tracker.ts'
 import type { Log } from '../lib/log.ts'
-import { isKernelError, type Kernel, type NextHop, type Route } from '../kernel/kernel.ts'
+import {
+  isKernelError,
+  type Kernel,
+  type NextHop,
+  type Route,
+  ROUTE_TABLE,
+} from '../kernel/kernel.ts'
 
 export interface RouteTableNeeds {
   readonly kernel: Pick<Kernel, 'routes' | 'replaceRoute' | 'deleteRoute'>
@@ -108,7 +114,9 @@ export class RouteTable {
 
 /** What the kernel tells routes apart by: two rows that agree in these cannot both be there. */
 function keyOf(route: Route): string {
-  return `${route.destination} table ${route.table} metric ${route.priority}`
+  const { destination, table, priority } = route
+  if (table === ROUTE_TABLE.main && priority === 0) return destination
+  return `${destination} table ${table} metric ${priority}`
 }
 
 function deleteRoute(kernel: Pick<Kernel, 'deleteRoute'>, route: Route): void {
@@ -128,7 +136,22 @@ function equalRoutes(a: Route, b: Route): boolean {
     (a.scope === b.scope || a.destination.includes(':')) &&
     a.preferredSource === b.preferredSource &&
     a.mtu === b.mtu &&
-    hopsKey(a.nextHops) === hopsKey(b.nextHops)
+    equalHops(a.nextHops, b.nextHops)
+  )
+}
+
+function equalHops(a: readonly NextHop[], b: readonly NextHop[]): boolean {
+  if (a.length !== b.length) return false
+  if (a.length < 2) return a.length === 0 || equalWays(a[0]!, b[0]!)
+  return hopsKey(a) === hopsKey(b)
+}
+
+function equalWays(a: NextHop, b: NextHop): boolean {
+  return (
+    a.linkIndex === b.linkIndex &&
+    a.gateway === b.gateway &&
+    (a.onlink === true) === (b.onlink === true) &&
+    (a.weight ?? 1) === (b.weight ?? 1)
   )
 }
 
