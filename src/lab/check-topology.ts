@@ -1,5 +1,6 @@
 import { addressFromOctets, addressOctets, type IpAddress } from '../net/ip-address.ts'
 import { closest } from '../lib/closest.ts'
+import type { FieldPath, FieldProblem } from '../lib/yaml-file.ts'
 import {
   contains,
   covers,
@@ -9,7 +10,6 @@ import {
   prefixAddress,
   prefixLength,
 } from '../net/prefix.ts'
-import type { FieldPath, TopologyProblem } from './topology-problem.ts'
 import type {
   TopologyInterface,
   TopologyNetwork,
@@ -31,10 +31,10 @@ export interface TopologyDraft {
   readonly names: { readonly networks: readonly string[]; readonly nodes: readonly string[] }
 }
 
-type Check = (draft: TopologyDraft) => Iterable<TopologyProblem>
+type Check = (draft: TopologyDraft) => Iterable<FieldProblem>
 
 /** Everything that is wrong with a topology beyond the shape of its fields. */
-export function checkTopology(draft: TopologyDraft): TopologyProblem[] {
+export function checkTopology(draft: TopologyDraft): FieldProblem[] {
   return CHECKS.flatMap((check) => [...check(draft)])
 }
 
@@ -69,7 +69,7 @@ function* repeated<Item>(
   key: (item: Item) => string,
   path: (item: Item) => FieldPath,
   message: (key: string) => string,
-): Generator<TopologyProblem> {
+): Generator<FieldProblem> {
   const first = new Map<string, Item>()
   for (const item of items) {
     const own = key(item)
@@ -86,7 +86,7 @@ function* uniqueNames({
   routers,
   pools,
   pods,
-}: TopologyDraft): Generator<TopologyProblem> {
+}: TopologyDraft): Generator<FieldProblem> {
   const hosts = [
     ...placed(networks, 'networks'),
     ...placed(nodes, 'nodes'),
@@ -105,7 +105,7 @@ function* uniqueNames({
   yield* repeated(placed(pools, 'pools'), name, at, () => 'expected a name that no other pool has')
 }
 
-function* uniquePods({ pods }: TopologyDraft): Generator<TopologyProblem> {
+function* uniquePods({ pods }: TopologyDraft): Generator<FieldProblem> {
   yield* repeated(
     placed(pods, 'pods'),
     ({ item }) => `${item.namespace}/${item.name}`,
@@ -123,7 +123,7 @@ function interfaces({ nodes, routers }: TopologyDraft): Placed<TopologyInterface
   )
 }
 
-function* uniqueInterfaces(draft: TopologyDraft): Generator<TopologyProblem> {
+function* uniqueInterfaces(draft: TopologyDraft): Generator<FieldProblem> {
   yield* repeated(
     interfaces(draft),
     ({ item, path }) => `${path[0]} ${path[1]} ${item.name}`,
@@ -132,7 +132,7 @@ function* uniqueInterfaces(draft: TopologyDraft): Generator<TopologyProblem> {
   )
 }
 
-function* interfacesInNetworks(draft: TopologyDraft): Generator<TopologyProblem> {
+function* interfacesInNetworks(draft: TopologyDraft): Generator<FieldProblem> {
   const networks = new Map(placed(draft.networks, 'networks').map(({ item }) => [item.name, item]))
   for (const { item, path } of interfaces(draft)) {
     if (!draft.names.networks.includes(item.network)) {
@@ -161,7 +161,7 @@ function addressMistake(
   return undefined
 }
 
-function* uniqueAddresses(draft: TopologyDraft): Generator<TopologyProblem> {
+function* uniqueAddresses(draft: TopologyDraft): Generator<FieldProblem> {
   yield* repeated(
     interfaces(draft),
     ({ item }) => item.address.address,
@@ -183,7 +183,7 @@ function ranges(draft: TopologyDraft): Placed<{ name: string; cidr: Prefix }>[] 
   return [...placed(draft.networks, 'networks'), ...placed(draft.pools, 'pools')]
 }
 
-function* ordinaryRanges(draft: TopologyDraft): Generator<TopologyProblem> {
+function* ordinaryRanges(draft: TopologyDraft): Generator<FieldProblem> {
   for (const { item, path } of ranges(draft)) {
     const special = SPECIAL.find(([range]) => overlaps(range, item.cidr))
     if (special === undefined) continue
@@ -192,7 +192,7 @@ function* ordinaryRanges(draft: TopologyDraft): Generator<TopologyProblem> {
   }
 }
 
-function* apartRanges(draft: TopologyDraft): Generator<TopologyProblem> {
+function* apartRanges(draft: TopologyDraft): Generator<FieldProblem> {
   const all = ranges(draft)
   for (const [at, { item, path }] of all.entries()) {
     const other = all.slice(0, at).find((before) => overlaps(before.item.cidr, item.cidr))
@@ -202,7 +202,7 @@ function* apartRanges(draft: TopologyDraft): Generator<TopologyProblem> {
   }
 }
 
-function* joinedNetworks({ nodes, routers, names }: TopologyDraft): Generator<TopologyProblem> {
+function* joinedNetworks({ nodes, routers, names }: TopologyDraft): Generator<FieldProblem> {
   const known = (host: TopologyNode | TopologyRouter | undefined): boolean =>
     host !== undefined && networksOf(host).every((network) => names.networks.includes(network))
   if (!nodes.every(known) || !routers.every(known)) return
@@ -225,7 +225,7 @@ function networksOf({ interfaces }: { interfaces: readonly TopologyInterface[] }
   return interfaces.map(({ network }) => network)
 }
 
-function* poolSizes({ pools }: TopologyDraft): Generator<TopologyProblem> {
+function* poolSizes({ pools }: TopologyDraft): Generator<FieldProblem> {
   for (const { item, path } of placed(pools, 'pools')) {
     if (item.blockSize >= prefixLength(item.cidr)) continue
     const message = `expected at least ${prefixLength(item.cidr)}: pool ${item.cidr} is smaller than one block`
@@ -233,7 +233,7 @@ function* poolSizes({ pools }: TopologyDraft): Generator<TopologyProblem> {
   }
 }
 
-function* podBlocks({ nodes, pools }: TopologyDraft): Generator<TopologyProblem> {
+function* podBlocks({ nodes, pools }: TopologyDraft): Generator<FieldProblem> {
   const own = placed(nodes, 'nodes').flatMap(({ item, path }) =>
     item.podCIDR === undefined ? [] : [{ cidr: item.podCIDR, path: [...path, 'podCIDR'] }],
   )
@@ -256,7 +256,7 @@ function* podBlocks({ nodes, pools }: TopologyDraft): Generator<TopologyProblem>
   )
 }
 
-function* podNodes({ pods, names }: TopologyDraft): Generator<TopologyProblem> {
+function* podNodes({ pods, names }: TopologyDraft): Generator<FieldProblem> {
   for (const { item, path } of placed(pods, 'pods')) {
     if (names.nodes.includes(item.node)) continue
     const message = `expected a node of this file${oneOf(item.node, names.nodes)}`
@@ -264,7 +264,7 @@ function* podNodes({ pods, names }: TopologyDraft): Generator<TopologyProblem> {
   }
 }
 
-function* podAddresses({ pods, nodes, pools }: TopologyDraft): Generator<TopologyProblem> {
+function* podAddresses({ pods, nodes, pools }: TopologyDraft): Generator<FieldProblem> {
   const fixed = placed(pods, 'pods').flatMap(({ item, path }) =>
     item.address === undefined
       ? []
@@ -303,7 +303,7 @@ function* podAddresses({ pods, nodes, pools }: TopologyDraft): Generator<Topolog
 }
 
 /** Each node takes whole blocks, for its tunnel's address and its pods. */
-function* enoughAddresses({ pools, nodes, pods }: TopologyDraft): Generator<TopologyProblem> {
+function* enoughAddresses({ pools, nodes, pods }: TopologyDraft): Generator<FieldProblem> {
   if ([pools, nodes, pods].some((list) => (list as readonly unknown[]).includes(undefined))) return
   const all = placed(pools, 'pools').filter(({ item }) => item.blockSize >= prefixLength(item.cidr))
   if (all.length === 0 || nodes.length === 0) return

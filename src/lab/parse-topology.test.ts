@@ -288,7 +288,7 @@ describe('a topology file', () => {
   })
 
   it('too long to be one is not read', () => {
-    expect(mistakesIn(' '.repeat(TOPOLOGY_OCTETS_MAX + 1))[0]).toContain('is it a topology?')
+    expect(mistakesIn(' '.repeat(TOPOLOGY_OCTETS_MAX + 1))[0]).toContain('is it the right file?')
   })
 
   it('that multiplies itself by aliases is not expanded', () => {

@@ -10,6 +10,8 @@ export type FieldPath = readonly (string | number)[]
 export interface FieldProblem {
   readonly path: FieldPath
   readonly message: string
+  /** The field that this one disagrees with; its line is added. */
+  readonly other?: FieldPath
 }
 
 export interface YamlFileOptions<Schema extends z.ZodType> {
@@ -17,8 +19,10 @@ export interface YamlFileOptions<Schema extends z.ZodType> {
   /** What messages call the file. */
   readonly file: string
   readonly schema: Schema
-  /** What one field cannot know by itself; asked only once all fields are well formed. */
+  /** What one field cannot know by itself; asked once all fields are well formed. */
   check?(value: z.output<Schema>): readonly FieldProblem[]
+  /** The same where some fields are not: of those that are. */
+  checkPart?(raw: unknown): readonly FieldProblem[]
   /** What follows from a mistake: "the running configuration stays". */
   readonly consequence: string
   readonly octetsMax?: number
@@ -36,7 +40,8 @@ export function readYamlFile<Schema extends z.ZodType>(
   options: YamlFileOptions<Schema>,
 ): z.output<Schema> {
   const { text, file, schema, octetsMax = OCTETS_MAX } = options
-  if (text.length > octetsMax) throw new UserError(`${file} has more than ${octetsMax} octets`)
+  if (text.length > octetsMax)
+    throw new UserError(`${file} has more than ${octetsMax} octets: is it the right file?`)
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const place = (offset: number): string => {
@@ -51,19 +56,25 @@ export function readYamlFile<Schema extends z.ZodType>(
     )
     throw mistakes(options, found)
   }
-  const value = plainValue(document, file) ?? {}
+  const value = plainValue(document, file)
   const parsed = schema.safeParse(value)
   const problems = parsed.success
     ? (options.check?.(parsed.data) ?? [])
-    : parsed.error.issues.flatMap((issue) => issueProblems(issue, schema))
+    : [
+        ...parsed.error.issues.flatMap((issue) => issueProblems(issue, schema)),
+        ...(options.checkPart?.(value) ?? []),
+      ]
   if (parsed.success && problems.length === 0) return parsed.data
   const located = problems.map((problem) => ({
     problem,
     offset: offsetOf(document, problem.path),
   }))
   const inOrder = located.toSorted((a, b) => a.offset - b.offset)
-  const described = inOrder.map(({ problem: { path, message }, offset }) => {
-    return `${place(offset)}: ${fieldName(path)}${foundText(value, path)}: ${message}`
+  const otherText = (path: FieldPath): string =>
+    ` (${fieldName(path)}, line ${lines.linePos(offsetOf(document, path)).line})`
+  const described = inOrder.map(({ problem: { path, message, other }, offset }) => {
+    const added = other === undefined ? '' : otherText(other)
+    return `${place(offset)}: ${fieldName(path)}${foundText(value, path)}: ${message}${added}`
   })
   throw mistakes(options, described)
 }
@@ -121,15 +132,20 @@ function rangeStart(node: unknown): number | undefined {
   return (node as { range?: readonly number[] | null } | null | undefined)?.range?.[0]
 }
 
+/** What parsed data have at `path`; undefined where there is nothing. */
+export function valueAt(value: unknown, path: FieldPath): unknown {
+  let at = value
+  for (const part of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, part)) return undefined
+    at = (at as Record<string | number, unknown>)[part]
+  }
+  return at
+}
+
 /** ' is "…"' for a plain value, " is missing" for none, nothing for lists and maps. */
 function foundText(value: unknown, path: FieldPath): string {
-  let found = value
-  for (const part of path) {
-    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, part)) {
-      return ' is missing'
-    }
-    found = (found as Record<string | number, unknown>)[part]
-  }
+  const found = valueAt(value, path)
+  if (found === undefined) return ' is missing'
   if (found === null) return ' is empty'
   if (typeof found === 'object') return ''
   const text = JSON.stringify(found)
@@ -158,6 +174,9 @@ function issueProblems(issue: z.core.$ZodIssue, schema: z.ZodType): FieldProblem
   }
   if (issue.code === 'invalid_value') {
     return [{ path, message: `expected one of ${issue.values.map(String).join(', ')}` }]
+  }
+  if (issue.code === 'invalid_key') {
+    return [{ path, message: issue.issues[0]?.message ?? issue.message }]
   }
   if (issue.code === 'invalid_union') return unionProblems(issue, path, schema)
   return [{ path, message: issue.message }]
