@@ -76,7 +76,7 @@ describe('a YAML file', () => {
       'name: a\nlist: [&one {id: x}, *one]',
       'f.yaml:2:18: list[0].id is "x": expected a number',
     ],
-    ['an empty file', '', 'f.yaml:1:1: name is missing: expected text'],
+    ['an empty file', '', 'f.yaml:1:1: the file is empty: expected a map of fields'],
   ])('tells where and what: %s', (_, text, expected) => {
     expect(messageOf(text)).toContain(expected)
   })
@@ -101,7 +101,9 @@ describe('a YAML file', () => {
   it('prints no more than 25 mistakes, and reads no file without end', () => {
     const list = Array.from({ length: 40 }, () => '{id: x}').join(', ')
     expect(messageOf(`name: a\nlist: [${list}]`)).toMatch(/has 40 mistakes[^]*and 15 more$/)
-    expect(messageOf('x'.repeat((1 << 22) + 1))).toBe('f.yaml has more than 4194304 octets')
+    expect(messageOf('x'.repeat((1 << 22) + 1))).toBe(
+      'f.yaml has more than 4194304 octets: is it the right file?',
+    )
   })
 
   it('refuses aliases that grow without bound', () => {
