@@ -11,6 +11,7 @@ debianPackages({
   '/usr/bin/tshark': 'tshark',
   '/usr/bin/etcd': 'etcd-server',
   '/usr/bin/etcdctl': 'etcd-client',
+  '/usr/bin/linux.uml': 'user-mode-linux',
 })
 build()
 
