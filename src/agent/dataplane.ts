@@ -150,6 +150,7 @@ export class Dataplane {
         return
       case 'rule':
       case 'neighbor':
+      case 'forwarding':
     }
   }
 

@@ -830,6 +830,133 @@ export function kernelContract(
       })
     })
 
+    describe('VXLAN tunnels', () => {
+      it('are read back as they were made', () => {
+        const { a, left } = pair()
+        const made = a.createLink(vxlanSpec(left, '10.1.0.1'))
+        const { mtu, macAddress, vxlan } = a.link('vxlan.test')!
+        expect(made).toMatchObject({ kind: 'vxlan', up: false, macAddress })
+        expect([mtu, macAddress, vxlan]).toEqual([
+          left.mtu - 50,
+          '66:00:00:00:00:01',
+          {
+            vni: 4096,
+            port: 4789,
+            localAddress: '10.1.0.1',
+            parentIndex: left.index,
+            learning: false,
+          },
+        ])
+        expect(() => a.changeLink(made.index, { mtu: left.mtu - 49 })).toThrow('EINVAL')
+        a.changeLink(made.index, { mtu: 1300 })
+        expect(a.link('vxlan.test')?.mtu).toBe(1300)
+        expect(() => a.createLink({ ...vxlanSpec(left, '10.1.0.1'), name: 'other' })).toThrow(
+          'EEXIST',
+        )
+      })
+
+      it('vanish with the link beneath', () => {
+        const { a, left } = pair()
+        a.createLink(vxlanSpec(left, '10.1.0.1'))
+        a.deleteLink(left.index)
+        expect(a.link('vxlan.test')).toBeUndefined()
+      })
+
+      it('keep which node a MAC address is behind, and tell of it', async () => {
+        const { a, left } = pair()
+        const { index } = a.createLink(vxlanSpec(left, '10.1.0.1'))
+        const events: KernelEvent[] = []
+        a.watch((event) => events.push(event))
+        const entry = {
+          linkIndex: index,
+          macAddress: mac('66:00:00:00:00:02'),
+          remoteAddress: ip('10.1.0.2'),
+        }
+        const other = { ...entry, macAddress: mac('66:00:00:00:00:03') }
+        a.setForwardingEntry(entry)
+        a.setForwardingEntry(other)
+        a.setForwardingEntry({ ...entry, remoteAddress: ip('10.1.0.9') })
+        const rows = a.forwardingEntries(index)
+        expect(rows).toHaveLength(2)
+        expect(rows).toContainEqual({ ...entry, remoteAddress: '10.1.0.9' })
+        expect(rows).toContainEqual(other)
+        expect(a.neighbors().filter(({ linkIndex }) => linkIndex === index)).toEqual([])
+        a.deleteForwardingEntry(entry)
+        expect(a.forwardingEntries(index)).toEqual([other])
+        expect(a.forwardingEntries(left.index)).toEqual([])
+        expect(() => a.deleteForwardingEntry(entry)).toThrow('ENOENT')
+        expect(() => a.setForwardingEntry({ ...entry, linkIndex: 999 })).toThrow('ENODEV')
+        const told = (): KernelEvent[] => events.filter(({ kind }) => kind === 'forwarding')
+        await until(() => told().length >= 4, 'four changes')
+        expect(told()[0]).toEqual({ kind: 'forwarding', change: 'set', entry })
+        expect(told()[2]).toMatchObject({ change: 'set', entry: { remoteAddress: '10.1.0.9' } })
+        expect(told()[3]).toMatchObject({
+          change: 'removed',
+          entry: { macAddress: entry.macAddress },
+        })
+        expect(events.filter(({ kind }) => kind === 'neighbor')).toEqual([])
+      })
+
+      it('carry packets in UDP to the node of the next hop', async () => {
+        const { a, router, b } = line()
+        const near = vxlanNode(a, a.link('eth0')!, '10.1.0.1', '10.211.0.1')
+        const far = vxlanNode(b, b.link('eth0')!, '10.2.0.1', '10.211.3.1')
+        joinVxlan(near, far)
+        joinVxlan(far, near)
+        const [out, back] = [record(a, near.link), record(b, far.link)]
+        const wire = record(router, router.link('to-b')!)
+        const ends = { source: '10.211.0.1', destination: '10.211.3.1' }
+        a.sendPacket(echoRequest({ ...ends, ttl: 40 }))
+        await until(() => out.icmp().length >= 2, 'the answer')
+        expect(out.icmp()).toEqual(['out request 40', 'in reply 64'])
+        expect(back.icmp()).toEqual(['in request 40', 'out reply 64'])
+        const [outer] = wire.packets.filter(({ octets }) => octets[9] === 17)
+        const { octets } = outer!
+        expect(ipv4SourceOf(octets)).toBe('10.1.0.1')
+        // A TTL of its own, whatever is inside; routers on the way take from it.
+        expect(octets[8]).toBe(63)
+        const view = new DataView(octets.buffer, octets.byteOffset)
+        expect(view.getUint16(20)).toBeGreaterThanOrEqual(32_768)
+        expect(view.getUint16(22)).toBe(4789)
+        expect([view.getUint32(28), view.getUint32(32)]).toEqual([0x0800_0000, 4096 * 256])
+        expect(octets.subarray(50)).toEqual(out.packets[0]!.octets)
+      })
+
+      it('drop what is for a node that they do not know', async () => {
+        const { a, router, b } = line()
+        const near = vxlanNode(a, a.link('eth0')!, '10.1.0.1', '10.211.0.1')
+        const far = vxlanNode(b, b.link('eth0')!, '10.2.0.1', '10.211.3.1')
+        joinVxlan(near, far)
+        joinVxlan(far, near)
+        const strangers = a.forwardingEntries(near.link.index)
+        for (const entry of strangers) a.deleteForwardingEntry(entry)
+        const wire = record(router, router.link('to-a')!)
+        const inside = record(a, near.link)
+        a.sendPacket(echoRequest({ source: '10.211.0.1', destination: '10.211.3.1' }))
+        await until(() => inside.icmp().length > 0, 'the packet on its way into the tunnel')
+        for (const entry of strangers) a.setForwardingEntry(entry)
+        a.sendPacket(echoRequest({ source: '10.211.0.1', destination: '10.211.3.1', ttl: 41 }))
+        await until(() => inside.icmp().length > 2, 'the answer to the second')
+        expect(inside.icmp()).toEqual(['out request 64', 'out request 41', 'in reply 64'])
+        expect(wire.packets.filter(({ octets }) => octets[9] === 17)).toHaveLength(2)
+      })
+
+      it('take nothing of another network identifier', async () => {
+        const { a, router, b } = line()
+        const near = vxlanNode(a, a.link('eth0')!, '10.1.0.1', '10.211.0.1')
+        const far = vxlanNode(b, b.link('eth0')!, '10.2.0.1', '10.211.3.1', 4097)
+        joinVxlan(near, far)
+        joinVxlan(far, near)
+        const inside = record(b, far.link)
+        const wire = record(router, router.link('to-b')!)
+        a.sendPacket(echoRequest({ source: '10.211.0.1', destination: '10.211.3.1' }))
+        await until(() => wire.packets.length > 0, 'the packet on the wire')
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.2.0.1' }))
+        await until(() => wire.icmp().length >= 2, 'an answer that is sent later')
+        expect(inside.packets.filter(({ direction }) => direction === 'in')).toEqual([])
+      })
+    })
+
     describe('captures', () => {
       it('keep only what lies between two addresses, either way round', async () => {
         const { a, left } = pair()
@@ -853,6 +980,20 @@ export function kernelContract(
         await until(() => filtered.packets.length > 0, 'the packet inside')
         expect(filtered.packets).toHaveLength(1)
         expect(filtered.packets[0]!.octets.subarray(20)).toEqual(inner)
+      })
+
+      it('look inside VXLAN', async () => {
+        const { a, b } = line()
+        const near = vxlanNode(a, a.link('eth0')!, '10.1.0.1', '10.211.0.1')
+        const far = vxlanNode(b, b.link('eth0')!, '10.2.0.1', '10.211.3.1')
+        joinVxlan(near, far)
+        joinVxlan(far, near)
+        const filtered = record(b, b.link('eth0')!, ['10.211.0.1', '10.211.3.1'])
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.211.3.1' }))
+        const request = { source: '10.211.0.1', destination: '10.211.3.1', ttl: 33 }
+        a.sendPacket(echoRequest(request))
+        await until(() => filtered.packets.length > 1, 'request and answer')
+        expect(filtered.packets.map(({ octets }) => octets[58])).toEqual([33, 64])
       })
 
       it('take ICMP errors that quote a packet between the two, if asked to', async () => {
@@ -1223,6 +1364,55 @@ function makeTunnel(kernel: Kernel): Link | undefined {
     if (isKernelError(thrown, 'EOPNOTSUPP')) return undefined
     throw thrown
   }
+}
+
+function vxlanSpec(parent: Link, localAddress: string, vni = 4096) {
+  return {
+    kind: 'vxlan',
+    name: 'vxlan.test',
+    macAddress: mac('66:00:00:00:00:01'),
+    vxlan: {
+      vni,
+      port: 4789,
+      localAddress: ip(localAddress),
+      parentIndex: parent.index,
+      learning: false,
+    },
+  } as const
+}
+
+interface VxlanNode {
+  readonly kernel: Kernel
+  readonly link: Link
+  /** Outside and inside the tunnel. */
+  readonly node: IpAddress
+  readonly tunnel: IpAddress
+}
+
+/** A tunnel that is up, with an address of its own; its MAC address ends in the node's second octet. */
+function vxlanNode(
+  kernel: Kernel,
+  parent: Link,
+  node: string,
+  tunnel: string,
+  vni?: number,
+): VxlanNode {
+  const macAddress = mac(`66:00:00:00:01:0${node.split('.')[1]}`)
+  const { index } = kernel.createLink({ ...vxlanSpec(parent, node, vni), macAddress })
+  kernel.changeLink(index, { up: true })
+  const link = kernel.link('vxlan.test')!
+  address(kernel, link, tunnel, 32)
+  return { kernel, link, node: ip(node), tunnel: ip(tunnel) }
+}
+
+/** What one node must know to reach another: forwarding entry, neighbor, route. */
+function joinVxlan({ kernel, link }: VxlanNode, other: VxlanNode): void {
+  const linkIndex = link.index
+  const macAddress = other.link.macAddress!
+  kernel.setForwardingEntry({ linkIndex, macAddress, remoteAddress: other.node })
+  kernel.setNeighbor({ linkIndex, address: other.tunnel, macAddress, state: 'permanent' })
+  const nextHops = [{ linkIndex, gateway: other.tunnel, onlink: true }]
+  kernel.addRoute(unicast(`${other.tunnel}/32`, link, other.tunnel, { nextHops }))
 }
 
 function cable(near: Kernel, nearName: string, far: Kernel, farName: string) {

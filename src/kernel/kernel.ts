@@ -53,6 +53,13 @@ export interface Kernel {
   setNeighbor(neighbor: Neighbor): void
   deleteNeighbor(neighbor: Pick<Neighbor, 'linkIndex' | 'address'>): void
 
+  /** The forwarding database of a VXLAN link: behind which node a MAC address is. */
+  forwardingEntries(linkIndex: number): readonly ForwardingEntry[]
+  /** Adds an entry, or overwrites that of the same MAC address; it never grows old. Errors: ENODEV. */
+  setForwardingEntry(entry: ForwardingEntry): void
+  /** Errors: ENODEV, ENOENT. */
+  deleteForwardingEntry(entry: Pick<ForwardingEntry, 'linkIndex' | 'macAddress'>): void
+
   /** A value under /proc/sys by its dotted path after "net.": "ipv4.conf.eth0.proxy_arp"; a dot in an interface name is written "/". Errors: ENOENT. */
   readSysctl(path: string): string
   writeSysctl(path: string, value: string): void
@@ -107,7 +114,7 @@ export function isKernelError(thrown: unknown, ...codes: string[]): thrown is Ke
 export interface Link {
   readonly index: number
   readonly name: string
-  /** "veth", "bridge", "tun", "ipip", "loopback", …; "" for hardware. */
+  /** "veth", "bridge", "tun", "ipip", "vxlan", "loopback", …; "" for hardware. */
   readonly kind: string
   readonly mtu: number
   /** Undefined on links without a link-layer address, such as tunl0. */
@@ -120,6 +127,22 @@ export interface Link {
   readonly masterIndex: number | undefined
   /** Index of the other end (veth), in the other end's namespace. */
   readonly peerIndex: number | undefined
+  /** Of a VXLAN link only. */
+  readonly vxlan?: VxlanSettings
+}
+
+/** What cannot be changed while a VXLAN link lives (RFC 7348, linux/if_link.h IFLA_VXLAN_*). */
+export interface VxlanSettings {
+  /** VXLAN network identifier: 24 bits. */
+  readonly vni: number
+  /** UDP port of outer headers. */
+  readonly port: number
+  /** Source of outer headers; the kernel chooses one where it is absent. */
+  readonly localAddress: IpAddress | undefined
+  /** Link beneath, whose MTU bounds this one's and with which this one vanishes. */
+  readonly parentIndex: number | undefined
+  /** Whether the forwarding database learns from what comes in. */
+  readonly learning: boolean
 }
 
 export type LinkSpec =
@@ -140,6 +163,13 @@ export type LinkSpec =
   | { readonly kind: 'tun'; readonly name: string; readonly mtu?: number }
   /** The kernel's IPIP tunnel; with the name "tunl0" the fallback device. EOPNOTSUPP where the module is missing. */
   | { readonly kind: 'ipip'; readonly name: string; readonly mtu?: number }
+  | {
+      readonly kind: 'vxlan'
+      readonly name: string
+      readonly mtu?: number
+      readonly macAddress?: MacAddress
+      readonly vxlan: VxlanSettings
+    }
 
 export interface LinkChange {
   readonly up?: boolean
@@ -265,12 +295,25 @@ export interface Neighbor {
   readonly state: NeighborState
 }
 
+/** One row of a VXLAN link's forwarding database, as `bridge fdb` shows it. */
+export interface ForwardingEntry {
+  readonly linkIndex: number
+  readonly macAddress: MacAddress
+  /** Destination of the outer header. */
+  readonly remoteAddress: IpAddress
+}
+
 export type KernelEvent =
   | { readonly kind: 'link'; readonly change: 'set' | 'removed'; readonly link: Link }
   | { readonly kind: 'address'; readonly change: 'set' | 'removed'; readonly address: LinkAddress }
   | { readonly kind: 'route'; readonly change: 'set' | 'removed'; readonly route: Route }
   | { readonly kind: 'rule'; readonly change: 'set' | 'removed'; readonly rule: Rule }
   | { readonly kind: 'neighbor'; readonly change: 'set' | 'removed'; readonly neighbor: Neighbor }
+  | {
+      readonly kind: 'forwarding'
+      readonly change: 'set' | 'removed'
+      readonly entry: ForwardingEntry
+    }
   /** Notifications were lost (ENOBUFS): list everything again. */
   | { readonly kind: 'overrun' }
 
@@ -282,7 +325,7 @@ export interface CaptureOptions {
   readonly filter?: CaptureFilter
 }
 
-/** Packets between two addresses, either way round, bare or inside one outer IPv4 header (IPIP). */
+/** Packets between two addresses, either way round, bare or inside one outer IPv4 header (IPIP, VXLAN). */
 export interface CaptureFilter {
   readonly addresses: readonly [IpAddress, IpAddress]
   /** Also ICMP errors, from whomever, that quote a packet between the two. */

@@ -40,6 +40,8 @@ function describe(event: KernelEvent): string | undefined {
       return `rule ${event.rule.priority} ${event.change}`
     case 'link':
       return event.change === 'removed' ? `link ${event.link.name} removed` : undefined
+    case 'forwarding':
+      return `forwarding of ${event.entry.macAddress} ${event.change}`
     case 'neighbor':
     case 'overrun':
       return undefined

@@ -1,4 +1,5 @@
 import type { MacAddress } from '../../net/mac-address.ts'
+import type { VxlanSettings } from '../kernel.ts'
 import type { Addr } from './addr.ts'
 import type { LinkConf } from './sysctl.ts'
 import type { Namespace } from './namespace.ts'
@@ -95,6 +96,11 @@ export class Device {
       }
     | undefined
 
+  /** Settings and forwarding database (MAC to remote address), on a VXLAN link. */
+  readonly vxlan:
+    | { readonly settings: VxlanSettings; readonly forwarding: Map<number, Addr> }
+    | undefined
+
   constructor(options: {
     namespace: Namespace
     index: number
@@ -104,6 +110,7 @@ export class Device {
     mac: number | undefined
     carrier: boolean
     conf: LinkConf
+    vxlan?: VxlanSettings | undefined
   }) {
     this.namespace = options.namespace
     this.index = options.index
@@ -113,6 +120,8 @@ export class Device {
     this.mac = options.mac
     this.carrier = options.carrier
     this.conf = options.conf
+    const settings = options.vxlan
+    this.vxlan = settings === undefined ? undefined : { settings, forwarding: new Map() }
   }
 
   get isLoopback(): boolean {

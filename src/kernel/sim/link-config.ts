@@ -1,3 +1,5 @@
+import { OVERHEAD_OCTETS as VXLAN_OVERHEAD } from '../../wire/packet/vxlan.ts'
+import type { VxlanSettings } from '../kernel.ts'
 import { addAddress, addRoutes4, startIpv6, stopIpv6 } from './address-config.ts'
 import { type Addr } from './addr.ts'
 import { Device, type LinkDriver } from './device.ts'
@@ -18,6 +20,7 @@ export function registerDevice(
     mtu: number
     mac: number | undefined
     carrier: boolean
+    vxlan?: VxlanSettings
   },
 ): Device {
   checkName(namespace, options.name)
@@ -193,8 +196,16 @@ function detach(device: Device): void {
   announce(device, 'removed')
 }
 
-/** Deletes a link; the other end of a veth goes with it. */
+/** The link beneath a VXLAN link. */
+function parentOf({ namespace, vxlan }: Device): Device | undefined {
+  return namespace.devices.get(vxlan?.settings.parentIndex ?? 0)
+}
+
+/** Deletes a link; the other end of a veth goes with it, and VXLAN links above (vxlan_handle_lowerdev_unregister). */
 export function deleteDevice(device: Device): void {
+  for (const each of Array.from(device.namespace.devices.values())) {
+    if (parentOf(each) === device) deleteDevice(each)
+  }
   const { peer } = device
   detach(device)
   if (peer !== undefined) {
@@ -223,6 +234,10 @@ export function moveDevice(device: Device, to: Namespace): void {
 export function setMtu(device: Device, mtu: number): void {
   if (mtu < 68 || mtu > 65_535) {
     throw refusal('EINVAL', `Unable to set MTU ${mtu} of ${device.name}: expected 68 to 65535`)
+  }
+  const parent = parentOf(device)
+  if (parent !== undefined && mtu > parent.mtu - VXLAN_OVERHEAD) {
+    throw refusal('EINVAL', `Unable to set MTU ${mtu} of ${device.name}: it goes by ${parent.name}`)
   }
   if (device.bridge !== undefined) device.bridge.ownMtu = true
   changeMtu(device, mtu)

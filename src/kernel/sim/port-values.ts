@@ -2,6 +2,7 @@ import { macFromOctets, macOctets, type MacAddress } from '../../net/mac-address
 import { type Prefix, prefixAddress, prefixLength } from '../../net/prefix.ts'
 import { get48, set48 } from '../../wire/packet/octets.ts'
 import {
+  type ForwardingEntry,
   KernelError,
   type Link,
   type LinkAddress,
@@ -61,6 +62,7 @@ export function toLink(device: Device): Link {
     carrier: device.up && device.carrier,
     masterIndex: device.master?.index,
     peerIndex: device.peer?.index,
+    ...(device.vxlan === undefined ? {} : { vxlan: device.vxlan.settings }),
   }
 }
 
@@ -115,6 +117,10 @@ export function toNeighbor(entry: NeighborEntry): Neighbor {
     macAddress: entry.mac === undefined || !entry.isValid ? undefined : macToText(entry.mac),
     state: entry.state === 'none' ? 'failed' : entry.state,
   }
+}
+
+export function toForwardingEntry(linkIndex: number, mac: number, remote: Addr): ForwardingEntry {
+  return { linkIndex, macAddress: macToText(mac), remoteAddress: addrToText(remote) }
 }
 
 export function toRule(family: 4 | 6, rule: FibRule): Rule {

@@ -10,10 +10,12 @@ import type {
 import * as ipv4 from '../../wire/packet/ipv4.ts'
 import * as ipv6 from '../../wire/packet/ipv6.ts'
 import { set16, set32 } from '../../wire/packet/octets.ts'
+import * as vxlan from '../../wire/packet/vxlan.ts'
 import {
   type Capture,
   type CapturedPacket,
   type CaptureOptions,
+  type ForwardingEntry,
   type Kernel,
   type KernelEvent,
   type Link,
@@ -52,6 +54,7 @@ import {
   macToNumber,
   refusal,
   scopeNumber,
+  toForwardingEntry,
   toLink,
   toLinkAddress,
   toNeighbor,
@@ -61,6 +64,7 @@ import {
 import { addRoute, deleteRoute, replaceRoute } from './route-config.ts'
 import { routeInput4 } from './route-input.ts'
 import { CaptureTap } from './taps.ts'
+import { vxlanDriver } from './vxlan-driver.ts'
 import type { SimTcpConnection } from './tcp-connection.ts'
 
 /** One holder's view of a simulated namespace; what it opened is closed with it. */
@@ -288,6 +292,41 @@ export class SimulatedKernel implements Kernel {
     table.remove(entry)
   }
 
+  forwardingEntries(linkIndex: number): readonly ForwardingEntry[] {
+    const rows = this.#namespace.devices.get(linkIndex)?.vxlan?.forwarding ?? []
+    return [...rows].map(([mac, remote]) => toForwardingEntry(linkIndex, mac, remote))
+  }
+
+  setForwardingEntry(entry: ForwardingEntry): void {
+    const { forwarding } = this.#vxlan(entry.linkIndex)
+    const mac = macToNumber(entry.macAddress)
+    const remote = addrFromText(entry.remoteAddress)
+    if (forwarding.get(mac) === remote) return
+    forwarding.set(mac, remote)
+    this.#namespace.emit(() => ({ kind: 'forwarding', change: 'set', entry }))
+  }
+
+  deleteForwardingEntry({
+    linkIndex,
+    macAddress,
+  }: Pick<ForwardingEntry, 'linkIndex' | 'macAddress'>): void {
+    const { forwarding } = this.#vxlan(linkIndex)
+    const mac = macToNumber(macAddress)
+    const remote = forwarding.get(mac)
+    if (remote === undefined) {
+      throw refusal('ENOENT', `Unable to delete the forwarding of ${macAddress}`)
+    }
+    forwarding.delete(mac)
+    const entry = toForwardingEntry(linkIndex, mac, remote)
+    this.#namespace.emit(() => ({ kind: 'forwarding', change: 'removed', entry }))
+  }
+
+  #vxlan(linkIndex: number): NonNullable<Device['vxlan']> {
+    const { name, vxlan } = this.#device(linkIndex)
+    if (vxlan === undefined) throw refusal('EOPNOTSUPP', `${name} is no VXLAN link`)
+    return vxlan
+  }
+
   // Settings and figures.
 
   readSysctl(path: string): string {
@@ -477,6 +516,7 @@ const DRIVERS: Readonly<Record<'bridge' | 'tun' | 'ipip', { driver: LinkDriver; 
 
 function create(namespace: Namespace, spec: LinkSpec): Device {
   if (spec.kind === 'veth') return createVeth(namespace, spec)
+  if (spec.kind === 'vxlan') return createVxlan(namespace, spec)
   const { driver, mtu } = DRIVERS[spec.kind]
   if (spec.kind === 'ipip' && spec.name !== 'tunl0' && !namespace.byName.has(spec.name)) {
     throw refusal('EOPNOTSUPP', `Unable to create ${spec.name}: only tunl0 is simulated`)
@@ -514,6 +554,27 @@ function createVeth(namespace: Namespace, spec: Extract<LinkSpec, { kind: 'veth'
   device.peer = peer
   peer.peer = device
   return device
+}
+
+function createVxlan(namespace: Namespace, spec: Extract<LinkSpec, { kind: 'vxlan' }>): Device {
+  const { name, macAddress, vxlan: settings } = spec
+  const parent = namespace.devices.get(settings.parentIndex ?? 0)
+  if (settings.parentIndex !== undefined && parent === undefined) {
+    throw refusal('ENODEV', `Unable to create ${name}: no link ${settings.parentIndex}`)
+  }
+  const isTaken = [...namespace.devices.values()].some(
+    ({ vxlan }) => vxlan?.settings.vni === settings.vni && vxlan.settings.port === settings.port,
+  )
+  if (isTaken) throw refusal('EEXIST', `Unable to create ${name}: VNI ${settings.vni} is taken`)
+  const most = parent === undefined ? 1500 : parent.mtu - vxlan.OVERHEAD_OCTETS
+  return registerDevice(namespace, {
+    name,
+    driver: vxlanDriver,
+    mtu: Math.min(spec.mtu ?? most, parent === undefined ? 65_535 : most),
+    mac: macAddress === undefined ? randomMac(namespace) : macToNumber(macAddress),
+    carrier: true,
+    vxlan: settings,
+  })
 }
 
 /** eth_random_addr: locally administered, not of a group. */

@@ -3,6 +3,7 @@ import * as icmpv6 from '../../wire/packet/icmpv6.ts'
 import * as ipip from '../../wire/packet/ipip.ts'
 import * as ipv4 from '../../wire/packet/ipv4.ts'
 import * as ipv6 from '../../wire/packet/ipv6.ts'
+import * as vxlan from '../../wire/packet/vxlan.ts'
 import { ETHER_TYPE, IP_PROTOCOL } from '../../wire/packet/protocols.ts'
 import type { Capture, CapturedPacket, CaptureFilter, CaptureOptions } from '../kernel.ts'
 import { type Addr, addrFromText, readAddr6 } from './addr.ts'
@@ -102,7 +103,7 @@ function passes4(octets: Uint8Array, filter: Filter): boolean {
   const { addresses, icmpErrors, echoData } = filter
   if (octets.length < ipv4.HEADER_OCTETS) return false
   if (isBetween4(octets, 0, addresses)) return true
-  const inner = ipip.innerOffset(octets)
+  const inner = ipip.innerOffset(octets) ?? vxlan.innerOffset(octets)
   if (inner !== undefined && isBetween4(octets, inner, addresses)) return true
   if (echoData !== undefined && holdsEcho(octets, inner ?? 0, echoData)) return true
   const quoted = icmpErrors ? quotedOffset(octets) : undefined

@@ -8,6 +8,7 @@ import type { IpAddress } from '../../net/ip-address.ts'
 import { type Addr, addrFromText, addrToText } from './addr.ts'
 import { sendError, sendPayload } from './ip-output.ts'
 import type { Inbound, Namespace } from './namespace.ts'
+import { receiveVxlan } from './vxlan-driver.ts'
 
 interface Bound {
   readonly family: 4 | 6
@@ -87,6 +88,7 @@ export class UdpSockets {
     }
     const port = udp.destinationPort(octets, at)
     const found = this.#find(packet, port)
+    if (found === undefined && receiveVxlan(this.#namespace, packet)) return true
     if (found === undefined) {
       if (!packet.isBroadcast) {
         counters.add('Udp.NoPorts')

@@ -4,8 +4,10 @@ import {
   type Link,
   type LinkChange,
   type LinkSpec,
+  type VxlanSettings,
   isKernelError,
 } from '../../kernel/kernel.ts'
+import { ByteReader } from '../../lib/bytes.ts'
 import { macFromOctets, macOctets, type MacAddress } from '../../net/mac-address.ts'
 import {
   ARPHRD,
@@ -15,7 +17,9 @@ import {
   type LinkRequest,
   SKIP_STATISTICS,
   vethData,
+  vxlanData,
 } from '../../wire/netlink/link.ts'
+import { encoded } from '../../wire/netlink/codec.ts'
 import { type Message, NLM_F, RTM } from '../../wire/netlink/message.ts'
 import type { Context } from './context.ts'
 import { createTun } from './tun.ts'
@@ -72,6 +76,7 @@ function requestLink(context: Context, spec: LinkSpec, namespaceOf: NamespaceOf)
     mtu: spec.mtu,
     info: { kind: spec.kind },
     ...(spec.kind === 'veth' ? vethRequest(spec, namespaceOf) : {}),
+    ...(spec.kind === 'vxlan' ? vxlanRequest(spec) : {}),
   }
   context.netlink.execute({
     type: RTM.newLink,
@@ -95,6 +100,24 @@ function vethRequest(
   return {
     address: spec.macAddress === undefined ? undefined : macOctets(spec.macAddress),
     info: { kind: 'veth', data },
+  }
+}
+
+function vxlanRequest({ macAddress, vxlan }: Extract<LinkSpec, { kind: 'vxlan' }>): LinkRequest {
+  const { vni, port, localAddress, parentIndex, learning } = vxlan
+  const isVersion6 = localAddress?.includes(':') === true
+  const data = encoded((to) =>
+    vxlanData.encode(to, {
+      vni,
+      link: parentIndex,
+      [isVersion6 ? 'local6' : 'local']: localAddress,
+      learning: learning ? 1 : 0,
+      port,
+    }),
+  )
+  return {
+    address: macAddress === undefined ? undefined : macOctets(macAddress),
+    info: { kind: 'vxlan', data },
   }
 }
 
@@ -167,6 +190,20 @@ export function linkFrom(link: LinkMessage): Link {
     carrier: (link.flags & IFF.lowerUp) !== 0,
     masterIndex: link.master === 0 ? undefined : link.master,
     peerIndex: kind === 'veth' ? link.link : undefined,
+    ...(kind === 'vxlan' && link.info?.data !== undefined
+      ? { vxlan: vxlanFrom(link.info.data) }
+      : {}),
+  }
+}
+
+function vxlanFrom(octets: Uint8Array): VxlanSettings {
+  const data = vxlanData.decode(new ByteReader(octets))
+  return {
+    vni: data.vni ?? 0,
+    port: data.port ?? 0,
+    localAddress: data.local ?? data.local6,
+    parentIndex: data.link === 0 ? undefined : data.link,
+    learning: data.learning === 1,
   }
 }
 

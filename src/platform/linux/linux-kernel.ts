@@ -3,6 +3,7 @@ import type {
   Capture,
   CapturedPacket,
   CaptureOptions,
+  ForwardingEntry,
   Kernel,
   KernelEvent,
   Link,
@@ -23,6 +24,7 @@ import { addAddress, deleteAddress, listAddresses } from './addresses.ts'
 import { capture } from './capture.ts'
 import type { Context } from './context.ts'
 import { readCounters } from './counters.ts'
+import { deleteForwardingEntry, listForwardingEntries, setForwardingEntry } from './forwarding.ts'
 import type { Libc } from './libc.ts'
 import { changeLink, createLink, deleteLink, findLink, listLinks } from './links.ts'
 import { deleteNeighbor, listNeighbors, setNeighbor } from './neighbors.ts'
@@ -158,6 +160,18 @@ export class LinuxKernel implements Kernel, Context {
 
   deleteNeighbor(neighbor: Pick<Neighbor, 'linkIndex' | 'address'>): void {
     deleteNeighbor(this, neighbor)
+  }
+
+  forwardingEntries(linkIndex: number): readonly ForwardingEntry[] {
+    return listForwardingEntries(this, linkIndex)
+  }
+
+  setForwardingEntry(entry: ForwardingEntry): void {
+    setForwardingEntry(this, entry)
+  }
+
+  deleteForwardingEntry(entry: Pick<ForwardingEntry, 'linkIndex' | 'macAddress'>): void {
+    deleteForwardingEntry(this, entry)
   }
 
   readSysctl(path: string): string {

@@ -1,9 +1,9 @@
 import type { Neighbor } from '../../kernel/kernel.ts'
 import { familyOf } from '../../net/ip-address.ts'
 import { macOctets } from '../../net/mac-address.ts'
-import { type Message, NLM_F, RTM } from '../../wire/netlink/message.ts'
-import { neighborBody, NTF_PROXY, NUD } from '../../wire/netlink/neighbor.ts'
-import { addressFamily, type Context } from './context.ts'
+import { NLM_F, RTM } from '../../wire/netlink/message.ts'
+import { neighborBody, type NeighborMessage, NTF_PROXY, NUD } from '../../wire/netlink/neighbor.ts'
+import { addressFamily, AF, type Context } from './context.ts'
 import { macFrom } from './links.ts'
 import { reverse } from './reverse.ts'
 
@@ -17,7 +17,7 @@ export function listNeighbors({ netlink, name }: Context): Neighbor[] {
         body: (to) => neighborBody.encode(to, {}),
         what: () => `List neighbors on ${name}`,
       },
-      decodeNeighbor,
+      ({ body }) => neighborFrom(neighborBody.decode(body)),
     )
     .filter((neighbor) => neighbor !== undefined)
 }
@@ -51,13 +51,12 @@ export function deleteNeighbor(
   })
 }
 
-/** Undefined for proxy entries and for those that are being made or torn down (NUD_NONE). */
-export function decodeNeighbor(message: Message): Neighbor | undefined {
-  const { index, state, flags, destination, linkLayerAddress } = neighborBody.decode(message.body)
+/** Undefined for forwarding databases, for proxy entries and for those that are being made or torn down (NUD_NONE). */
+export function neighborFrom(message: NeighborMessage): Neighbor | undefined {
+  const { family, index, state, flags, destination, linkLayerAddress } = message
   const stateName = stateNames.get(state)
-  if (destination === undefined || stateName === undefined || (flags & NTF_PROXY) !== 0) {
-    return undefined
-  }
+  if (family === AF.bridge || destination === undefined) return undefined
+  if (stateName === undefined || (flags & NTF_PROXY) !== 0) return undefined
   return {
     linkIndex: index,
     address: destination,

@@ -1,5 +1,6 @@
 import type { CaptureFilter } from '../../kernel/kernel.ts'
 import { addressOctets, familyOf } from '../../net/ip-address.ts'
+import * as vxlan from '../../wire/packet/vxlan.ts'
 
 /**
  * Classic BPF (linux/filter.h, Documentation/networking/filter.rst) for what a capture asks for.
@@ -20,6 +21,7 @@ interface Instruction {
 const LD_W_ABS = 0x20
 const LD_B_ABS = 0x30
 const LD_W_IND = 0x40
+const LD_H_IND = 0x48
 const LD_B_IND = 0x50
 const LDX_B_MSH = 0xb1
 const JEQ = 0x15
@@ -30,6 +32,7 @@ const ETH_P_IP = 0x0800
 const ETH_P_IPV6 = 0x86dd
 const IPPROTO_ICMP = 1
 const IPPROTO_IPIP = 4
+const IPPROTO_UDP = 17
 const IPPROTO_ICMPV6 = 58
 const IPPROTO_IPV6 = 41
 /** Destination unreachable, time exceeded, parameter problem (RFC 792). */
@@ -39,6 +42,10 @@ const ICMPV6_INFORMATIONAL = 128
 const ICMP_HEADER_OCTETS = 8
 const IPV4_HEADER_OCTETS = 20
 const IPV6_HEADER_OCTETS = 40
+const UDP_HEADER_OCTETS = 8
+/** From the end of the outer IPv4 header to the EtherType and to the packet inside VXLAN (RFC 7348 section 5). */
+const VXLAN_ETHER_TYPE_AT = UDP_HEADER_OCTETS + vxlan.HEADER_OCTETS + 12
+const VXLAN_PACKET_AT = VXLAN_ETHER_TYPE_AT + 2
 const INSTRUCTION_OCTETS = 8
 
 const test = (k: number, ifTrue: string, ifFalse: string, label?: string): Instruction => ({
@@ -76,6 +83,7 @@ function between(filter: CaptureFilter): Instruction[] {
   const isBare = family === 4 ? ETH_P_IP : ETH_P_IPV6
   const errors = filter.icmpErrors === true
   const otherwise = filter.echoData === undefined ? 'drop' : 'echo?'
+  const noTunnel = errors && family === 4 ? 'error4' : otherwise
   return [
     test(isBare, 'bare:', 'outer?'),
     ...pair('bare:', LD_W_ABS, words, family === 4 ? 'outer!' : errors ? 'error6' : otherwise),
@@ -84,12 +92,26 @@ function between(filter: CaptureFilter): Instruction[] {
     { code: LD_W_ABS, k: SKF_AD_PROTOCOL, label: 'outer?' },
     test(ETH_P_IP, 'outer!', 'drop'),
     { code: LD_B_ABS, k: 9, label: 'outer!' },
-    test(inner, 'length', errors && family === 4 ? 'error4' : otherwise),
+    test(inner, 'length', family === 4 ? 'udp?' : noTunnel),
     { code: LDX_B_MSH, k: 0, label: 'length' },
     test(inner, 'inner:', 'drop'),
     ...pair('inner:', LD_W_IND, words, otherwise),
+    ...(family === 4 ? insideVxlan(words, noTunnel, otherwise) : []),
     ...(errors && family === 4 ? quotedInIcmp(words, otherwise) : []),
     ...(filter.echoData === undefined ? [] : echoWith(filter.echoData)),
+  ]
+}
+
+/** The accumulator holds the outer header's protocol. */
+function insideVxlan(words: Words, noTunnel: string, otherwise: string): Instruction[] {
+  return [
+    test(IPPROTO_UDP, 'udp', noTunnel, 'udp?'),
+    { code: LDX_B_MSH, k: 0, label: 'udp' },
+    { code: LD_H_IND, k: 2 },
+    test(vxlan.PORT, 'vxlan', otherwise),
+    { code: LD_H_IND, k: VXLAN_ETHER_TYPE_AT, label: 'vxlan' },
+    test(ETH_P_IP, 'in vxlan:', otherwise),
+    ...pair('in vxlan:', LD_W_IND, words, otherwise, VXLAN_PACKET_AT),
   ]
 }
 
@@ -101,13 +123,21 @@ function echoWith(data: Uint8Array): Instruction[] {
   const [first, second] = wordsIn(data) as [number, number]
   const bare = ICMP_HEADER_OCTETS
   const inner = IPV4_HEADER_OCTETS + ICMP_HEADER_OCTETS
+  const inVxlan = VXLAN_PACKET_AT + inner
   return [
     { code: LD_W_ABS, k: SKF_AD_PROTOCOL, label: 'echo?' },
     test(ETH_P_IP, 'echo', 'drop'),
     { code: LDX_B_MSH, k: 0, label: 'echo' },
     { code: LD_B_ABS, k: 9 },
     test(IPPROTO_ICMP, 'data', 'tunnel'),
-    test(IPPROTO_IPIP, 'data in tunnel', 'drop', 'tunnel'),
+    test(IPPROTO_IPIP, 'data in tunnel', 'vxlan tunnel', 'tunnel'),
+    test(IPPROTO_UDP, 'vxlan port', 'drop', 'vxlan tunnel'),
+    { code: LD_H_IND, k: 2, label: 'vxlan port' },
+    test(vxlan.PORT, 'data in vxlan', 'drop'),
+    { code: LD_W_IND, k: inVxlan, label: 'data in vxlan' },
+    test(first, 'data in vxlan 2', 'drop'),
+    { code: LD_W_IND, k: inVxlan + 4, label: 'data in vxlan 2' },
+    test(second, 'keep', 'drop'),
     { code: LD_W_IND, k: bare, label: 'data' },
     test(first, 'data 2', 'drop'),
     { code: LD_W_IND, k: bare + 4, label: 'data 2' },

@@ -2,13 +2,15 @@ import type { KernelEvent } from '../../kernel/kernel.ts'
 import type { Closable } from '../../lib/closable.ts'
 import { eachMessage, type Message, RTM, RTNLGRP } from '../../wire/netlink/message.ts'
 import { linkBody } from '../../wire/netlink/link.ts'
+import { neighborBody } from '../../wire/netlink/neighbor.ts'
 import { decodeAddress } from './addresses.ts'
 import { AF, type Context } from './context.ts'
 import { ERRNO } from './errno.ts'
 import { FdWatcher } from './fd-watcher.ts'
 import { checked } from './libc.ts'
+import { forwardingFrom } from './forwarding.ts'
 import { linkFrom } from './links.ts'
-import { decodeNeighbor } from './neighbors.ts'
+import { neighborFrom } from './neighbors.ts'
 import type { Resources } from './resources.ts'
 import { decodeRoute } from './routes.ts'
 import { decodeRule } from './rules.ts'
@@ -59,8 +61,11 @@ function ruleEvent(change: Change, message: Message): KernelEvent {
 }
 
 function neighborEvent(change: Change, message: Message): KernelEvent | undefined {
-  const neighbor = decodeNeighbor(message)
-  return neighbor && { kind: 'neighbor', change, neighbor }
+  const body = neighborBody.decode(message.body)
+  const neighbor = neighborFrom(body)
+  if (neighbor !== undefined) return { kind: 'neighbor', change, neighbor }
+  const entry = forwardingFrom(body)
+  return entry && { kind: 'forwarding', change, entry }
 }
 
 /** Subscribes to every multicast group of rtnetlink that the port has an event for. */

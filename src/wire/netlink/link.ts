@@ -1,6 +1,17 @@
 import { attributes, nested } from './attributes.ts'
 import { body } from './body.ts'
-import { cstring, encoded, octets, padding, struct, u16, u32, u8 } from './codec.ts'
+import {
+  cstring,
+  encoded,
+  ipAddress,
+  octets,
+  padding,
+  struct,
+  u16,
+  u16be,
+  u32,
+  u8,
+} from './codec.ts'
 
 /** IFF_* (linux/if.h). */
 export const IFF = { up: 0x1, loopback: 0x8, running: 0x40, lowerUp: 0x1_0000 } as const
@@ -33,7 +44,7 @@ const linkAttributes = attributes({
     nested(18),
     attributes({
       kind: ['IFLA_INFO_KIND', 1, cstring],
-      /** The numbers inside differ by kind: see {@link vethData}. */
+      /** The numbers inside differ by kind: see {@link vethData} and {@link vxlanData}. */
       data: ['IFLA_INFO_DATA', nested(2), octets],
     }),
   ],
@@ -55,6 +66,16 @@ export function vethData(peer: LinkRequest): Uint8Array {
   const message = encoded((to) => linkBody.encode(to, peer))
   return encoded((to) => veth.encode(to, { peer: message }))
 }
+
+/** IFLA_INFO_DATA of a VXLAN link (linux/if_link.h IFLA_VXLAN_*). */
+export const vxlanData = attributes({
+  vni: ['IFLA_VXLAN_ID', 1, u32],
+  link: ['IFLA_VXLAN_LINK', 3, u32],
+  local: ['IFLA_VXLAN_LOCAL', 4, ipAddress],
+  learning: ['IFLA_VXLAN_LEARNING', 7, u8],
+  port: ['IFLA_VXLAN_PORT', 15, u16be],
+  local6: ['IFLA_VXLAN_LOCAL6', 17, ipAddress],
+})
 
 /** RTEXT_FILTER_SKIP_STATS: leave the counters out of a dump. */
 export const SKIP_STATISTICS = 1 << 3

@@ -14,6 +14,9 @@ export const NUD = {
   permanent: 0x80,
 } as const
 
+/** NTF_SELF: of the link itself rather than of the bridge that it is a port of. */
+export const NTF_SELF = 0x02
+
 /** NTF_PROXY: an address to answer for rather than one that was learned. */
 export const NTF_PROXY = 0x08
 
@@ -30,6 +33,8 @@ const header = struct({
 const neighborAttributes = attributes({
   destination: ['NDA_DST', 1, ipAddress],
   linkLayerAddress: ['NDA_LLADDR', 2, octets],
+  /** What a dump of forwarding databases is narrowed down to. */
+  link: ['NDA_IFINDEX', 8, u32],
 })
 
 /** RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH. */

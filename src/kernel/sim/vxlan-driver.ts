@@ -1,0 +1,119 @@
+import * as ethernet from '../../wire/packet/ethernet.ts'
+import * as ipv4 from '../../wire/packet/ipv4.ts'
+import { get16 } from '../../wire/packet/octets.ts'
+import { ETHER_TYPE, IP_PROTOCOL } from '../../wire/packet/protocols.ts'
+import * as udp from '../../wire/packet/udp.ts'
+import * as vxlan from '../../wire/packet/vxlan.ts'
+import { addrFromText } from './addr.ts'
+import type { Device, Frame, LinkDriver } from './device.ts'
+import { buildPacket, outputMtu, routeOutput, sendLocal } from './ip-output.ts'
+import type { Inbound, Namespace } from './namespace.ts'
+
+/** Ports that outer headers come from (net.ipv4.ip_local_port_range as it is by default). */
+const FIRST_SOURCE_PORT = 32_768
+const LAST_SOURCE_PORT = 60_999
+/** A MAC address of zeros stands for all that the database does not have. */
+const ANY_MAC = 0
+
+/** Ethernet in UDP (drivers/net/vxlan): the forwarding database says to which node a frame goes. */
+export const vxlanDriver: LinkDriver = {
+  kind: 'vxlan',
+  transmit(device, frame) {
+    if (!encapsulate(device, frame)) device.statistics.txDropped++
+  },
+}
+
+function encapsulate(device: Device, frame: Frame): boolean {
+  const { namespace, vxlan: state } = device
+  const remote = state?.forwarding.get(frame.destination) ?? state?.forwarding.get(ANY_MAC)
+  if (state === undefined || remote === undefined) return false
+  const { vni, port, localAddress } = state.settings
+  const source = localAddress === undefined ? undefined : addrFromText(localAddress)
+  const route = routeOutput(namespace, { destination: remote, source })
+  if (typeof route === 'string' || route.device === device) return false
+  shortenPath(device, frame, outputMtu(namespace, route, remote))
+  const ports = { sourcePort: sourcePort(frame), destinationPort: port }
+  const packet = buildPacket(namespace, route.source, {
+    destination: remote,
+    protocol: IP_PROTOCOL.udp,
+    payload: udp.encode(ports, vxlan.encode(vni, frame, frame.octets)),
+    typeOfService: isIpv4(frame) ? ipv4.typeOfService(frame.octets) & 3 : 0,
+  })
+  sendLocal(namespace, packet, route)
+  return true
+}
+
+/**
+ * skb_tunnel_check_pmtu: what does not fit goes in fragments, and what comes next for its destination is
+ * told the way's MTU.
+ */
+function shortenPath(device: Device, frame: Frame, mtu: number): void {
+  const inner = mtu - vxlan.OVERHEAD_OCTETS
+  if (!isIpv4(frame) || frame.octets.length <= inner) return
+  const { namespace } = device
+  const until = namespace.machine.clock.now() + PATH_MTU_MILLISECONDS
+  namespace.pathMtu.set(ipv4.destination(frame.octets), { mtu: inner, until })
+}
+
+/** net.ipv4.route.mtu_expires */
+const PATH_MTU_MILLISECONDS = 600_000
+
+function isIpv4({ etherType, octets }: Frame): boolean {
+  return etherType === ETHER_TYPE.ipv4 && ipv4.check(octets)
+}
+
+/** One for each flow inside, so that routers which spread flows spread these too (udp_flow_src_port). */
+function sourcePort(frame: Frame): number {
+  let hash = 0x811c9dc5
+  const mix = (value: number): void => {
+    hash = Math.imul(hash ^ value, 0x01000193) >>> 0
+  }
+  const { octets } = frame
+  if (isIpv4(frame)) {
+    mix(ipv4.source(octets))
+    mix(ipv4.destination(octets))
+    const protocol = ipv4.protocol(octets)
+    mix(protocol)
+    const at = ipv4.headerOctets(octets)
+    const hasPorts = protocol === IP_PROTOCOL.tcp || protocol === IP_PROTOCOL.udp
+    if (hasPorts && !ipv4.isFragment(octets) && octets.length >= at + 4) {
+      mix(get16(octets, at))
+      mix(get16(octets, at + 2))
+    }
+  } else {
+    mix(frame.source)
+    mix(frame.destination)
+  }
+  hash = (hash ^ (hash << 16)) >>> 0
+  const ports = LAST_SOURCE_PORT - FIRST_SOURCE_PORT
+  return FIRST_SOURCE_PORT + Math.floor((hash * ports) / 0x1_0000_0000)
+}
+
+/**
+ * Takes a frame out of a datagram and lets it come in by the link of its network identifier; false if no
+ * link that is up listens on the port (vxlan_rcv).
+ */
+export function receiveVxlan(namespace: Namespace, packet: Inbound): boolean {
+  const { octets, at, end } = packet
+  const port = udp.destinationPort(octets, at)
+  const links = [...namespace.devices.values()].filter(
+    ({ up, vxlan: state }) => up && state?.settings.port === port,
+  )
+  if (links.length === 0) return false
+  const headerAt = at + udp.HEADER_OCTETS
+  const vni = vxlan.networkIdentifier(octets, headerAt, end)
+  const link = links.find(({ vxlan: state }) => state!.settings.vni === vni)
+  const frameAt = headerAt + vxlan.HEADER_OCTETS
+  const innerAt = frameAt + ethernet.HEADER_OCTETS
+  if (link === undefined || end < innerAt) return true
+  const source = ethernet.source(octets, frameAt)
+  if (source === link.mac) return true
+  namespace.machine.deliver(link, {
+    etherType: ethernet.etherType(octets, frameAt),
+    destination: ethernet.destination(octets, frameAt),
+    source,
+    octets: octets.slice(innerAt, end),
+    shared: false,
+  })
+  return true
+}
