@@ -17,7 +17,7 @@ import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
 import { BgpPolicies, exportRules } from './bgp-policies.ts'
 import { nodeAddress, speakerConfig } from './bgp-configuration.ts'
 import { ClusterView } from './cluster-view.ts'
-import { Dataplane, type DataplaneInputs } from './dataplane.ts'
+import { Dataplane, type DataplaneSettings } from './dataplane.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import type { AgentStatus } from './status.ts'
 import type { EquipTunnel } from './tunnel-device.ts'
@@ -117,7 +117,9 @@ export class NodeAgent {
       clock: needs.clock,
       log: needs.log,
       ...(needs.equipTunnel === undefined ? {} : { equipTunnel: needs.equipTunnel }),
-      inputs: () => this.#dataplaneInputs(),
+      settings: () => this.#dataplaneSettings(),
+      pods: () => needs.pods(),
+      learned: this.#learned.rows,
       keepsLearnedRoutes: () => this.#keepsLearnedRoutes,
     })
   }
@@ -163,7 +165,7 @@ export class NodeAgent {
   /** To be called when {@link AgentNeeds.pods} answers differently. */
   podsChanged(): void {
     this.#announceBlocks()
-    this.#dataplane.schedule()
+    this.#dataplane.podsChanged()
   }
 
   /** Why pods cannot be attached now, or undefined. */
@@ -203,7 +205,7 @@ export class NodeAgent {
       blocks: this.#confirmedBlocks(),
       pods: this.#needs.pods().length,
       neighbors,
-      learnedRoutes: this.#learned.list().length,
+      learnedRoutes: this.#learned.rows.size,
       lacking,
       converged:
         notReady === undefined &&
@@ -241,7 +243,7 @@ export class NodeAgent {
     this.#startDataplane()
     this.#configureSpeaker()
     this.#announceBlocks()
-    this.#dataplane.schedule()
+    this.#dataplane.settingsChanged()
     this.#askBookkeeping()
   }
 
@@ -334,7 +336,7 @@ export class NodeAgent {
   }
 
   #onBestPaths(changes: Parameters<LearnedRoutes['apply']>[0]): void {
-    if (this.#learned.apply(changes)) this.#dataplane.schedule()
+    this.#dataplane.learnedChanged(this.#learned.apply(changes))
   }
 
   #onSpeakerEvent(event: SpeakerEvent): void {
@@ -352,22 +354,17 @@ export class NodeAgent {
     )
   }
 
-  #dataplaneInputs(): DataplaneInputs {
+  #dataplaneSettings(): DataplaneSettings {
     const own = this.#ownAddress()
     return {
       blocks: originatedPrefixes(this.#exportRules()),
-      pods: this.#needs
-        .pods()
-        .flatMap(({ addresses, hostInterfaceName }) =>
-          addresses.map((address) => ({ address, hostInterfaceName })),
-        ),
-      learned: this.#learned.list(),
       pools: this.#view
         .list('IPPool')
         .map(({ spec }) => ({ cidr: spec.cidr as Prefix, ipipMode: spec.ipipMode })),
       nodeNetworks: own === undefined ? [] : [prefixOf(own.address, own.prefixLength)],
       ownAddress: own?.address,
-      nodeAddresses: this.#view.list('Node').flatMap((node) => nodeAddress(node)?.address ?? []),
+      nodeAddresses: () =>
+        this.#view.list('Node').flatMap((node) => nodeAddress(node)?.address ?? []),
       tunnel: tunnelDevice(this.#view, this.#tunnelAddress, this.#uplinkMtu()),
     }
   }
@@ -401,7 +398,7 @@ export class NodeAgent {
       : undefined
     if (tunnelAddress === this.#tunnelAddress) return
     this.#tunnelAddress = tunnelAddress
-    this.#dataplane.schedule()
+    this.#dataplane.settingsChanged()
   }
 
   #retry(): void {

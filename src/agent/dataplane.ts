@@ -6,32 +6,29 @@ import {
   isKernelError,
   type Kernel,
   type KernelEvent,
+  type Link,
   type Route,
   ROUTE_PROTOCOL,
+  ROUTE_TABLE,
 } from '../kernel/kernel.ts'
 import type { IpAddress } from '../net/ip-address.ts'
-import type { Prefix } from '../net/prefix.ts'
-import { desiredRoutes, type PoolEncapsulation } from '../routes/desired-routes.ts'
-import { isOurRoute } from '../routes/ownership.ts'
+import { hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
+import type { PoolEncapsulation } from '../routes/encapsulation.ts'
+import { isOurRoute, POD_LINK_PREFIX } from '../routes/ownership.ts'
+import { RoutePlan } from '../routes/route-plan.ts'
 import { RouteTable } from '../routes/route-table.ts'
-import {
-  ensureTunnelDevice,
-  type EquipTunnel,
-  TUNNEL_LINK,
-  type TunnelDevice,
-} from './tunnel-device.ts'
+import { KnownLinks } from './known-links.ts'
+import { ensureTunnelDevice, type EquipTunnel, type TunnelDevice } from './tunnel-device.ts'
 
-/** What the dataplane of a node should serve; routes, tunl0 and settings follow from it. */
-export interface DataplaneInputs {
+/** What the dataplane of a node should serve beside pods; routes, tunl0 and settings follow from it. */
+export interface DataplaneSettings {
   readonly blocks: readonly Prefix[]
-  readonly pods: readonly { readonly address: IpAddress; readonly hostInterfaceName: string }[]
-  readonly learned: readonly { readonly prefix: Prefix; readonly nextHops: readonly IpAddress[] }[]
   readonly pools: readonly PoolEncapsulation[]
   readonly nodeNetworks: readonly Prefix[]
   readonly tunnel: TunnelDevice | undefined
-  /** Addresses of nodes: this one's, and all. */
+  /** Addresses of nodes: this one's, and all (asked for only where it matters). */
   readonly ownAddress: IpAddress | undefined
-  readonly nodeAddresses: readonly IpAddress[]
+  nodeAddresses(): readonly IpAddress[]
 }
 
 export interface DataplaneNeeds {
@@ -40,7 +37,13 @@ export interface DataplaneNeeds {
   readonly equipTunnel?: EquipTunnel
   readonly clock: Clock
   readonly log: Log
-  inputs(): DataplaneInputs
+  settings(): DataplaneSettings
+  pods(): readonly {
+    readonly addresses: readonly IpAddress[]
+    readonly hostInterfaceName: string
+  }[]
+  /** What BGP learned, as it is at any time. */
+  readonly learned: ReadonlyMap<Prefix, readonly IpAddress[]>
   /** Routes to other nodes' blocks that nobody announces (yet) are kept while this answers true. */
   keepsLearnedRoutes(): boolean
 }
@@ -52,18 +55,28 @@ const RETRY_MILLISECONDS = 1_000
 /** Between two passes, however much changes: routes and pods come in crowds. */
 const PASS_MILLISECONDS = 10
 
-/** Keeps one node's kernel as the cluster wants it; driven by changes of either. */
+/**
+ * Keeps one node's kernel as the cluster wants it; driven by changes of either. A change is worked into
+ * the routes that it concerns; everything is looked at anew when the settings or the node's own links
+ * and addresses change, and from time to time.
+ */
 export class Dataplane {
   readonly #needs: DataplaneNeeds
   readonly #table: RouteTable
-  readonly #linkNames = new Map<number, string>()
+  readonly #plan: RoutePlan
+  readonly #links = new KnownLinks()
   #watch: Closable | undefined
   #resyncTimer: Timer | undefined
   #pending: Timer | undefined
-  #mustReadTable = true
   #passedAt = -Infinity
-  /** Why routes that pods and neighbors call for are not even desired. */
-  #hindrances: readonly string[] = []
+  /** What the next pass has to look at, beside the routes that were touched. */
+  #mustReadTable = true
+  #mustReadPods = true
+  #mustReadSettings = true
+  /** What all routes follow from, as text; undefined when the ways to other nodes may be others. */
+  #surroundings: string | undefined
+  /** Pods without their link, one sentence each. */
+  #missingLinks: readonly string[] = []
   /** What the kernel said when it cut the last pass short. */
   #failure: string | undefined
 
@@ -71,9 +84,10 @@ export class Dataplane {
     this.#needs = needs
     this.#table = new RouteTable({
       kernel: needs.kernel,
-      isOurs: (route) => isOurRoute(route, (index) => this.#linkNames.get(index)),
+      isOurs: (route) => this.#isOurs(route),
       log: needs.log,
     })
+    this.#plan = new RoutePlan(this.#table, needs.learned)
   }
 
   /** Begins to follow the kernel and to keep it; the first pass is done when this returns. */
@@ -81,7 +95,7 @@ export class Dataplane {
     const { clock, kernel } = this.#needs
     this.#watch = kernel.watch((event) => this.#notice(event))
     this.#resyncTimer = every(clock, RESYNC_MILLISECONDS, () => {
-      this.#mustReadTable = true
+      this.#forgetAll()
       this.schedule()
     })
     this.#pass()
@@ -94,12 +108,30 @@ export class Dataplane {
     this.#pending?.cancel()
   }
 
+  /** {@link DataplaneNeeds.settings} answers differently. */
+  settingsChanged(): void {
+    this.#mustReadSettings = true
+    this.schedule()
+  }
+
+  /** {@link DataplaneNeeds.pods} answers differently. */
+  podsChanged(): void {
+    this.#mustReadPods = true
+    this.schedule()
+  }
+
+  /** {@link DataplaneNeeds.learned} has other next hops for these. */
+  learnedChanged(prefixes: readonly Prefix[]): void {
+    for (const prefix of prefixes) this.#plan.touch(prefix)
+    if (prefixes.length > 0) this.schedule()
+  }
+
   /** Asks for a pass soon; any number of askers share one. */
   schedule(milliseconds = 0): void {
-    if (this.#watch === undefined) return
+    if (this.#watch === undefined || this.#pending !== undefined) return
     const { clock } = this.#needs
     const wait = Math.max(milliseconds, this.#passedAt + PASS_MILLISECONDS - clock.now())
-    this.#pending ??= clock.after(wait, () => {
+    this.#pending = clock.after(wait, () => {
       this.#pending = undefined
       this.#pass()
     })
@@ -120,7 +152,7 @@ export class Dataplane {
       ({ destination }) => `the kernel does not take the route to ${destination}`,
     )
     const failure = this.#failure === undefined ? [] : [this.#failure]
-    return [...failure, ...[...this.#hindrances, ...refused].sort()]
+    return [...failure, ...[...this.#missingLinks, ...this.#plan.unreachable, ...refused].sort()]
   }
 
   /** Whether the kernel has routes to other nodes' blocks now, as an agent before this one left them. */
@@ -130,22 +162,25 @@ export class Dataplane {
       .some((route) => isLearned(route))
   }
 
+  #isOurs(route: Route): boolean {
+    return isOurRoute(route, (index) => this.#links.at(index)?.name)
+  }
+
   #notice(event: KernelEvent): void {
     switch (event.kind) {
       case 'route':
         this.#table.observe(event.change, event.route)
-        if (!this.#table.inSync) this.schedule()
+        if (this.#decidesWays(event.route)) this.#forgetWays()
+        else if (!this.#table.inSync) this.schedule()
         return
       case 'link':
-        // Routes of a link that goes away vanish without a word.
-        if (event.change === 'removed' || !event.link.up) this.#mustReadTable = true
-        this.schedule()
+        this.#noticeLink(event.change, event.link)
         return
       case 'address':
-        this.schedule()
+        if (!this.#isPodLink(event.address.linkIndex)) this.#forgetWays()
         return
       case 'overrun':
-        this.#mustReadTable = true
+        this.#forgetAll()
         this.schedule()
         return
       case 'rule':
@@ -154,14 +189,53 @@ export class Dataplane {
     }
   }
 
+  #noticeLink(change: 'set' | 'removed', link: Link): void {
+    // Routes of a link that goes away vanish without a word.
+    const isGone = change === 'removed' || (!link.up && this.#links.at(link.index)?.up !== false)
+    if (change === 'removed') this.#links.remove(link.index)
+    else this.#links.set(link)
+    if (isPodLink(link)) {
+      if (isGone) this.#table.forgetLink(link.index)
+      this.podsChanged()
+    } else {
+      if (isGone) this.#mustReadTable = true
+      this.#forgetWays()
+    }
+  }
+
+  #isPodLink(index: number): boolean {
+    const link = this.#links.at(index)
+    return link !== undefined && isPodLink(link)
+  }
+
+  /** Whether the way to other nodes may follow from a route: none of ours, nor one to a pod. */
+  #decidesWays(route: Route): boolean {
+    return route.table !== ROUTE_TABLE.local && !this.#isOurs(route) && !isPodRoute(route)
+  }
+
+  /** The kernel may reach other nodes by other ways now. */
+  #forgetWays(): void {
+    this.#surroundings = undefined
+    this.settingsChanged()
+  }
+
+  /** Nothing that was told or read before is believed any more. */
+  #forgetAll(): void {
+    this.#mustReadTable = true
+    this.#mustReadPods = true
+    this.#mustReadSettings = true
+    this.#surroundings = undefined
+  }
+
   #pass(): void {
-    const { clock, kernel, log, inputs: currentInputs, keepsLearnedRoutes } = this.#needs
+    const { clock, kernel, log, keepsLearnedRoutes } = this.#needs
     this.#passedAt = clock.now()
     try {
-      const inputs = currentInputs()
       if (kernel.readSysctl('ipv4.ip_forward') !== '1') kernel.writeSysctl('ipv4.ip_forward', '1')
-      this.#keepTunnel(inputs)
-      this.#setDesired(inputs)
+      if (this.#mustReadTable) this.#links.read(kernel.links())
+      if (this.#mustReadSettings) this.#readSettings()
+      if (this.#mustReadPods) this.#readPods()
+      this.#plan.settle()
       if (this.#mustReadTable) this.#table.resync()
       this.#mustReadTable = false
       const keep = keepsLearnedRoutes()
@@ -173,48 +247,67 @@ export class Dataplane {
       if (!isKernelError(thrown)) throw thrown
       this.#failure = thrown.message
       log.warn('Unable to bring the node up to date; it is tried again', { error: thrown.message })
-      this.#mustReadTable = true
+      this.#forgetAll()
       this.schedule(RETRY_MILLISECONDS)
     }
   }
 
-  #keepTunnel({ tunnel, ownAddress, nodeAddresses }: DataplaneInputs): void {
+  #readSettings(): void {
+    const { kernel, settings } = this.#needs
+    const { blocks, pools, nodeNetworks, ...rest } = settings()
+    const tunnelLinkIndex = this.#keepTunnel(rest)?.index
+    const loopbackLinkIndex = this.#links.named('lo')?.index ?? 1
+    this.#plan.setBlocks(new Set(blocks))
+    const text = JSON.stringify({ pools, nodeNetworks, tunnelLinkIndex, loopbackLinkIndex })
+    if (text !== this.#surroundings) {
+      const surroundings = { pools, nodeNetworks, tunnelLinkIndex, resolve: resolver(kernel) }
+      this.#plan.setSurroundings(surroundings, loopbackLinkIndex)
+    }
+    this.#surroundings = text
+    this.#mustReadSettings = false
+  }
+
+  #keepTunnel({
+    tunnel,
+    ownAddress,
+    nodeAddresses,
+  }: Pick<DataplaneSettings, 'tunnel' | 'ownAddress' | 'nodeAddresses'>): Link | undefined {
     const { kernel, log, equipTunnel } = this.#needs
     const link = ensureTunnelDevice(kernel, tunnel, log)
-    if (tunnel === undefined || link?.kind !== 'tun' || ownAddress === undefined) return
+    if (tunnel === undefined || link?.kind !== 'tun' || ownAddress === undefined) return link
     const underlays = kernel
       .addresses()
       .filter(({ address }) => address === ownAddress)
       .map(({ linkIndex }) => linkIndex)
-    equipTunnel?.(link, { localAddress: ownAddress, underlays, nodes: nodeAddresses })
+    equipTunnel?.(link, { localAddress: ownAddress, underlays, nodes: nodeAddresses() })
+    return link
   }
 
-  #setDesired(inputs: DataplaneInputs): void {
-    const { kernel } = this.#needs
-    const links = kernel.links()
-    const indexOf = new Map(links.map((link) => [link.name, link.index]))
-    this.#linkNames.clear()
-    for (const link of links) this.#linkNames.set(link.index, link.name)
-    const hindrances: string[] = []
-    const pods = inputs.pods.flatMap(({ address, hostInterfaceName }) => {
-      const linkIndex = indexOf.get(hostInterfaceName)
-      if (linkIndex !== undefined) return [{ address, linkIndex }]
-      hindrances.push(`${hostInterfaceName} of ${address} is missing`)
-      return []
-    })
-    const routes = desiredRoutes({
-      ...inputs,
-      pods,
-      tunnelLinkIndex: indexOf.get(TUNNEL_LINK),
-      loopbackLinkIndex: indexOf.get('lo') ?? 1,
-      resolve: resolver(kernel),
-    })
-    for (const { prefix, nextHops } of inputs.learned) {
-      if (!routes.has(prefix)) hindrances.push(`no way to ${prefix} via ${nextHops.join(', ')}`)
+  #readPods(): void {
+    const { kernel, pods } = this.#needs
+    const wanted = new Map<Prefix, number>()
+    const missingLinks: string[] = []
+    for (const { addresses, hostInterfaceName } of pods()) {
+      // A new one may not have been told of yet.
+      const link = this.#links.named(hostInterfaceName) ?? kernel.link(hostInterfaceName)
+      for (const address of addresses) {
+        if (link === undefined) missingLinks.push(`${hostInterfaceName} of ${address} is missing`)
+        else wanted.set(hostPrefix(address), link.index)
+      }
     }
-    this.#hindrances = hindrances
-    this.#table.setDesired(routes)
+    this.#missingLinks = missingLinks
+    this.#plan.setPods(wanted)
+    this.#mustReadPods = false
   }
+}
+
+function isPodLink({ name }: Link): boolean {
+  return name.startsWith(POD_LINK_PREFIX)
+}
+
+/** As CNI writes it, on a link whose name may not have been heard of yet: no way to other nodes. */
+function isPodRoute({ protocol, scope, destination }: Route): boolean {
+  return protocol === ROUTE_PROTOCOL.boot && scope === 'link' && isHostPrefix(destination)
 }
 
 /** A route to another node's block. */

@@ -15,18 +15,18 @@ describe('learned routes', () => {
   it('are one way where several reflectors tell of the same next hop', () => {
     const routes = new LearnedRoutes()
     const paths = [path('172.16.170.129', '172.16.170.1'), path('172.16.170.129', '172.16.170.2')]
-    expect(routes.apply([{ prefix: block, paths }])).toBe(true)
-    expect(routes.list()).toEqual([{ prefix: block, nextHops: ['172.16.170.129'] }])
+    expect(routes.apply([{ prefix: block, paths }])).toEqual([block])
+    expect([...routes.rows]).toEqual([[block, ['172.16.170.129']]])
   })
 
   it('change only when a next hop does, and leave out what is announced here', () => {
     const routes = new LearnedRoutes()
     const first = [path('172.16.170.129', '172.16.170.1')]
     routes.apply([{ prefix: block, paths: first }])
-    expect(routes.apply([{ prefix: block, paths: first }])).toBe(false)
+    expect(routes.apply([{ prefix: block, paths: first }])).toEqual([])
     const own = [path('172.16.170.128', '172.16.170.128', 'own')]
-    expect(routes.apply([{ prefix: block, paths: own }])).toBe(true)
-    expect(routes.list()).toEqual([])
-    expect(routes.apply([{ prefix: block, paths: [] }])).toBe(false)
+    expect(routes.apply([{ prefix: block, paths: own }])).toEqual([block])
+    expect(routes.rows.size).toBe(0)
+    expect(routes.apply([{ prefix: block, paths: [] }])).toEqual([])
   })
 })

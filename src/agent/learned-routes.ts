@@ -6,24 +6,36 @@ import type { Prefix } from '../net/prefix.ts'
 export class LearnedRoutes {
   readonly #rows = new Map<Prefix, readonly IpAddress[]>()
 
-  /** Takes a batch of the speaker's changes; false when none of them changes a next hop. */
-  apply(changes: readonly BestPathChange[]): boolean {
-    let changed = false
+  /** Takes a batch of the speaker's changes; answers the prefixes whose next hops changed. */
+  apply(changes: readonly BestPathChange[]): readonly Prefix[] {
+    const changed: Prefix[] = []
     for (const { prefix, paths } of changes) {
-      // Several reflectors tell of one way.
-      const learned = paths.filter((path) => path.kind !== 'own')
-      const nextHops = [...new Set(learned.map((path) => path.nextHop))]
-      const before = this.#rows.get(prefix)
-      if (nextHops.length === 0) changed = this.#rows.delete(prefix) || changed
-      else if (before?.join() !== nextHops.join()) {
-        this.#rows.set(prefix, nextHops)
-        changed = true
-      }
+      if (this.#set(prefix, nextHopsOf(paths))) changed.push(prefix)
     }
     return changed
   }
 
-  list(): { readonly prefix: Prefix; readonly nextHops: readonly IpAddress[] }[] {
-    return [...this.#rows].map(([prefix, nextHops]) => ({ prefix, nextHops }))
+  #set(prefix: Prefix, nextHops: readonly IpAddress[]): boolean {
+    if (nextHops.length === 0) return this.#rows.delete(prefix)
+    const before = this.#rows.get(prefix)
+    if (before?.length === nextHops.length && before.every((hop, at) => hop === nextHops[at])) {
+      return false
+    }
+    this.#rows.set(prefix, nextHops)
+    return true
   }
+
+  /** As they are at any time. */
+  get rows(): ReadonlyMap<Prefix, readonly IpAddress[]> {
+    return this.#rows
+  }
+}
+
+/** Several reflectors tell of one way. What is announced here is no way. */
+function nextHopsOf(paths: BestPathChange['paths']): readonly IpAddress[] {
+  const nextHops: IpAddress[] = []
+  for (const { kind, nextHop } of paths) {
+    if (kind !== 'own' && !nextHops.includes(nextHop)) nextHops.push(nextHop)
+  }
+  return nextHops
 }

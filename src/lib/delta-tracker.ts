@@ -64,6 +64,11 @@ export class DeltaTracker<Value> {
     this.#compare(key)
   }
 
+  /** Records that rows are gone, all that `test` names. */
+  forget(test: (row: Value) => boolean): void {
+    for (const [key, row] of this.#observed) if (test(row)) this.setObserved(key, undefined)
+  }
+
   desired(key: string): Value | undefined {
     return this.#desired.get(key)
   }

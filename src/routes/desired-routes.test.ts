@@ -3,39 +3,59 @@ import type { Kernel, Route } from '../kernel/kernel.ts'
 import { KernelError } from '../kernel/kernel.ts'
 import { silentLog } from '../lib/log.ts'
 import { ip } from '../net/ip-address.ts'
-import { prefix } from '../net/prefix.ts'
-import { desiredRoutes, type RouteInputs } from './desired-routes.ts'
+import { type Prefix, prefix } from '../net/prefix.ts'
+import {
+  desiredRoute,
+  desiredRoutes,
+  POD_GATEWAY_PREFIX,
+  type RouteInputs,
+} from './desired-routes.ts'
+import type { PoolEncapsulation, Surroundings } from './encapsulation.ts'
 import { isOurRoute } from './ownership.ts'
 import { RouteTable } from './route-table.ts'
 
 const [lo, ens33, tunl0, cali] = [1, 2, 3, 4]
 const router = ip('172.16.170.1')
 
+const pod = prefix('10.211.0.6/32')
+const inRack = prefix('10.211.1.0/24')
+const afar = prefix('10.211.3.0/24')
+
 /** server01 of a cluster with a fourth node in another subnet. */
 const server01: RouteInputs = {
-  blocks: [prefix('10.211.0.0/24')],
-  pods: [{ address: ip('10.211.0.6'), linkIndex: cali }],
-  learned: [
-    { prefix: prefix('10.211.1.0/24'), nextHops: [ip('172.16.170.129')] },
-    { prefix: prefix('10.211.3.0/24'), nextHops: [ip('172.16.171.10')] },
-  ],
-  pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'CrossSubnet' }],
-  nodeNetworks: [prefix('172.16.170.0/24')],
-  tunnelLinkIndex: tunl0,
+  blocks: new Set([prefix('10.211.0.0/24')]),
+  pods: new Map([[pod, cali]]),
+  learned: new Map([
+    [inRack, [ip('172.16.170.129')]],
+    [afar, [ip('172.16.171.10')]],
+  ]),
+  surroundings: {
+    pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'CrossSubnet' }],
+    nodeNetworks: [prefix('172.16.170.0/24')],
+    tunnelLinkIndex: tunl0,
+    resolve: (address) => ({
+      linkIndex: ens33,
+      gateway: address.startsWith('172.16.170.') ? undefined : router,
+    }),
+  },
   loopbackLinkIndex: lo,
-  resolve: (address) => ({
-    linkIndex: ens33,
-    gateway: address.startsWith('172.16.170.') ? undefined : router,
-  }),
 }
 
-function hopsTo(destination: string, inputs: RouteInputs): unknown {
-  return desiredRoutes(inputs).get(destination)?.nextHops
+function among(change: Partial<Surroundings>): RouteInputs {
+  return { ...server01, surroundings: { ...server01.surroundings, ...change } }
+}
+
+function inMode(ipipMode: PoolEncapsulation['ipipMode']): RouteInputs {
+  return among({ pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode }] })
+}
+
+function hopsTo(destination: Prefix, inputs: RouteInputs): unknown {
+  return desiredRoute(destination, inputs)?.nextHops
 }
 
 describe('the routes of a node', () => {
   it('sends to a pod by its host end, in link scope', () => {
-    expect(desiredRoutes(server01).get('10.211.0.6/32')).toMatchObject({
+    expect(desiredRoute(pod, server01)).toMatchObject({
       scope: 'link',
       protocol: 3,
       nextHops: [{ linkIndex: cali }],
@@ -43,52 +63,45 @@ describe('the routes of a node', () => {
   })
 
   it('ends unassigned addresses of an own block in a blackhole, but never hides a pod', () => {
-    expect(desiredRoutes(server01).get('10.211.0.0/24')).toMatchObject({
+    expect(desiredRoute(prefix('10.211.0.0/24'), server01)).toMatchObject({
       type: 'blackhole',
       protocol: 12,
     })
-    const single = { ...server01, blocks: [prefix('10.211.0.6/32')] }
-    expect(desiredRoutes(single).get('10.211.0.6/32')).toMatchObject({ type: 'unicast' })
+    const single = { ...server01, blocks: new Set([pod]) }
+    expect(desiredRoute(pod, single)).toMatchObject({ type: 'unicast' })
+    expect(desiredRoute(pod, { ...single, pods: new Map() })).toBeUndefined()
   })
 
   it('goes bare to a next hop in its own network and through the tunnel to any other', () => {
-    expect(hopsTo('10.211.1.0/24', server01)).toEqual([
-      { linkIndex: ens33, gateway: '172.16.170.129' },
-    ])
-    expect(hopsTo('10.211.3.0/24', server01)).toEqual([
+    expect(hopsTo(inRack, server01)).toEqual([{ linkIndex: ens33, gateway: '172.16.170.129' }])
+    expect(hopsTo(afar, server01)).toEqual([
       { linkIndex: tunl0, gateway: '172.16.171.10', onlink: true },
     ])
   })
 
   it('follows the mode of the pool', () => {
-    const always: RouteInputs = {
-      ...server01,
-      pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'Always' }],
-    }
-    expect(hopsTo('10.211.1.0/24', always)).toEqual([
+    expect(hopsTo(inRack, inMode('Always'))).toEqual([
       { linkIndex: tunl0, gateway: '172.16.170.129', onlink: true },
     ])
-    const never: RouteInputs = {
-      ...server01,
-      pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'Never' }],
-    }
-    expect(hopsTo('10.211.3.0/24', never)).toEqual([{ linkIndex: ens33, gateway: router }])
+    expect(hopsTo(afar, inMode('Never'))).toEqual([{ linkIndex: ens33, gateway: router }])
   })
 
   it('leaves out what it cannot reach yet', () => {
-    expect(hopsTo('10.211.3.0/24', { ...server01, tunnelLinkIndex: undefined })).toBeUndefined()
-    expect(hopsTo('10.211.1.0/24', { ...server01, resolve: () => undefined })).toBeUndefined()
+    expect(hopsTo(afar, among({ tunnelLinkIndex: undefined }))).toBeUndefined()
+    expect(hopsTo(inRack, among({ resolve: () => undefined }))).toBeUndefined()
   })
 
   it('prefers its own block to the same prefix from a peer', () => {
-    const learned = [{ prefix: prefix('10.211.0.0/24'), nextHops: [ip('172.16.170.129')] }]
-    expect(desiredRoutes({ ...server01, learned }).get('10.211.0.0/24')?.type).toBe('blackhole')
+    const learned = new Map([[prefix('10.211.0.0/24'), [ip('172.16.170.129')]]])
+    const route = desiredRoute(prefix('10.211.0.0/24'), { ...server01, learned })
+    expect(route?.type).toBe('blackhole')
   })
 
   it('has a way to the gateway of pods only where there are pods or a block for them', () => {
-    expect(hopsTo('169.254.1.1/32', server01)).toEqual([{ linkIndex: lo }])
-    expect(hopsTo('169.254.1.1/32', { ...server01, pods: [] })).toEqual([{ linkIndex: lo }])
-    expect(hopsTo('169.254.1.1/32', { ...server01, pods: [], blocks: [] })).toBeUndefined()
+    const [pods, blocks] = [new Map<Prefix, number>(), new Set<Prefix>()]
+    expect(hopsTo(POD_GATEWAY_PREFIX, server01)).toEqual([{ linkIndex: lo }])
+    expect(hopsTo(POD_GATEWAY_PREFIX, { ...server01, pods })).toEqual([{ linkIndex: lo }])
+    expect(hopsTo(POD_GATEWAY_PREFIX, { ...server01, pods, blocks })).toBeUndefined()
   })
 })
 
@@ -151,10 +164,10 @@ describe('the route table', () => {
     table.setDesired(desiredRoutes(server01))
     reconcile(table)
     done.length = 0
-    const blackhole = desiredRoutes(server01).get('10.211.0.0/24')!
+    const blackhole = desiredRoute(prefix('10.211.0.0/24'), server01)!
     table.observe('set', blackhole)
     table.observe('set', stale)
-    table.observe('removed', desiredRoutes(server01).get('10.211.1.0/24')!)
+    table.observe('removed', desiredRoute(inRack, server01)!)
     table.apply(() => false)
     expect(done).toEqual(['replace 10.211.1.0/24', 'delete 10.211.9.0/24'])
   })
@@ -194,5 +207,15 @@ describe('the route table', () => {
     }
     expect(isOurRoute(byHand, linkName)).toBe(true)
     expect(isOurRoute({ ...byHand, table: 100 }, linkName)).toBe(false)
+  })
+
+  it('forgets the routes of a link that is gone, and writes them again', () => {
+    const { table, done } = make([])
+    table.setDesired(desiredRoutes(server01))
+    reconcile(table)
+    done.length = 0
+    table.forgetLink(cali)
+    table.apply(() => false)
+    expect(done).toEqual(['replace 10.211.0.6/32'])
   })
 })

@@ -1,29 +1,19 @@
-import { type NextHop, type Route, ROUTE_PROTOCOL, ROUTE_TABLE } from '../kernel/kernel.ts'
+import { type Route, ROUTE_PROTOCOL, ROUTE_TABLE } from '../kernel/kernel.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
-import { contains, covers, hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
+import { hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
+import { hopTo, type Surroundings } from './encapsulation.ts'
 
 /** Everything that the routes of a node follow from. */
 export interface RouteInputs {
   /** Blocks that are this node's. */
-  readonly blocks: readonly Prefix[]
-  /** Addresses of local pods, each with the index of its host end. */
-  readonly pods: readonly { readonly address: IpAddress; readonly linkIndex: number }[]
+  readonly blocks: ReadonlySet<Prefix>
+  /** Index of the host end of each local pod, by the pod's address. */
+  readonly pods: ReadonlyMap<Prefix, number>
   /** Best paths that BGP learned: several next hops are equally good. */
-  readonly learned: readonly { readonly prefix: Prefix; readonly nextHops: readonly IpAddress[] }[]
-  readonly pools: readonly PoolEncapsulation[]
-  /** Network of this node's own address: what CrossSubnet compares next hops with. */
-  readonly nodeNetworks: readonly Prefix[]
-  /** Index of tunl0, absent while there is none. */
-  readonly tunnelLinkIndex: number | undefined
+  readonly learned: ReadonlyMap<Prefix, readonly IpAddress[]>
+  readonly surroundings: Surroundings
   /** Index of `lo`. */
   readonly loopbackLinkIndex: number
-  /** How the kernel reaches an address that is no route of ours; undefined when it does not. */
-  resolve(address: IpAddress): { linkIndex: number; gateway: IpAddress | undefined } | undefined
-}
-
-export interface PoolEncapsulation {
-  readonly cidr: Prefix
-  readonly ipipMode: 'Never' | 'Always' | 'CrossSubnet'
 }
 
 /**
@@ -32,6 +22,9 @@ export interface PoolEncapsulation {
  */
 export const POD_GATEWAY = ip('169.254.1.1')
 
+/** Where the gateway of pods has its route. */
+export const POD_GATEWAY_PREFIX = hostPrefix(POD_GATEWAY)
+
 const unicast = {
   type: 'unicast',
   table: ROUTE_TABLE.main,
@@ -39,37 +32,42 @@ const unicast = {
 } as const
 
 /**
- * The routes that should be in the main table of a node, by destination. Where two claim one
- * destination the first of these wins: a local pod, what BGP learned, a block's own blackhole.
+ * The route to one destination that should be in the main table of a node. Where several claim the
+ * destination the first of these wins: a local pod, a block's own blackhole, what BGP learned.
  */
-export function desiredRoutes(inputs: RouteInputs): Map<string, Route> {
-  const routes = new Map<string, Route>()
-  const add = (route: Route | undefined): void => {
-    if (route !== undefined && !routes.has(route.destination)) routes.set(route.destination, route)
+export function desiredRoute(destination: Prefix, inputs: RouteInputs): Route | undefined {
+  const linkIndex = inputs.pods.get(destination)
+  if (linkIndex !== undefined) return linkRoute(destination, linkIndex)
+  // A blackhole of one address would hide the pod itself.
+  if (inputs.blocks.has(destination) && !isHostPrefix(destination)) return blackhole(destination)
+  const nextHops = inputs.learned.get(destination)
+  if (nextHops !== undefined) return learnedRoute(destination, nextHops, inputs.surroundings)
+  return destination === POD_GATEWAY_PREFIX ? podGatewayRoute(inputs) : undefined
+}
+
+/** All routes that should be in the main table of a node, by destination. */
+export function desiredRoutes(inputs: RouteInputs): Map<Prefix, Route> {
+  const routes = new Map<Prefix, Route>()
+  const add = (destination: Prefix): void => {
+    const route = desiredRoute(destination, inputs)
+    if (route !== undefined) routes.set(destination, route)
   }
-  for (const { address, linkIndex } of inputs.pods) add(podRoute(address, linkIndex))
-  for (const block of inputs.blocks) add(blackhole(block))
-  for (const { prefix, nextHops } of inputs.learned) add(learnedRoute(prefix, nextHops, inputs))
-  // Also before the first pod and after the last: a node that has a block will have pods.
-  if (inputs.pods.length > 0 || inputs.blocks.length > 0) {
-    // Without a route to it the kernel answers no ARP request for the gateway (arp_process() asks the
-    // FIB before it looks at proxy_arp). A default route would do; not every host has one.
-    add({
-      ...unicast,
-      destination: hostPrefix(POD_GATEWAY),
-      protocol: ROUTE_PROTOCOL.felix,
-      scope: 'link',
-      nextHops: [{ linkIndex: inputs.loopbackLinkIndex }],
-    })
-  }
+  for (const destination of inputs.pods.keys()) add(destination)
+  for (const destination of inputs.blocks) add(destination)
+  for (const destination of inputs.learned.keys()) add(destination)
+  add(POD_GATEWAY_PREFIX)
   return routes
 }
 
 /** `10.211.0.6 dev cali50914021272 scope link` */
 export function podRoute(address: IpAddress, linkIndex: number): Route {
+  return linkRoute(hostPrefix(address), linkIndex)
+}
+
+function linkRoute(destination: Prefix, linkIndex: number): Route {
   return {
     ...unicast,
-    destination: hostPrefix(address),
+    destination,
     protocol: ROUTE_PROTOCOL.boot,
     scope: 'link',
     nextHops: [{ linkIndex }],
@@ -77,11 +75,26 @@ export function podRoute(address: IpAddress, linkIndex: number): Route {
 }
 
 /**
- * `blackhole 10.211.0.0/24 proto bird`: a packet to an address of the block that no pod has ends here
- * instead of leaving by the default route. A block of one address would hide the pod itself.
+ * `169.254.1.1 dev lo`: without a route to it the kernel answers no ARP request for the gateway
+ * (arp_process() asks the FIB before it looks at proxy_arp). A default route would do; not every host
+ * has one. Also before the first pod and after the last: a node that has a block will have pods.
  */
-function blackhole(block: Prefix): Route | undefined {
-  if (isHostPrefix(block)) return undefined
+function podGatewayRoute({ pods, blocks, loopbackLinkIndex }: RouteInputs): Route | undefined {
+  if (pods.size === 0 && blocks.size === 0) return undefined
+  return {
+    ...unicast,
+    destination: POD_GATEWAY_PREFIX,
+    protocol: ROUTE_PROTOCOL.felix,
+    scope: 'link',
+    nextHops: [{ linkIndex: loopbackLinkIndex }],
+  }
+}
+
+/**
+ * `blackhole 10.211.0.0/24 proto bird`: a packet to an address of the block that no pod has ends here
+ * instead of leaving by the default route.
+ */
+function blackhole(block: Prefix): Route {
   return {
     destination: block,
     type: 'blackhole',
@@ -97,15 +110,9 @@ function blackhole(block: Prefix): Route | undefined {
 function learnedRoute(
   prefix: Prefix,
   nextHops: readonly IpAddress[],
-  inputs: RouteInputs,
+  surroundings: Surroundings,
 ): Route | undefined {
-  const hops: NextHop[] = []
-  for (const nextHop of nextHops) {
-    const hop = isTunnelled(prefix, nextHop, inputs)
-      ? tunnelHop(nextHop, inputs.tunnelLinkIndex)
-      : directHop(nextHop, inputs)
-    if (hop !== undefined) hops.push(hop)
-  }
+  const hops = nextHops.flatMap((nextHop) => hopTo(prefix, nextHop, surroundings) ?? [])
   if (hops.length === 0) return undefined
   return {
     ...unicast,
@@ -114,33 +121,4 @@ function learnedRoute(
     scope: 'global',
     nextHops: hops,
   }
-}
-
-/**
- * Decided here, by the node that receives the route, from the route's own next hop: inside one of my
- * networks it is reached bare, else through the tunnel (Calico's kernel export filter).
- */
-function isTunnelled(prefix: Prefix, nextHop: IpAddress, inputs: RouteInputs): boolean {
-  const pool = inputs.pools.find(({ cidr }) => covers(cidr, prefix))
-  switch (pool?.ipipMode) {
-    case 'Always':
-      return true
-    case 'CrossSubnet':
-      return !inputs.nodeNetworks.some((network) => contains(network, nextHop))
-    case 'Never':
-    case undefined:
-      return false
-  }
-}
-
-function tunnelHop(nextHop: IpAddress, linkIndex: number | undefined): NextHop | undefined {
-  return linkIndex === undefined ? undefined : { linkIndex, gateway: nextHop, onlink: true }
-}
-
-/** A next hop that is not on a link is reached as the kernel reaches it ("gateway recursive"). */
-function directHop(nextHop: IpAddress, inputs: RouteInputs): NextHop | undefined {
-  const way = inputs.resolve(nextHop)
-  return way === undefined
-    ? undefined
-    : { linkIndex: way.linkIndex, gateway: way.gateway ?? nextHop }
 }

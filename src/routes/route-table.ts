@@ -7,6 +7,7 @@ import {
   type Route,
   ROUTE_TABLE,
 } from '../kernel/kernel.ts'
+import type { Prefix } from '../net/prefix.ts'
 
 export interface RouteTableNeeds {
   readonly kernel: Pick<Kernel, 'routes' | 'replaceRoute' | 'deleteRoute'>
@@ -38,11 +39,21 @@ export class RouteTable {
     this.#needs = needs
   }
 
-  /** What should be there, by destination. */
+  /** What should be there, whole, by destination. */
   setDesired(routes: ReadonlyMap<string, Route>): void {
     this.#tracker.replaceDesired(
       new Map([...routes.values()].map((route) => [keyOf(route), route])),
     )
+  }
+
+  /** What should be there to one destination: a route of the main table without a metric, or none. */
+  desire(destination: Prefix, route: Route | undefined): void {
+    this.#tracker.setDesired(destination, route)
+  }
+
+  /** Takes note that the routes by a link are gone: those of one that goes down vanish without a word. */
+  forgetLink(index: number): void {
+    this.#tracker.forget(({ nextHops }) => nextHops.some(({ linkIndex }) => linkIndex === index))
   }
 
   /** Reads the kernel's table anew, whole. */

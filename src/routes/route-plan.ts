@@ -1,0 +1,105 @@
+import type { IpAddress } from '../net/ip-address.ts'
+import type { Prefix } from '../net/prefix.ts'
+import {
+  desiredRoute,
+  desiredRoutes,
+  POD_GATEWAY_PREFIX,
+  type RouteInputs,
+} from './desired-routes.ts'
+import type { Surroundings } from './encapsulation.ts'
+import type { RouteTable } from './route-table.ts'
+
+/**
+ * The routes that a node should have, kept from change to change: of thousands only those are computed
+ * that a change can concern. What comes out is always what {@link desiredRoutes} answers.
+ */
+export class RoutePlan {
+  readonly #table: Pick<RouteTable, 'desire' | 'setDesired'>
+  #inputs: RouteInputs
+  /** Destinations whose route may be another one now. */
+  readonly #touched = new Set<Prefix>()
+  #isAllTouched = true
+  readonly #unreachable = new Set<Prefix>()
+
+  /** @param learned what BGP learned, as it is at any time; {@link touch} says what changed in it */
+  constructor(
+    table: Pick<RouteTable, 'desire' | 'setDesired'>,
+    learned: ReadonlyMap<Prefix, readonly IpAddress[]>,
+  ) {
+    this.#table = table
+    this.#inputs = {
+      blocks: new Set(),
+      pods: new Map(),
+      learned,
+      surroundings: {
+        pools: [],
+        nodeNetworks: [],
+        tunnelLinkIndex: undefined,
+        resolve: () => undefined,
+      },
+      loopbackLinkIndex: 1,
+    }
+  }
+
+  setPods(pods: ReadonlyMap<Prefix, number>): void {
+    const before = this.#inputs.pods
+    for (const destination of before.keys()) if (!pods.has(destination)) this.touch(destination)
+    for (const [destination, linkIndex] of pods) {
+      if (before.get(destination) !== linkIndex) this.touch(destination)
+    }
+    this.touch(POD_GATEWAY_PREFIX)
+    this.#inputs = { ...this.#inputs, pods }
+  }
+
+  setBlocks(blocks: ReadonlySet<Prefix>): void {
+    const before = this.#inputs.blocks
+    for (const block of before) if (!blocks.has(block)) this.touch(block)
+    for (const block of blocks) if (!before.has(block)) this.touch(block)
+    this.touch(POD_GATEWAY_PREFIX)
+    this.#inputs = { ...this.#inputs, blocks }
+  }
+
+  /** To be called only when they are others: every route follows from them. */
+  setSurroundings(surroundings: Surroundings, loopbackLinkIndex: number): void {
+    this.#inputs = { ...this.#inputs, surroundings, loopbackLinkIndex }
+    this.#isAllTouched = true
+  }
+
+  /** The route to a destination may be another one now. */
+  touch(destination: Prefix): void {
+    this.#touched.add(destination)
+  }
+
+  /** Tells the table what should be in it now. */
+  settle(): void {
+    if (this.#isAllTouched) this.#settleAll()
+    else for (const destination of this.#touched) this.#settleOne(destination)
+    this.#isAllTouched = false
+    this.#touched.clear()
+  }
+
+  #settleAll(): void {
+    const routes = desiredRoutes(this.#inputs)
+    this.#table.setDesired(routes)
+    this.#unreachable.clear()
+    for (const destination of this.#inputs.learned.keys()) {
+      if (!routes.has(destination)) this.#unreachable.add(destination)
+    }
+  }
+
+  #settleOne(destination: Prefix): void {
+    const route = desiredRoute(destination, this.#inputs)
+    this.#table.desire(destination, route)
+    if (route === undefined && this.#inputs.learned.has(destination)) {
+      this.#unreachable.add(destination)
+    } else this.#unreachable.delete(destination)
+  }
+
+  /** What was learned and has no route, because its next hops cannot be reached; one sentence each. */
+  get unreachable(): readonly string[] {
+    return [...this.#unreachable].map((destination) => {
+      const nextHops = this.#inputs.learned.get(destination) ?? []
+      return `no way to ${destination} via ${nextHops.join(', ')}`
+    })
+  }
+}
