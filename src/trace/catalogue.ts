@@ -264,6 +264,18 @@ export const CATALOGUE: Catalogue = {
     mend: ({ pod }) => [`tortie get workloadendpoint -A | grep ${pod.slice(pod.indexOf('/') + 1)}`],
     counters: [],
   },
+  'pod-link-missing': {
+    class: 'endpoint',
+    sentence: ({ pod, link }, { node }) =>
+      `The link between ${pod} and ${node} is gone: there is no ${link}.`,
+    evidence: ({ pod, link }, { node }) => [
+      `${node} attached ${pod} by ${link}; when either end of a pair is deleted, both are`,
+    ],
+    mend: () => ['tortie lab status'],
+    advice:
+      'its container runtime must make the pod anew: nothing else has what is in its namespace',
+    counters: [],
+  },
   'wrong-next-hop': {
     class: 'routing',
     sentence: ({ destination, nextNode, owner }, place) =>

@@ -62,6 +62,7 @@ export interface CauseFacts {
     readonly holder: string
   }
   'pod-not-running': { readonly pod: string }
+  'pod-link-missing': { readonly pod: string; readonly link: string }
   'wrong-next-hop': {
     readonly destination: IpAddress
     readonly nextHop: IpAddress

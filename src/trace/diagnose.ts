@@ -32,7 +32,9 @@ type Found = { readonly fault: Fault; readonly confidence: Cause['confidence'] }
 
 /** Why the packet was lost, the most probable cause first. */
 export function diagnose(symptoms: Symptoms): readonly Cause[] {
-  const found = CHECKS.flatMap((check) => check(symptoms))
+  const gone = missingPodLink(symptoms)
+  // All that can be found beside it follows from it.
+  const found = gone.length > 0 ? gone : CHECKS.flatMap((check) => check(symptoms))
   const order = ['certain', 'likely', 'possible']
   const seen = new Set<string>()
   return found
@@ -98,6 +100,19 @@ function absentPod({ end, before }: Symptoms): readonly Found[] {
   const view = before.view(end.node, 'host')
   if (view === undefined || before.attachment(end.node, end.pod) !== undefined) return []
   return [found('pod-not-running', view, undefined, { pod: end.pod }, 'certain')]
+}
+
+/** A pod of either end that its node has attached, and whose link somebody has deleted. */
+function missingPodLink({ leg, before }: Symptoms): readonly Found[] {
+  const { source, destination } = leg.prediction
+  return [source, destination].flatMap((address) => {
+    const endpoint = before.registeredPod(address)
+    if (endpoint === undefined) return []
+    const view = before.view(endpoint.node, 'host')
+    const link = before.attachment(endpoint.node, endpoint.pod)?.hostInterface
+    if (view === undefined || link === undefined || view.linkNamed(link) !== undefined) return []
+    return [found('pod-link-missing', view, link, { pod: endpoint.pod, link }, 'certain')]
+  })
 }
 
 /** The tables forbid it, and the packet was seen up to the place where they do. */

@@ -209,6 +209,18 @@ export function traceContract(kernel: string, open: () => TraceHarness): void {
       expect(firstCause(result), JSON.stringify(result.verdict, undefined, 2)).toBe(cause)
     })
 
+    it.each([
+      ['of the source', () => one],
+      ['of the destination', () => two],
+    ])('names a deleted link %s, and nothing that follows from it', async (_, which) => {
+      const { kernel, hostInterface } = which()
+      kernel.deleteLink(kernel.link(hostInterface)!.index)
+      const { verdict } = await run('pod1', 'pod2')
+      expect(verdict.kind).not.toBe('delivered')
+      expect(verdict.causes.map(({ name }) => name)).toEqual(['pod-link-missing'])
+      expect(verdict.causes[0]!.sentence).toContain(hostInterface)
+    })
+
     it('finds a size that does not fit, with the router’s own complaint', async () => {
       two.kernel.changeLink(two.kernel.link(two.hostInterface)!.index, { mtu: 1400 })
       const result = await run('pod1', 'pod2', { octets: 1450 })
