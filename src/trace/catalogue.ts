@@ -134,8 +134,8 @@ export const CATALOGUE: Catalogue = {
     class: 'size',
     sentence: ({ link, mtu, octets }, place) =>
       `A packet of ${octets} octets does not fit ${link} of ${where(place)}, whose MTU is ${mtu}.`,
-    evidence: ({ link, mtu, octets, encapsulated }) => [
-      `${octets} octets${encapsulated ? ', the outer header of 20 included,' : ''} against mtu ${mtu} of ${link}`,
+    evidence: ({ link, mtu, octets, outerOctets }) => [
+      `${octets} octets${outerOctets === 0 ? '' : `, the outer header of ${outerOctets} included,`} against mtu ${mtu} of ${link}`,
     ],
     mend: ({ link, octets }, place) => [`${place.enter}ip link set ${link} mtu ${octets}`],
     advice: 'or give the pods a smaller MTU, so that nothing larger is sent',
@@ -215,12 +215,42 @@ export const CATALOGUE: Catalogue = {
   },
   'tunnel-missing': {
     class: 'encapsulation',
-    sentence: (_, place) => `${where(place)} has no IPIP tunnel device to unwrap the packet.`,
-    evidence: ({ outerSource }) => [
-      `a packet in IPIP comes from ${outerSource}; there is no tunl0`,
+    sentence: ({ vni }, place) =>
+      `${where(place)} has no ${vni === undefined ? 'IPIP' : 'VXLAN'} tunnel device to unwrap the packet.`,
+    evidence: ({ outerSource, vni }) => [
+      vni === undefined
+        ? `a packet in IPIP comes from ${outerSource}; there is no tunl0`
+        : `a packet in VXLAN comes from ${outerSource}; no link has VNI ${vni}`,
     ],
-    mend: (_, place) => [`${place.enter}ip link show type ipip`, `modprobe ipip`],
-    counters: ['Icmp.OutDestUnreachs'],
+    mend: ({ vni }, place) =>
+      vni === undefined
+        ? [`${place.enter}ip link show type ipip`, `modprobe ipip`]
+        : [`${place.enter}ip -d link show type vxlan`],
+    counters: ['Icmp.OutDestUnreachs', 'Udp.NoPorts'],
+  },
+  'vtep-unknown': {
+    class: 'encapsulation',
+    sentence: ({ link, address }, place) =>
+      `${where(place)} does not know which node ${address} is at, so ${link} drops the packet.`,
+    evidence: ({ link, mac }) => [`the forwarding database of ${link} has no row for ${mac}`],
+    mend: ({ link, mac }, place) => [
+      `${place.enter}bridge fdb show dev ${link}`,
+      `${place.enter}bridge fdb append ${mac} dev ${link} dst NODE self permanent`,
+    ],
+    advice: 'the agent of the node writes it from the other Node’s vxlanTunnelMACAddr and address',
+    counters: [],
+  },
+  'vtep-elsewhere': {
+    class: 'encapsulation',
+    sentence: ({ address, remote, expected }, place) =>
+      `${where(place)} sends what is for ${address} to ${remote}, but it is at ${expected}.`,
+    evidence: ({ link, mac, remote }) => [
+      `the forwarding database of ${link} has ${mac} behind ${remote}`,
+    ],
+    mend: ({ link, mac, expected }, place) => [
+      `${place.enter}bridge fdb replace ${mac} dev ${link} dst ${expected} self permanent`,
+    ],
+    counters: [],
   },
   'tunnel-down': {
     class: 'encapsulation',
@@ -296,10 +326,10 @@ export const CATALOGUE: Catalogue = {
   },
   'underlay-drops': {
     class: 'underlay',
-    sentence: ({ from, to, encapsulated, nodesTalk }) =>
+    sentence: ({ from, to, encapsulation, nodesTalk }) =>
       nodesTalk === false
         ? `The network between ${from} and ${to} lets nothing through.`
-        : `The network between ${from} and ${to} drops ${encapsulated ? 'IPIP (IP protocol 4)' : 'packets with pod addresses'}.`,
+        : `The network between ${from} and ${to} drops ${encapsulation === 'IPIP' ? 'IPIP (IP protocol 4)' : (encapsulation ?? 'packets with pod addresses')}.`,
     evidence: ({ from, to, nodesTalk }) => [
       `the packet left ${from} and was not seen at ${to}`,
       ...(nodesTalk === true ? ['a plain packet between the same two nodes got through'] : []),
@@ -309,7 +339,7 @@ export const CATALOGUE: Catalogue = {
     ],
     mend: () => [],
     advice:
-      'look at routers and filters between the nodes; they must let pass IP protocol 4 (not "ipip", which /etc/protocols has as 94), and pod addresses where there is no tunnel',
+      'look at routers and filters between the nodes; they must let pass IP protocol 4 (not "ipip", which /etc/protocols has as 94) or UDP port 4789, and pod addresses where there is no tunnel',
     counters: [],
   },
   filtered: {

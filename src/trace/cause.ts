@@ -37,7 +37,8 @@ export interface CauseFacts {
     readonly link: string
     readonly mtu: number
     readonly octets: number
-    readonly encapsulated: boolean
+    /** Octets of outer headers among them. */
+    readonly outerOctets: number
   }
   'link-down': { readonly link: string }
   'no-carrier': { readonly link: string }
@@ -52,7 +53,16 @@ export interface CauseFacts {
   'proxy-arp-off': { readonly link: string; readonly address: IpAddress }
   'proxy-arp-no-route': { readonly link: string; readonly address: IpAddress }
   'proxy-arp-no-forwarding': { readonly link: string; readonly address: IpAddress }
-  'tunnel-missing': { readonly outerSource: IpAddress }
+  'tunnel-missing': { readonly outerSource: IpAddress; readonly vni?: number }
+  'vtep-unknown': { readonly link: string; readonly address: IpAddress; readonly mac: string }
+  'vtep-elsewhere': {
+    readonly link: string
+    readonly address: IpAddress
+    readonly mac: string
+    readonly remote: IpAddress
+    /** The node's own address, where it should go. */
+    readonly expected: IpAddress
+  }
   'tunnel-down': { readonly link: string }
   'wrong-pod': { readonly pod: string; readonly destination: IpAddress }
   'address-missing': { readonly pod: string; readonly address: IpAddress }
@@ -74,7 +84,8 @@ export interface CauseFacts {
   'underlay-drops': {
     readonly from: string
     readonly to: string
-    readonly encapsulated: boolean
+    /** What the packet was in: "IPIP"; undefined where it was bare. */
+    readonly encapsulation: string | undefined
     /** Whether a plain packet from node to node got through; undefined where that was not tried. */
     readonly nodesTalk: boolean | undefined
   }

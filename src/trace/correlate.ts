@@ -1,6 +1,7 @@
 import type { Netns } from './node-access.ts'
 import type { ArmedPoint, Observation } from './observe.ts'
 import type { ObservedPacket } from './observed-packet.ts'
+import { encapsulationText } from './encapsulation.ts'
 import type { Leg, OuterHeader, PredictedHop, Prediction } from './prediction.ts'
 
 /** What was seen where a packet was expected: three different things. */
@@ -152,7 +153,9 @@ function outerDifferences(
   if (expected === undefined) return [`an outer header ${addresses}`]
   const wanted = `${expected.source} > ${expected.destination}`
   const isTtlRight = outerTtlIsUpperBound ? outer.ttl <= expected.ttl : outer.ttl === expected.ttl
+  const [kind, wantedKind] = [encapsulationText(outer), encapsulationText(expected)]
   return [
+    ...(kind === wantedKind ? [] : [`${kind} rather than ${wantedKind}`]),
     ...(addresses === wanted ? [] : [`outer header ${addresses} rather than ${wanted}`]),
     ...(isTtlRight ? [] : [`outer TTL ${outer.ttl} rather than ${expected.ttl}`]),
   ]

@@ -2,6 +2,7 @@ import type { IpAddress } from '../net/ip-address.ts'
 import { CATALOGUE, type CatalogueRow } from './catalogue.ts'
 import type { Fault } from './cause.ts'
 import type { TracedHop, TracedLeg } from './correlate.ts'
+import { encapsulationText } from './encapsulation.ts'
 import type { NamespaceView } from './namespace-view.ts'
 import type { Netns } from './node-access.ts'
 import type { NodeCounters, Observation } from './observe.ts'
@@ -208,10 +209,11 @@ function lostBetween({ leg, before, nodesTalk }: Symptoms): readonly Found[] {
   if (last === undefined || missing === undefined || lostBetweenNodes(leg) === undefined) return []
   const view = before.view(last.node, last.netns)
   if (view === undefined) return []
+  const outer = last.seen.state === 'seen' ? last.seen.packet.outer : undefined
   const facts = {
     from: `${last.node} ${last.link}`,
     to: `${missing.node} ${missing.link}`,
-    encapsulated: last.seen.state === 'seen' && last.seen.packet.outer !== undefined,
+    encapsulation: outer === undefined ? undefined : encapsulationText(outer),
     nodesTalk,
   }
   return [found('underlay-drops', view, last.link, facts, 'likely')]

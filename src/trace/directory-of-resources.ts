@@ -16,6 +16,7 @@ export async function directoryOfResources(resources: Pick<Resources, 'list'>): 
         bgp?.ipv4Address,
         bgp?.ipv6Address,
         bgp?.ipv4IPIPTunnelAddr,
+        spec.ipv4VXLANTunnelAddr,
         ...(spec.addresses ?? []).map(({ address }) => address),
       ]
       return { name: metadata.name, addresses: [...new Set(texts.flatMap(addressIn))] }

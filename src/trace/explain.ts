@@ -20,7 +20,9 @@ export function explain(
   const filter =
     outer === undefined
       ? `icmp and host ${source} and host ${destination}`
-      : `'ip proto 4 and host ${outer.destination}'`
+      : outer.vxlan === undefined
+        ? `'ip proto 4 and host ${outer.destination}'`
+        : `'udp port ${outer.vxlan.port} and host ${outer.destination}'`
   return [
     ...(query === undefined ? [] : [`${enter}ip route get ${query.destination}${from}${input}`]),
     `${enter}tcpdump -ni ${hop.link} -v ${filter}`,

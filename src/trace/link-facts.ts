@@ -2,9 +2,9 @@ import type { IpAddress } from '../net/ip-address.ts'
 import type { Link } from '../kernel/kernel.ts'
 import type { NamespaceView } from './namespace-view.ts'
 
-/** IPIP, by the kernel's module or by Calico's name for it. */
+/** IPIP, by the kernel's module or by Calico's name for it, and VXLAN. */
 export function isTunnel(link: Link): boolean {
-  return link.kind === 'ipip' || link.name === 'tunl0'
+  return link.kind === 'ipip' || link.name === 'tunl0' || link.vxlan !== undefined
 }
 
 /** Links whose carrier is a cable's; a TUN device without a process has none and works. */

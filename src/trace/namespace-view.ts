@@ -44,6 +44,13 @@ export class NamespaceView {
     )
   }
 
+  /** The node that a VXLAN link sends frames for a MAC address to. */
+  forwarding(linkIndex: number, macAddress: string): IpAddress | undefined {
+    return this.snapshot.forwarding?.find(
+      (each) => each.linkIndex === linkIndex && each.macAddress === macAddress,
+    )?.remoteAddress
+  }
+
   /** The integer value of a sysctl; undefined where it was not read. */
   sysctl(path: string): number | undefined {
     const value = this.snapshot.sysctls[path]

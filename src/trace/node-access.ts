@@ -1,5 +1,6 @@
 import type { IpAddress } from '../net/ip-address.ts'
 import type {
+  ForwardingEntry,
   Link,
   LinkAddress,
   Neighbor,
@@ -97,6 +98,8 @@ export interface NamespaceSnapshot {
   readonly routes: readonly Route[]
   readonly rules: readonly Rule[]
   readonly neighbors: readonly Neighbor[]
+  /** Forwarding databases of VXLAN links; absent where there is no such link. */
+  readonly forwarding?: readonly ForwardingEntry[]
   /** By the path after "net.": "ipv4.conf.eth0.rp_filter"; a dot of an interface name is "/". */
   readonly sysctls: Readonly<Record<string, string>>
   /** By the kernel's names: "TcpExt.IPReversePathFilter". */

@@ -72,12 +72,17 @@ export function observePacket(
 }
 
 function innermost(packet: IpPacket): IpPacket {
-  return packet.payload.kind === 'ipip' ? innermost(packet.payload.inner) : packet
+  const { payload } = packet
+  return 'inner' in payload ? innermost(payload.inner) : packet
 }
 
 function outerHeader(packet: IpPacket): OuterHeader & { readonly identification: number } {
-  const { source, destination, timeToLive: ttl, protocol, identification } = packet
-  return { source, destination, ttl, protocol, identification }
+  const { source, destination, timeToLive: ttl, protocol, identification, payload } = packet
+  const vxlan =
+    payload.kind === 'vxlan'
+      ? { vxlan: { port: payload.destinationPort, vni: payload.vni } }
+      : undefined
+  return { source, destination, ttl, protocol, ...vxlan, identification }
 }
 
 const ECHO_REQUEST = [8, 128]
@@ -106,7 +111,8 @@ function identify(
 function checksums(packet: IpPacket): boolean | undefined {
   const { payload } = packet
   const within =
-    payload.kind === 'ipip'
+    // The checksum of a datagram around a packet is mostly left to the network card.
+    'inner' in payload
       ? checksums(payload.inner)
       : payload.kind === 'other'
         ? undefined

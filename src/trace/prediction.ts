@@ -11,8 +11,10 @@ export interface OuterHeader {
   readonly source: IpAddress
   readonly destination: IpAddress
   readonly ttl: number
-  /** 4: IP in IP. */
+  /** 4: IP in IP; 17: UDP, with VXLAN inside. */
   readonly protocol: number
+  /** What is between this header and the packet, where it is VXLAN. */
+  readonly vxlan?: { readonly port: number; readonly vni: number }
 }
 
 /** One passing of one interface. */

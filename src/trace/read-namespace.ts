@@ -59,6 +59,8 @@ export function readNamespace(
     }
   }
   const links = read('links', () => kernel.links(), [])
+  const vxlan = links.filter((link) => link.vxlan !== undefined)
+  const forwardingOf = ({ index }: Link) => kernel.forwardingEntries(index)
   const { toward } = options
   const routes = read('routes', () => kernel.routes({ table: 0 }), [])
   return {
@@ -75,6 +77,9 @@ export function readNamespace(
       ...read('IPv6 rules', () => kernel.rules(6), []),
     ],
     neighbors: read('neighbors', () => kernel.neighbors(), []),
+    ...(vxlan.length === 0
+      ? {}
+      : { forwarding: read('forwarding databases', () => vxlan.flatMap(forwardingOf), []) }),
     sysctls: readSysctls(kernel, links, options.links ?? []),
     counters: readCounters(kernel),
     unknown,

@@ -4,7 +4,7 @@ import { VirtualClock } from '../lib/clock.ts'
 import { SeededRandom } from '../lib/random.ts'
 import { createSimulatedMachine, type SimulatedMachine } from '../kernel/sim/machine.ts'
 import { renderTrace, type RenderOptions } from './render-trace.ts'
-import { type TestCluster, testCluster } from './testing/test-cluster.ts'
+import { type TestCluster, testCluster, type Tunnel } from './testing/test-cluster.ts'
 import { toDocument } from './to-document.ts'
 import { trace } from './trace.ts'
 import type { TraceDocument } from './trace-document.ts'
@@ -12,10 +12,11 @@ import type { TraceDocument } from './trace-document.ts'
 async function traced(
   to: string,
   prepare: (cluster: TestCluster, machine: SimulatedMachine) => void = () => {},
+  tunnel: Tunnel = 'ipip',
 ): Promise<TraceDocument> {
   const clock = new VirtualClock()
   const machine = createSimulatedMachine({ clock, random: new SeededRandom(1) })
-  const cluster = testCluster({ machine, clock, unique: 'sim', tunnel: true })
+  const cluster = testCluster({ machine, clock, unique: 'sim', tunnel })
   prepare(cluster, machine)
   const pending = trace({
     from: 'pod1',
@@ -101,6 +102,15 @@ default/pod1 10.211.0.4 (server01) → default/pod2 10.211.1.4 (server02)
     in IPIP 172.16.170.128 > 172.16.180.130, outer TTL 62
     172.16.170.2 is a router that no table here shows
 ✓ server03  tunl0            in    63    63      ~
+`)
+  })
+
+  it('says what is between an outer header and the packet', async () => {
+    const text = picture(await traced('pod3', undefined, 'vxlan'))
+    expect(text).toContain(`\
+✓ server01  vxlan.calico     out   63    63      ~  10.211.2.0/24 via 10.211.2.1 (bird)
+✓ server01  ens33            out   63    63      ~  default via 172.16.170.2
+    in VXLAN (UDP 4789, VNI 4096) 172.16.170.128 > 172.16.180.130, outer TTL 64
 `)
   })
 

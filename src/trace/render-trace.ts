@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { encapsulationText } from './encapsulation.ts'
 import type { EndDocument, HopDocument, LegDocument, TraceDocument } from './trace-document.ts'
 
 export interface RenderOptions {
@@ -207,7 +208,9 @@ function detailLines(hop: HopDocument, isBeyond: boolean, explain: boolean): str
   return [
     ...(outer === undefined
       ? []
-      : [`in IPIP ${outer.source} > ${outer.destination}, outer TTL ${outer.ttl}`]),
+      : [
+          `in ${encapsulationText(outer)} ${outer.source} > ${outer.destination}, outer TTL ${outer.ttl}`,
+        ]),
     ...differences,
     ...(observed.state === 'not captured' ? [`not captured: ${observed.reason}`] : []),
     ...notes.filter((note) => observed.state !== 'not captured' || note !== observed.reason),

@@ -7,6 +7,7 @@ import { traceContract } from './trace.contract.ts'
 import { type Trace, trace, type TraceOptions } from './trace.ts'
 
 const IPIP = 4
+const UDP = 17
 
 /** Awaits a promise while virtual time runs. */
 async function runOn<Value>(clock: VirtualClock, promise: Promise<Value>): Promise<Value> {
@@ -37,7 +38,7 @@ describe('what only a simulated network can be made to do', () => {
   beforeEach(() => {
     clock = new VirtualClock()
     machine = createSimulatedMachine({ clock, random: new SeededRandom(1) })
-    cluster = testCluster({ machine, clock, unique: 'sim', tunnel: true })
+    cluster = testCluster({ machine, clock, unique: 'sim', tunnel: 'ipip' })
   })
   afterEach(() => cluster.close())
 
@@ -73,6 +74,16 @@ describe('what only a simulated network can be made to do', () => {
     firewall.policy.forward = 'drop'
     expect((await run('pod1', 'pod3')).verdict.causes[0]!.sentence).toBe(
       'The network between server01 ens33 and server03 ens33 lets nothing through.',
+    )
+  })
+
+  it('names VXLAN where a network drops that', async () => {
+    cluster.close()
+    cluster = testCluster({ machine, clock, unique: 'sim', tunnel: 'vxlan' })
+    machine.firewall(cluster.network).add('forward', { protocol: UDP }, 'drop')
+    const filtered = await run('pod1', 'pod3')
+    expect(filtered.verdict.causes[0]!.sentence).toBe(
+      'The network between server01 ens33 and server03 ens33 drops VXLAN (UDP 4789, VNI 4096).',
     )
   })
 

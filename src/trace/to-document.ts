@@ -102,8 +102,8 @@ function routeDocument({ route, table, nextHop, alternatives, kernel }: Way) {
   return { text: route, table, nextHop, alternatives: [...alternatives], kernel }
 }
 
-function outerDocument({ source, destination, ttl, protocol }: OuterHeader) {
-  return { source, destination, ttl, protocol }
+function outerDocument({ source, destination, ttl, protocol, vxlan }: OuterHeader) {
+  return { source, destination, ttl, protocol, ...(vxlan === undefined ? {} : { vxlan }) }
 }
 
 function observedDocument({ seen, sincePreviousMicroseconds }: TracedHop): HopDocument['observed'] {

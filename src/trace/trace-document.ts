@@ -10,8 +10,16 @@ const ttl = z.int().min(0).max(255)
 const count = z.int().min(0)
 
 const outer = z
-  .strictObject({ source: z.string(), destination: z.string(), ttl, protocol: z.int() })
-  .describe('the header around the packet in a tunnel; protocol 4 is IP in IP')
+  .strictObject({
+    source: z.string(),
+    destination: z.string(),
+    ttl,
+    protocol: z.int(),
+    vxlan: z
+      .strictObject({ port: z.int().describe('UDP port it goes to'), vni: z.int() })
+      .optional(),
+  })
+  .describe('the header around the packet in a tunnel; protocol 4 is IP in IP, 17 UDP with VXLAN')
 
 const end = z.strictObject({
   kind: z.enum(['pod', 'node', 'address']),

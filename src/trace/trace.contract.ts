@@ -9,6 +9,7 @@ import {
   type TestCluster,
   type TestNode,
   testCluster,
+  type Tunnel,
 } from './testing/test-cluster.ts'
 import { toDocument } from './to-document.ts'
 import { type Trace, trace, type TraceOptions } from './trace.ts'
@@ -42,10 +43,10 @@ export function traceContract(kernel: string, open: () => TraceHarness): void {
       harness = open()
     })
     afterAll(() => harness.done())
-    const build = (tunnel: boolean): TestCluster =>
-      testCluster({ ...harness, unique: `${harness.prefix}${++serial}`, tunnel })
+    const build = (tunnel?: Tunnel): TestCluster =>
+      testCluster({ ...harness, unique: `${harness.prefix}${++serial}`, ...(tunnel && { tunnel }) })
     beforeEach(() => {
-      cluster = build(false)
+      cluster = build()
       ;[one, two] = cluster.nodes as [TestNode, TestNode]
     })
     afterEach(() => cluster.close())
@@ -95,7 +96,7 @@ export function traceContract(kernel: string, open: () => TraceHarness): void {
         skip('this kernel has no IPIP')
       }
       cluster.close()
-      cluster = build(true)
+      cluster = build('ipip')
       const result = await run('pod1', 'pod3')
       expect(result.verdict).toMatchObject({ kind: 'delivered', causes: [] })
       const outer = '(172.16.170.128 > 172.16.180.130'
@@ -109,6 +110,63 @@ export function traceContract(kernel: string, open: () => TraceHarness): void {
         'server03 cali00000000003 out 62 62',
         'pod3 eth0 in 62 62',
       ])
+    })
+
+    describe('through VXLAN', () => {
+      const outer = '(172.16.170.128 > 172.16.180.130'
+      let vxlan: number
+
+      beforeEach(() => {
+        cluster.close()
+        cluster = build('vxlan')
+        ;[one, two] = cluster.nodes as [TestNode, TestNode]
+        vxlan = one.kernel.link('vxlan.calico')!.index
+      })
+
+      it('goes to another subnet and back', async () => {
+        const result = await run('pod1', 'pod3')
+        expect(result.verdict).toMatchObject({ kind: 'delivered', causes: [], remarks: [] })
+        expect(brief(result).slice(0, 8)).toEqual([
+          'pod1 eth0 out 64 64',
+          'server01 cali00000000001 in 64 64',
+          'server01 vxlan.calico out 63 63',
+          `server01 ens33 out 63 63 ${outer} 64)`,
+          `server03 ens33 in 63 63 ${outer} 63)`,
+          'server03 vxlan.calico in 63 63',
+          'server03 cali00000000003 out 62 62',
+          'pod3 eth0 in 62 62',
+        ])
+        expect(brief(result)).toHaveLength(16)
+        expect(kernelsOpinions(result)).toEqual(Array(8).fill('agrees'))
+        const document = toDocument(result)
+        expect(traceDocument.parse(document)).toEqual(document)
+        expect(document.legs[0]!.hops[3]!.observed).toMatchObject({
+          outer: { protocol: 17, vxlan: { port: 4789, vni: 4096 } },
+        })
+      })
+
+      it('names the row that the forwarding database has not', async () => {
+        for (const entry of one.kernel.forwardingEntries(vxlan)) {
+          one.kernel.deleteForwardingEntry(entry)
+        }
+        const result = await run('pod1', 'pod3')
+        expect([result.verdict.kind, firstCause(result)]).toEqual(['lost', 'vtep-unknown'])
+      })
+
+      it('names the row of the forwarding database that leads elsewhere', async () => {
+        for (const entry of one.kernel.forwardingEntries(vxlan)) {
+          one.kernel.setForwardingEntry({ ...entry, remoteAddress: two.address })
+        }
+        const result = await run('pod1', 'pod3')
+        expect([result.verdict.kind, firstCause(result)]).toEqual(['lost', 'vtep-elsewhere'])
+      })
+
+      it('names the neighbor that nobody answers for', async () => {
+        const address = one.kernel.neighbors().find((each) => each.linkIndex === vxlan)!
+        one.kernel.deleteNeighbor(address)
+        const result = await run('pod1', 'pod3')
+        expect([result.verdict.kind, firstCause(result)]).toEqual(['lost', 'neighbor-failed'])
+      })
     })
 
     it('reaches a node’s own address', async () => {

@@ -1,7 +1,9 @@
 import { familyOf, type IpAddress } from '../net/ip-address.ts'
 import type { Link, RouteQuery } from '../kernel/kernel.ts'
+import { IP_PROTOCOL } from '../wire/packet/protocols.ts'
 import type { Fault } from './cause.ts'
 import { chooseExit, type Exit, refuseType, sourceToward } from './choose-exit.ts'
+import { outerOctets } from './encapsulation.ts'
 import { isDeaf, isKnown, isTunnel, isWired, uplinkOf } from './link-facts.ts'
 import type { NamespaceView } from './namespace-view.ts'
 import { neighborFault } from './neighbor-resolution.ts'
@@ -23,9 +25,8 @@ import { dropped, Ended, unknown } from './walk-end.ts'
 
 /** Hops after which a walk is given up; a packet has 255 at most. */
 const HOPS_MAX = 64
-/** Octets of the header that IPIP puts before a packet. */
-const OUTER_OCTETS = 20
-const IPIP = 4
+/** What a namespace gives its packets where its setting was not read. */
+const DEFAULT_TTL = 64
 
 /** Where a walk begins and what for. */
 export interface WalkRequest {
@@ -181,28 +182,67 @@ export class Walk {
   }
 
   #checkSize(view: NamespaceView, link: Link): void {
-    const encapsulated = this.#outer !== undefined
-    const octets = this.#request.octets + (encapsulated ? OUTER_OCTETS : 0)
-    if (octets <= link.mtu || !this.#request.dontFragment) return
-    const facts = { link: link.name, mtu: link.mtu, octets, encapsulated }
+    const outer = this.#outer === undefined ? 0 : outerOctets(this.#outer)
+    const octets = this.#request.octets + outer
+    // The header that VXLAN puts before a packet lets itself be fragmented.
+    const isWhole = this.#request.dontFragment && this.#outer?.vxlan === undefined
+    if (octets <= link.mtu || !isWhole) return
+    const facts = { link: link.name, mtu: link.mtu, octets, outerOctets: outer }
     throw dropped('mtu-exceeded', view, link.name, facts)
   }
 
   /**
-   * Sends through the tunnel: the outer header is from the node's address towards the gateway, to the
-   * gateway. A tunnel without a TTL of its own copies the inner one (ip_tunnel_xmit in
-   * net/ipv4/ip_tunnel.c), be it the kernel's or a TUN device with programs.
+   * Sends through the tunnel. IPIP: the outer header is from the node's address towards the gateway, to
+   * the gateway; a tunnel without a TTL of its own copies the inner one (ip_tunnel_xmit in
+   * net/ipv4/ip_tunnel.c), be it the kernel's or a TUN device with programs. VXLAN: it is from the link's
+   * own address to the node that the gateway's MAC address is behind, with the namespace's default TTL
+   * (vxlan_xmit_one in drivers/net/vxlan).
    */
   #encapsulate(view: NamespaceView, exit: Exit): Outcome {
-    const { link, nextHop } = exit
+    const { link } = exit
+    const remote = link.vxlan === undefined ? exit.nextHop : this.#vxlanRemote(view, exit)
     this.#hop(view, link, 'out', exit)
     if (this.#outer !== undefined) throw unknown(`a tunnel in a tunnel by ${link.name}`)
-    const query = { destination: nextHop }
+    if (typeof remote !== 'string') throw remote
+    const { vni, port, localAddress } = link.vxlan ?? {}
+    const query = {
+      destination: remote,
+      ...(localAddress === undefined ? {} : { source: localAddress }),
+    }
     const under = this.#decide(view, query, undefined)
-    const source = sourceToward(view, under, this.#answerTo(view, query))
+    const source = localAddress ?? sourceToward(view, under, this.#answerTo(view, query))
     if (source === undefined) throw unknown(`${under.link.name} has no address to send from`)
-    this.#outer = { source, destination: nextHop, ttl: this.#ttl, protocol: IPIP }
+    this.#outer =
+      vni === undefined || port === undefined
+        ? { source, destination: remote, ttl: this.#ttl, protocol: IP_PROTOCOL.ipip }
+        : { ...this.#vxlanHeader(view, source, remote), vxlan: { port, vni } }
     return this.#emit(view, under)
+  }
+
+  #vxlanHeader(view: NamespaceView, source: IpAddress, destination: IpAddress): OuterHeader {
+    const ttl = view.sysctl('ipv4.ip_default_ttl') ?? DEFAULT_TTL
+    return { source, destination, ttl, protocol: IP_PROTOCOL.udp }
+  }
+
+  /** Where the frame for a next hop goes; ended where it cannot leave the node. */
+  #vxlanRemote(view: NamespaceView, { link, nextHop }: Exit): IpAddress | Ended {
+    const far = this.#topology
+      .holders(nextHop)
+      .find((holder) => holder.view !== view && holder.link.vxlan !== undefined)
+    const macAddress = view.neighbor(link.index, nextHop)?.macAddress
+    const fault = neighborFault(view, link, nextHop, far)
+    if (fault !== undefined) throw new Ended({ kind: 'dropped', fault })
+    if (macAddress === undefined) {
+      const facts = { link: link.name, address: nextHop, state: 'unknown' }
+      throw dropped('neighbor-failed', view, link.name, facts)
+    }
+    const remote = view.forwarding(link.index, macAddress)
+    const facts = { link: link.name, address: nextHop, mac: macAddress }
+    if (remote === undefined) return dropped('vtep-unknown', view, link.name, facts)
+    const expected = far?.link.vxlan?.localAddress
+    return expected === undefined || expected === remote
+      ? remote
+      : dropped('vtep-elsewhere', view, link.name, { ...facts, remote, expected })
   }
 
   /** Who would answer for the next hop: the other end of a pair, or the node that has the address. */
@@ -289,10 +329,16 @@ export class Walk {
   }
 
   #decapsulate(view: NamespaceView): Outcome {
-    const tunnel = view.snapshot.links.find(isTunnel)
+    const inside = this.#outer?.vxlan
+    const tunnel = view.snapshot.links.find((link) =>
+      inside === undefined
+        ? isTunnel(link) && link.vxlan === undefined
+        : link.vxlan?.vni === inside.vni && link.vxlan.port === inside.port,
+    )
     const { source } = this.#header
     if (tunnel === undefined) {
-      throw dropped('tunnel-missing', view, undefined, { outerSource: source })
+      const facts = { outerSource: source, ...(inside === undefined ? {} : { vni: inside.vni }) }
+      throw dropped('tunnel-missing', view, undefined, facts)
     }
     if (!tunnel.up) throw dropped('tunnel-down', view, tunnel.name, { link: tunnel.name })
     this.#outer = undefined

@@ -41,20 +41,22 @@ const CALI_MAC = mac('ee:ee:ee:ee:ee:ee')
 /** The router's own address in each network. */
 const ROUTER = { near: ip('172.16.170.2'), far: ip('172.16.180.2') } as const
 
+export type Tunnel = 'ipip' | 'vxlan'
+
 export interface TestClusterOptions {
   readonly machine: Machine
   readonly clock: Clock
   /** Before the names of namespaces, so that several test runs do not meet. */
   readonly unique: string
-  /** A third node in another subnet, reached through IPIP. Throws EOPNOTSUPP where the kernel has none. */
-  readonly tunnel?: boolean
+  /** A third node in another subnet, reached through it. Throws EOPNOTSUPP where the kernel has no IPIP. */
+  readonly tunnel?: Tunnel
 }
 
 /** Nodes with a pod each, joined by a router, with routes as Calico's CrossSubnet has them. */
 export function testCluster(options: TestClusterOptions): TestCluster {
   const builder = new Builder(options)
   try {
-    return builder.build(options.tunnel === true)
+    return builder.build(options.tunnel)
   } catch (thrown) {
     builder.close()
     throw thrown
@@ -84,7 +86,7 @@ class Builder {
     this.#options = options
   }
 
-  build(hasTunnel: boolean): TestCluster {
+  build(tunnel: Tunnel | undefined): TestCluster {
     const network = this.#make('net')
     for (const bridge of ['near', 'far'] as const) {
       network.createLink({ kind: 'bridge', name: bridge })
@@ -92,8 +94,9 @@ class Builder {
       network.addAddress({ linkIndex, address: ROUTER[bridge], prefixLength: 24, scope: 'global' })
     }
     network.writeSysctl('ipv4.ip_forward', '1')
-    for (let at = 0; at < (hasTunnel ? 3 : 2); at++) this.#nodes.push(this.#node(network, at))
-    for (const node of this.#nodes) joinTo(node, this.#nodes, hasTunnel)
+    for (let at = 0; at < (tunnel === undefined ? 2 : 3); at++)
+      this.#nodes.push(this.#node(network, at))
+    for (const node of this.#nodes) joinTo(node, this.#nodes, tunnel)
     const close = (): void => this.close()
     return { nodes: this.#nodes, directory: directoryOf(this.#nodes), network, close }
   }
@@ -160,7 +163,7 @@ function attachPod(host: Kernel, pod: Kernel, hostInterface: string, address: Ip
 }
 
 /** A block with its blackhole, the other nodes' blocks, and a default route, as proxy ARP needs one. */
-function joinTo(node: TestNode, nodes: readonly TestNode[], hasTunnel: boolean): void {
+function joinTo(node: TestNode, nodes: readonly TestNode[], tunnel: Tunnel | undefined): void {
   const { kernel } = node
   const ens33 = kernel.link('ens33')!.index
   const protocol = ROUTE_PROTOCOL.bird
@@ -169,24 +172,51 @@ function joinTo(node: TestNode, nodes: readonly TestNode[], hasTunnel: boolean):
   const isNear = node.address.startsWith('172.16.170.')
   const gateway = isNear ? ROUTER.near : ROUTER.far
   kernel.addRoute(route({ destination: '0.0.0.0/0', hop: { linkIndex: ens33, gateway } }))
-  if (hasTunnel) addTunnel(kernel, prefixOf(node.podAddress, 24))
+  if (tunnel === 'ipip') addTunnel(kernel, vtepOf(node))
+  if (tunnel === 'vxlan') addVxlan(node)
   for (const other of nodes) {
     if (other === node) continue
     const destination = prefixOf(other.podAddress, 24)
     const isDirect = prefixOf(other.address, 24) === prefixOf(node.address, 24)
     const hop = isDirect
       ? { linkIndex: ens33, gateway: other.address }
-      : { linkIndex: kernel.link('tunl0')!.index, gateway: other.address, onlink: true }
+      : tunnel === 'vxlan'
+        ? { linkIndex: kernel.link(VXLAN)!.index, gateway: vtepOf(other), onlink: true }
+        : { linkIndex: kernel.link('tunl0')!.index, gateway: other.address, onlink: true }
+    if (!isDirect && tunnel === 'vxlan') addVtep(kernel, other)
     kernel.addRoute(route({ destination, protocol, hop }))
   }
 }
 
-/** tunl0 with the first address of the node's block. */
-function addTunnel(kernel: Kernel, block: string): void {
+/** The first address of the node's block. */
+function vtepOf({ podAddress }: TestNode): IpAddress {
+  return ip(podAddress.replace(/\d+$/, '1'))
+}
+
+const VXLAN = 'vxlan.calico'
+const vtepMac = ({ name }: TestNode) => mac(`66:00:00:00:00:${name.slice(-2)}`)
+
+function addVxlan(node: TestNode): void {
+  const { kernel, address: localAddress } = node
+  const parentIndex = kernel.link('ens33')!.index
+  const vxlan = { vni: 4096, port: 4789, localAddress, parentIndex, learning: false }
+  kernel.createLink({ kind: 'vxlan', name: VXLAN, macAddress: vtepMac(node), vxlan })
+  const linkIndex = up(kernel, VXLAN)
+  kernel.addAddress({ linkIndex, address: vtepOf(node), prefixLength: 32, scope: 'global' })
+}
+
+function addVtep(kernel: Kernel, other: TestNode): void {
+  const linkIndex = kernel.link(VXLAN)!.index
+  const macAddress = vtepMac(other)
+  kernel.setForwardingEntry({ linkIndex, macAddress, remoteAddress: other.address })
+  kernel.setNeighbor({ linkIndex, address: vtepOf(other), macAddress, state: 'permanent' })
+}
+
+/** tunl0 with its address. */
+function addTunnel(kernel: Kernel, address: IpAddress): void {
   const { index } =
     kernel.link('tunl0') ?? kernel.createLink({ kind: 'ipip', name: 'tunl0', mtu: 1480 })
   kernel.changeLink(index, { up: true, mtu: 1480 })
-  const address = ip(block.replace(/0\/24$/, '1'))
   kernel.addAddress({ linkIndex: index, address, prefixLength: 32, scope: 'global' })
 }
 

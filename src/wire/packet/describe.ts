@@ -48,7 +48,7 @@ function flags(packet: IpPacket): string {
 
 function endpoints(packet: IpPacket): string {
   const { payload } = packet
-  const hasPorts = payload.kind === 'tcp' || payload.kind === 'udp'
+  const hasPorts = payload.kind === 'tcp' || payload.kind === 'udp' || payload.kind === 'vxlan'
   const separator = '.'
   const source = hasPorts ? `${separator}${payload.sourcePort}` : ''
   const destination = hasPorts ? `${separator}${payload.destinationPort}` : ''
@@ -61,6 +61,8 @@ function describePayload(packet: IpPacket): string {
   switch (payload.kind) {
     case 'ipip':
       return describePacket(payload.inner)
+    case 'vxlan':
+      return `VXLAN, flags [I] (0x08), vni ${payload.vni}, ${describePacket(payload.inner)}`
     case 'icmp':
       return (
         (packet.family === 4 ? describeIcmp(payload) : describeIcmpv6(payload)) +

@@ -8,6 +8,7 @@ import { get16 } from './octets.ts'
 import { IP_PROTOCOL } from './protocols.ts'
 import * as tcp from './tcp.ts'
 import * as udp from './udp.ts'
+import * as vxlan from './vxlan.ts'
 
 /** One IP packet taken apart, with what it carries. Built for people and traces, not for forwarding. */
 export interface IpPacket {
@@ -39,6 +40,16 @@ export interface IpPacket {
 
 export type IpPayload =
   | { readonly kind: 'ipip'; readonly inner: IpPacket }
+  | {
+      /** UDP to VXLAN's port with an Ethernet frame inside (RFC 7348) that carries IP. */
+      readonly kind: 'vxlan'
+      readonly sourcePort: number
+      readonly destinationPort: number
+      readonly vni: number
+      readonly inner: IpPacket
+      /** Of the outer datagram. */
+      readonly checksumValid: boolean | undefined
+    }
   | Transport
   /** A later fragment, a protocol that is not known here, or too little to tell. */
   | { readonly kind: 'other' }
@@ -201,17 +212,25 @@ function dissectPayload(
         checksumValid: checksumValid(octets, protocol, span),
       }
     case IP_PROTOCOL.udp:
-      if (!udp.check(octets, at, end)) return { kind: 'other' }
-      return {
-        kind: 'udp',
-        sourcePort: udp.sourcePort(octets, at),
-        destinationPort: udp.destinationPort(octets, at),
-        dataOctets: udp.length(octets, at) - udp.HEADER_OCTETS,
-        checksumValid: checksumValid(octets, protocol, span),
-      }
+      return udp.check(octets, at, end) ? dissectUdp(octets, span, depth) : { kind: 'other' }
     default:
       return { kind: 'other' }
   }
+}
+
+function dissectUdp(octets: Uint8Array, span: Span, depth: number): IpPayload {
+  const { at } = span
+  const ends = {
+    sourcePort: udp.sourcePort(octets, at),
+    destinationPort: udp.destinationPort(octets, at),
+    checksumValid: checksumValid(octets, IP_PROTOCOL.udp, span),
+  }
+  const frame = span.isFragment ? undefined : vxlan.innerFrame(octets, at, span.end)
+  const inner = frame && dissectNested(octets, frame.packetAt, depth + 1)
+  if (frame !== undefined && inner !== undefined) {
+    return { kind: 'vxlan', ...ends, vni: frame.vni, inner }
+  }
+  return { kind: 'udp', ...ends, dataOctets: udp.length(octets, at) - udp.HEADER_OCTETS }
 }
 
 /** Where the packet ends by its own header, beyond what was captured. */

@@ -20,6 +20,7 @@ import { LINK_TYPE, PcapngWriter } from './pcapng.ts'
 import { IP_PROTOCOL } from './protocols.ts'
 import * as tcp from './tcp.ts'
 import * as udp from './udp.ts'
+import * as vxlan from './vxlan.ts'
 
 const SOURCE = ipv4ToNumber(ip('10.211.0.6'))
 const DESTINATION = ipv4ToNumber(ip('10.211.1.4'))
@@ -166,6 +167,41 @@ describe('dissect', () => {
         payload: { kind: 'icmp', identifier: 23, sequence: 1, checksumValid: true },
       },
     })
+  })
+
+  it('finds both headers of VXLAN, and the frame between them', () => {
+    const header = {
+      source: ipv4ToNumber(ip('172.16.170.128')),
+      destination: ipv4ToNumber(ip('172.16.171.10')),
+      timeToLive: 64,
+      identification: 7,
+      protocol: IP_PROTOCOL.udp,
+    }
+    const frame = { destination: 2, source: 1, etherType: 0x0800 }
+    const around = (destinationPort: number): Uint8Array => {
+      const data = vxlan.encode(4096, frame, echoRequest())
+      const packet = ipv4.encode(header, udp.encode({ sourcePort: 40_000, destinationPort }, data))
+      writeTransportChecksum(packet, 0, IP_PROTOCOL.udp, 20, packet.length)
+      return packet
+    }
+    const packet = around(4789)
+    expect(vxlan.innerOffset(packet)).toBe(vxlan.OVERHEAD_OCTETS)
+    const found = dissect(packet)!
+    expect(found).toMatchObject({ protocol: 17, totalLength: 134 })
+    expect(found.payload).toMatchObject({
+      kind: 'vxlan',
+      sourcePort: 40_000,
+      vni: 4096,
+      checksumValid: true,
+      inner: { source: '10.211.0.6', timeToLive: 63, payload: { kind: 'icmp', sequence: 1 } },
+    })
+    expect(describeOctets(packet)).toMatch(
+      /172\.16\.170\.128\.40000 > 172\.16\.171\.10\.4789: VXLAN, flags \[I\] \(0x08\), vni 4096, IP /,
+    )
+    expect(vxlan.innerOffset(packet.subarray(0, 60))).toBeUndefined()
+    expect(dissect(around(4790))?.payload.kind).toBe('udp')
+    packet[28] = 0
+    expect(dissect(packet)?.payload.kind).toBe('udp')
   })
 
   it('judges the checksums of TCP and UDP over both families', () => {

@@ -1,6 +1,6 @@
 import * as ethernet from './ethernet.ts'
 import * as ipv4 from './ipv4.ts'
-import { get16, get32, set32 } from './octets.ts'
+import { get32, set32 } from './octets.ts'
 import { ETHER_TYPE, IP_PROTOCOL } from './protocols.ts'
 import * as udp from './udp.ts'
 
@@ -38,17 +38,27 @@ export function encode(
 }
 
 /**
- * Where the innermost IPv4 packet begins if the IPv4 packet at `at` is a datagram to VXLAN's own port
- * with one inside; else undefined.
+ * The frame in the UDP datagram at [at, end): its network identifier, and where the packet in it begins;
+ * undefined if the datagram is not to VXLAN's port or holds no frame with IPv4 or IPv6.
  */
+export function innerFrame(
+  octets: Uint8Array,
+  at: number,
+  end: number,
+): { readonly vni: number; readonly packetAt: number } | undefined {
+  const headerAt = at + udp.HEADER_OCTETS
+  const frameAt = headerAt + HEADER_OCTETS
+  const packetAt = frameAt + ethernet.HEADER_OCTETS
+  if (end < packetAt || udp.destinationPort(octets, at) !== PORT) return undefined
+  const vni = networkIdentifier(octets, headerAt, frameAt)
+  const etherType = ethernet.etherType(octets, frameAt)
+  const isIp = etherType === ETHER_TYPE.ipv4 || etherType === ETHER_TYPE.ipv6
+  return vni === undefined || !isIp ? undefined : { vni, packetAt }
+}
+
+/** Where the inner IPv4 packet begins if the packet at `at` is VXLAN and whole enough; else undefined. */
 export function innerOffset(octets: Uint8Array, at = 0): number | undefined {
   if (ipv4.protocol(octets, at) !== IP_PROTOCOL.udp || ipv4.isFragment(octets, at)) return undefined
-  const udpAt = at + ipv4.headerOctets(octets, at)
-  const headerAt = udpAt + udp.HEADER_OCTETS
-  const frameAt = headerAt + HEADER_OCTETS
-  const innerAt = frameAt + ethernet.HEADER_OCTETS
-  if (octets.length < innerAt || get16(octets, udpAt + 2) !== PORT) return undefined
-  if (networkIdentifier(octets, headerAt, frameAt) === undefined) return undefined
-  if (ethernet.etherType(octets, frameAt) !== ETHER_TYPE.ipv4) return undefined
-  return ipv4.check(octets, innerAt) ? innerAt : undefined
+  const frame = innerFrame(octets, at + ipv4.headerOctets(octets, at), octets.length)
+  return frame !== undefined && ipv4.check(octets, frame.packetAt) ? frame.packetAt : undefined
 }
