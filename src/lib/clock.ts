@@ -9,7 +9,7 @@ export interface Timer {
 export interface Clock {
   /** Monotonic milliseconds; only differences mean anything. */
   now(): number
-  /** Milliseconds since 1970-01-01 UTC. May jump; for timestamps only, never for intervals. */
+  /** Whole milliseconds since 1970-01-01 UTC. May jump; for timestamps only, never for intervals. */
   wallTime(): number
   /** Calls `fire` once, `milliseconds` from now, never before this call has returned. */
   after(milliseconds: number, fire: () => void): Timer
@@ -69,7 +69,7 @@ export class VirtualClock implements Clock {
   }
 
   wallTime(): number {
-    return this.#epoch + this.#now + this.#skew
+    return Math.floor(this.#epoch + this.#now + this.#skew)
   }
 
   /** Moves the wall clock, and only it, as a bad time source does. */

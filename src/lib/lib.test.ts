@@ -52,6 +52,13 @@ describe('octets', () => {
 })
 
 describe('the virtual clock', () => {
+  it('tells wall time in whole milliseconds, as a real one does', async () => {
+    const clock = new VirtualClock(1000)
+    await clock.advance(0.6)
+    clock.jump(-0.3)
+    expect(clock.wallTime()).toBe(1000)
+  })
+
   it('fires in order of time, then of setting, and never a cancelled timer', async () => {
     const clock = new VirtualClock()
     const fired: string[] = []

@@ -9,7 +9,7 @@ export async function allocationUsers(cluster: SimulatedCluster): Promise<string
       used.set(address, `${attachment.pod} on ${node.name}`)
     }
   }
-  for (const node of cluster.nodes) {
+  for (const node of cluster.present) {
     const tunnel = node.kernel.link('tunl0')
     for (const { address, linkIndex } of node.kernel.addresses()) {
       if (linkIndex === tunnel?.index) used.set(address, `tunl0 of ${node.name}`)

@@ -1,7 +1,7 @@
 import { type ComposedAgent, composeAgent } from '../../src/main/compose-agent.ts'
-import { type Attachment, MemoryAttachmentStore } from '../../src/cni/attachment.ts'
+import { type Attachment, attachmentKey, MemoryAttachmentStore } from '../../src/cni/attachment.ts'
 import { Ipam } from '../../src/ipam/ipam.ts'
-import type { Kernel } from '../../src/kernel/kernel.ts'
+import { type Kernel, ROUTE_PROTOCOL } from '../../src/kernel/kernel.ts'
 import { type Impairment } from '../../src/kernel/sim/device.ts'
 import { Reachability } from '../../src/kernel/sim/reachability.ts'
 import { createSimulatedMachine, type SimulatedMachine } from '../../src/kernel/sim/machine.ts'
@@ -10,11 +10,14 @@ import { chooseNames } from '../../src/lab/lab-names.ts'
 import { parseTopology } from '../../src/lab/parse-topology.ts'
 import { type LabPlan, planLab } from '../../src/lab/plan.ts'
 import { VirtualClock } from '../../src/lib/clock.ts'
+import type { Sabotage } from './sabotage.ts'
 import { type Log, silentLog } from '../../src/lib/log.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { FaultyStore } from '../../src/store/faulty-store.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import { Resources } from '../../src/store/resources.ts'
+import { StoreUnavailable } from '../../src/store/store.ts'
+import { FormerOwners } from './former-owners.ts'
 import { PodRuntime } from './pod-runtime.ts'
 import { SimulatedProcess } from './simulated-process.ts'
 
@@ -31,6 +34,10 @@ export interface ClusterNode {
   /** How the agent sees the store; the one for the next agent as well. */
   storeDelayMilliseconds: number
   storeOutage: boolean
+  /** The share of answers of the store that are lost. */
+  storeLoss: number
+  /** The machine has died, and nothing has taken its place yet. */
+  gone: boolean
   store: FaultyStore | undefined
 }
 
@@ -40,6 +47,8 @@ export interface ClusterOptions {
   /** Every third node is in a second network, behind a router. */
   readonly twoNetworks: boolean
   readonly log?: Log
+  /** A mistake built into every agent, to see whether it is found. */
+  readonly sabotage?: Sabotage
 }
 
 /** A whole cluster on one virtual clock and one source of randomness. */
@@ -51,15 +60,21 @@ export class SimulatedCluster {
   readonly ipam: Ipam
   readonly nodes: readonly ClusterNode[]
   readonly reachability: Reachability
+  readonly formerOwners: FormerOwners
+  /** When the last fault was over; infinite until then. */
+  quietSince = Infinity
   readonly #log: Log
   readonly #plan: LabPlan
+  readonly #sabotage: Sabotage
 
   constructor(options: ClusterOptions) {
     this.random = new SeededRandom(options.seed)
     this.#log = options.log ?? silentLog
+    this.#sabotage = options.sabotage ?? {}
     const { clock, random } = this
     this.machine = createSimulatedMachine({ clock, random, log: this.#log })
     this.shared = new MemoryStore()
+    this.formerOwners = new FormerOwners(this.shared, clock)
     const text = topologyText(options)
     const topology = parseTopology(text, 'cluster.yaml')
     this.#plan = planLab(topology, chooseNames('sim', topology, new Set()))
@@ -85,6 +100,8 @@ export class SimulatedCluster {
         agent: undefined,
         storeDelayMilliseconds: 0,
         storeOutage: false,
+        storeLoss: 0,
+        gone: false,
         store: undefined,
       }
       return node
@@ -93,34 +110,49 @@ export class SimulatedCluster {
     this.reachability = new Reachability(kernels)
   }
 
+  /** Nodes whose machines are there, with an agent or without. */
+  get present(): readonly ClusterNode[] {
+    return this.nodes.filter(({ gone }) => !gone)
+  }
+
   /** Fills the store and starts every agent. */
   async start(): Promise<void> {
-    const { clock, random, shared } = this
-    const client = new Resources({ store: shared, clock, random, log: silentLog })
+    const client = this.#client()
     for (const draft of this.#plan.resources) await client.create(draft)
     for (const node of this.nodes) this.startAgent(node)
   }
 
+  #client(): Resources {
+    const { clock, random, shared } = this
+    return new Resources({ store: shared, clock, random, log: silentLog })
+  }
+
   startAgent(node: ClusterNode): void {
-    if (node.process?.alive === true) return
+    if (node.gone || node.process?.alive === true) return
     const life = new SimulatedProcess()
     const clock = life.clock(this.clock)
     const store = new FaultyStore(unclosable(this.shared), this.clock)
     store.faults.delayMilliseconds = node.storeDelayMilliseconds
+    store.faults.after = () => {
+      if (this.random.fraction() < node.storeLoss) throw new StoreUnavailable('no answer')
+    }
     if (node.storeOutage) store.beginOutage()
     node.store = store
     node.process = life
+    const { kernel: spoilKernel, store: spoilStore, attachments: spoilAttachments } = this.#sabotage
+    const open = (name: string): Kernel => {
+      const kernel = this.machine.openNamespace(name)
+      return life.kernel(kernel, spoilKernel?.(kernel, node.kernel))
+    }
     node.agent = composeAgent({
       node: node.name,
-      kernel: life.kernel(this.machine.openNamespace(node.name)),
-      machine: {
-        openNamespace: (name) => life.kernel(this.machine.openNamespace(name)),
-      },
-      store: life.store(store),
+      kernel: open(node.name),
+      machine: { openNamespace: open },
+      store: life.store(spoilStore?.(store) ?? store),
       clock,
       random: this.random,
       log: this.#log.child({ node: node.name }),
-      attachments: node.attachments,
+      attachments: spoilAttachments?.(node.attachments) ?? node.attachments,
       machineId: 'simulated',
     })
     node.agent.start().catch((thrown: unknown) => {
@@ -134,8 +166,45 @@ export class SimulatedCluster {
     node.process?.kill()
   }
 
+  /** The machine of a node ends, with its pods and all that it remembers. */
+  destroy(node: ClusterNode): void {
+    if (node.gone) return
+    node.gone = true
+    this.killAgent(node)
+    for (const way of ['out', 'in'] as const) this.impair(node, way, { cut: true })
+    node.runtime.abandon()
+    for (const row of node.attachments.list()) node.attachments.delete(attachmentKey(row))
+    wipe(node.kernel)
+    this.formerOwners.died(node.name)
+  }
+
+  /** What a cluster's garbage collection does for a machine that is no more. */
+  async clear(node: ClusterNode): Promise<void> {
+    const client = this.#client()
+    for (const { metadata, spec } of await client.list('WorkloadEndpoint')) {
+      if (spec.node !== node.name) continue
+      await client.delete('WorkloadEndpoint', metadata.name, { namespace: metadata.namespace! })
+    }
+    if ((await client.find('Node', node.name)) !== undefined) await client.delete('Node', node.name)
+    await this.ipam.releaseNode(node.name)
+  }
+
+  /** An empty machine takes the place of one that has died. */
+  async restore(node: ClusterNode): Promise<void> {
+    if (!node.gone) return
+    const draft = this.#plan.resources.find(
+      ({ kind, metadata }) => kind === 'Node' && metadata.name === node.name,
+    )!
+    await this.#client().create(draft)
+    node.gone = false
+    for (const way of ['out', 'in'] as const) this.impair(node, way, undefined)
+    this.formerOwners.lives(node.name)
+    this.startAgent(node)
+  }
+
   /** Trouble on the cable between a node and its network: outwards, inwards or both. */
   impair(node: ClusterNode, way: 'out' | 'in', impairment: Impairment | undefined): void {
+    if (node.gone && impairment?.cut !== true) return
     if (way === 'out') this.machine.impair(node.kernel, 'ens33', impairment)
     else {
       const network = this.machine.openNamespace(this.#networkOf(node))
@@ -155,8 +224,9 @@ export class SimulatedCluster {
     else node.store?.endOutage()
   }
 
-  setStoreDelay(node: ClusterNode, milliseconds: number): void {
+  setStoreTrouble(node: ClusterNode, milliseconds: number, loss: number): void {
     node.storeDelayMilliseconds = milliseconds
+    node.storeLoss = loss
     if (node.store !== undefined) node.store.faults.delayMilliseconds = milliseconds
   }
 
@@ -168,6 +238,19 @@ export class SimulatedCluster {
         .filter(({ state }) => state === 'ready')
         .map((attachment) => ({ node, attachment })),
     )
+  }
+}
+
+/** Leaves of a host what its builder made. */
+function wipe(kernel: Kernel): void {
+  for (const route of kernel.routes()) {
+    if (route.protocol === ROUTE_PROTOCOL.bird || route.protocol === ROUTE_PROTOCOL.felix) {
+      kernel.deleteRoute(route)
+    }
+  }
+  const tunnel = kernel.link('tunl0')
+  for (const row of kernel.addresses()) {
+    if (row.linkIndex === tunnel?.index) kernel.deleteAddress(row)
   }
 }
 

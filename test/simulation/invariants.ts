@@ -1,9 +1,13 @@
 import { allocationUsers } from './allocations.ts'
 import { nodeOf } from '../../src/ipam/block.ts'
+import type { AgentStatus } from '../../src/agent/status.ts'
 import type { Walk } from '../../src/kernel/sim/reachability.ts'
 import { addressPlus, type IpAddress } from '../../src/net/ip-address.ts'
 import { prefixAddress } from '../../src/net/prefix.ts'
 import type { ClusterNode, SimulatedCluster } from './cluster.ts'
+
+/** Hold time (90 s), what a neighbor that vanished has to come back (120 s), and some to tell it on. */
+const STALE_MILLISECONDS = 240_000
 
 /** Follows the tables from a node to where they lead. */
 function walk(cluster: SimulatedCluster, from: ClusterNode, destination: IpAddress): Walk {
@@ -23,9 +27,10 @@ export function alwaysBreaches(cluster: SimulatedCluster): string[] {
       owners.set(address, name)
     }
   }
+  breaches.push(...formerOwnerBreaches(cluster, STALE_MILLISECONDS))
   for (const { node, attachment } of attached) {
     for (const address of attachment.addresses) {
-      for (const from of cluster.nodes) {
+      for (const from of cluster.present) {
         const breach = wayBreach(cluster, from, node, attachment.pod, address)
         if (breach !== undefined) breaches.push(breach)
       }
@@ -51,6 +56,33 @@ function wayBreach(
   return undefined
 }
 
+/** Who had a block and has it no more gets none of its packets, `grace` milliseconds after all is known. */
+function formerOwnerBreaches(cluster: SimulatedCluster, grace: number): string[] {
+  const breaches: string[] = []
+  const now = cluster.clock.now()
+  for (const { block, node, since } of cluster.formerOwners.list()) {
+    if (now < Math.max(since, cluster.quietSince) + grace) continue
+    const gateway = cluster.nodes.find(({ name }) => name === node)?.address
+    for (const from of cluster.present) {
+      const { end, way } = walk(cluster, from, prefixAddress(block))
+      const passes =
+        way.includes(node, 1) || (end === 'blackhole' && way.length === 1 && way[0] === node)
+      // One next hop of several, of which a walk sees one.
+      const offers = from.kernel
+        .routes()
+        .some(
+          ({ destination, nextHops }) =>
+            destination === block && nextHops.some((hop) => hop.gateway === gateway),
+        )
+      if (!passes && !offers) continue
+      breaches.push(
+        `${block}, which ${node} has no more, still leads from ${from.name} to ${passes ? way.join(' > ') : node}`,
+      )
+    }
+  }
+  return breaches
+}
+
 /** Packets for an address of a block that nobody has end at the block's owner, and only there. */
 async function blockBreaches(cluster: SimulatedCluster): Promise<string[]> {
   const breaches: string[] = []
@@ -63,7 +95,7 @@ async function blockBreaches(cluster: SimulatedCluster): Promise<string[]> {
       (address) => !used.has(address),
     )
     if (free === undefined) continue
-    for (const from of cluster.nodes) {
+    for (const from of cluster.present) {
       const { end, way } = walk(cluster, from, free)
       if (end === 'blackhole' && way.at(-1) === owner) continue
       breaches.push(
@@ -77,14 +109,22 @@ async function blockBreaches(cluster: SimulatedCluster): Promise<string[]> {
 /** What must hold once faults have stopped and time has passed. */
 export async function quietBreaches(cluster: SimulatedCluster): Promise<string[]> {
   const breaches: string[] = []
-  for (const node of cluster.nodes) {
+  for (const node of cluster.present) {
+    const status = node.agent?.agent.status()
+    if (status?.converged !== true) {
+      breaches.push(`the agent of ${node.name} says that it has not converged: ${whyNot(status)}`)
+    }
+    const tunnel = node.kernel.link('tunl0')?.index
+    if (!node.kernel.addresses().some(({ linkIndex }) => linkIndex === tunnel)) {
+      breaches.push(`tunl0 of ${node.name} has no address`)
+    }
     for (const pod of node.runtime.pods.values()) {
       if (pod.state !== 'ready')
         breaches.push(`pod ${pod.name} on ${node.name} is still ${pod.state}`)
     }
   }
   const attached = cluster.attached()
-  const wanted = cluster.nodes.flatMap((node) => [...node.runtime.pods.keys()])
+  const wanted = cluster.present.flatMap((node) => [...node.runtime.pods.keys()])
   if (attached.length !== wanted.length) {
     breaches.push(
       `the runtimes have ${wanted.length} pods, the agents ${attached.length} attachments`,
@@ -92,7 +132,7 @@ export async function quietBreaches(cluster: SimulatedCluster): Promise<string[]
   }
   for (const { node, attachment } of attached) {
     for (const address of attachment.addresses) {
-      for (const from of cluster.nodes) {
+      for (const from of cluster.present) {
         const { end, way } = walk(cluster, from, address)
         const arrives = end === 'delivered' && way.at(-1) === attachment.pod
         if (!arrives) {
@@ -103,6 +143,16 @@ export async function quietBreaches(cluster: SimulatedCluster): Promise<string[]
       }
     }
   }
+  breaches.push(...formerOwnerBreaches(cluster, 0))
   breaches.push(...(await blockBreaches(cluster)), ...(await allocationUsers(cluster)))
   return breaches
+}
+
+function whyNot(status: AgentStatus | undefined): string {
+  if (status === undefined) return 'it does not run'
+  const { notReady, lacking, neighbors } = status
+  const missing = neighbors.flatMap(({ address, state, endOfRibReceived }) =>
+    endOfRibReceived ? [] : [`${address} is ${state}`],
+  )
+  return [...(notReady === undefined ? [] : [notReady]), ...lacking, ...missing].join(', ')
 }

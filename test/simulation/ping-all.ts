@@ -1,3 +1,4 @@
+import { isKernelError, type Kernel } from '../../src/kernel/kernel.ts'
 import { ipv4ToNumber } from '../../src/net/ip-address.ts'
 import * as icmp from '../../src/wire/packet/icmp.ts'
 import * as ipv4 from '../../src/wire/packet/ipv4.ts'
@@ -24,7 +25,8 @@ export async function unansweredPairs(cluster: SimulatedCluster): Promise<string
     for (const [at, to] of pods.entries()) {
       if (from === to) continue
       waiting.add(`${from.name} > ${to.name}`)
-      from.kernel.sendPacket(
+      send(
+        from.kernel,
         ipv4.encode(
           {
             source: ipv4ToNumber(from.address),
@@ -46,4 +48,13 @@ export async function unansweredPairs(cluster: SimulatedCluster): Promise<string
   await cluster.clock.advance(5000)
   for (const { kernel } of pods) kernel.close()
   return [...waiting].map((pair) => `no answer: ${pair}`)
+}
+
+/** A packet that its own kernel refuses is one without an answer. */
+function send(kernel: Kernel, packet: Uint8Array): void {
+  try {
+    kernel.sendPacket(packet)
+  } catch (thrown) {
+    if (!isKernelError(thrown)) throw thrown
+  }
 }

@@ -64,6 +64,15 @@ export class PodRuntime {
     if (wasReady) void this.#delete(pod)
   }
 
+  /** Its machine has died: pods end without a word, and so does what is being done for them. */
+  abandon(): void {
+    for (const pod of this.pods.values()) {
+      pod.state = 'gone'
+      this.#needs.machine.deleteNamespace(pod.name)
+    }
+    this.pods.clear()
+  }
+
   /** Repeats a command that has been answered, as runtimes do after a restart of their own. */
   repeat(name: string, command: 'ADD' | 'DEL'): void {
     const pod = this.pods.get(name)
@@ -92,17 +101,19 @@ export class PodRuntime {
         await sleep(this.#needs.clock, RETRY_MILLISECONDS)
       }
     }
-    if (this.#isRemoving(pod)) await this.#delete(pod)
-    else pod.state = 'ready'
+    if (this.#is(pod, 'removing')) await this.#delete(pod)
+    else if (!this.#is(pod, 'gone')) pod.state = 'ready'
   }
 
-  #isRemoving(pod: RuntimePod): boolean {
-    return pod.state === 'removing'
+  /** What the state is now, whatever it was before something was waited for. */
+  #is(pod: RuntimePod, state: RuntimePod['state']): boolean {
+    return pod.state === state
   }
 
   async #delete(pod: RuntimePod): Promise<void> {
     await this.#clean(pod)
     if (this.#needs.random.fraction() < 0.3) await this.#clean(pod)
+    if (this.#is(pod, 'gone')) return
     this.#needs.machine.deleteNamespace(pod.name)
     this.pods.delete(pod.name)
     pod.state = 'gone'
@@ -110,7 +121,7 @@ export class PodRuntime {
 
   /** DEL until it is answered well. */
   async #clean(pod: RuntimePod): Promise<void> {
-    for (;;) {
+    while (!this.#is(pod, 'gone')) {
       try {
         await this.#ask(this.#request(pod, 'DEL', pod.containerId))
         return

@@ -8,7 +8,7 @@ const WATCH_MILLISECONDS = 150_000
 
 /** Kills an agent of a quiet cluster and starts it again: no row of any kernel may change for it. */
 export async function restartBreaches(cluster: SimulatedCluster): Promise<string[]> {
-  const { clock, nodes, random } = cluster
+  const { clock, present: nodes, random } = cluster
   const node = nodes[random.below(nodes.length)]!
   const changes: string[] = []
   const watches = nodes.map((each) =>

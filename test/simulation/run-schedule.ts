@@ -1,17 +1,23 @@
-import type { Log } from '../../src/lib/log.ts'
-import { SimulatedCluster } from './cluster.ts'
+import { IpamError } from '../../src/ipam/ipam-error.ts'
+import { sleep } from '../../src/lib/clock.ts'
+import { ROUTE_PROTOCOL } from '../../src/kernel/kernel.ts'
+import { prefix } from '../../src/net/prefix.ts'
+import { type ClusterOptions, SimulatedCluster } from './cluster.ts'
 import { alwaysBreaches, quietBreaches } from './invariants.ts'
 import { restartBreaches } from './restart.ts'
 import { unansweredPairs } from './ping-all.ts'
-import type { Event, Schedule } from './schedule.ts'
+import type { Event, Fault, Schedule } from './schedule.ts'
 
 /** Time that a cluster has, after the last fault is over, to be whole again. */
 const RECOVERY_MILLISECONDS = 400_000
 const LOOK_MILLISECONDS = 1000
 
 /** Runs a schedule to its end, or to the first breach; answers the breaches, none if all is well. */
-export async function runSchedule(schedule: Schedule, log?: Log): Promise<readonly string[]> {
-  const cluster = new SimulatedCluster({ ...schedule, ...(log === undefined ? {} : { log }) })
+export async function runSchedule(
+  schedule: Schedule,
+  options: Pick<ClusterOptions, 'log' | 'sabotage'> = {},
+): Promise<readonly string[]> {
+  const cluster = new SimulatedCluster({ ...schedule, ...options })
   const { clock } = cluster
   await cluster.start()
   await clock.advance(100)
@@ -35,6 +41,7 @@ export async function runSchedule(schedule: Schedule, log?: Log): Promise<readon
 async function recover(cluster: SimulatedCluster): Promise<readonly string[]> {
   const { clock } = cluster
   mendAll(cluster)
+  cluster.quietSince = clock.now()
   const deadline = clock.now() + RECOVERY_MILLISECONDS
   for (;;) {
     await clock.advance(LOOK_MILLISECONDS)
@@ -61,11 +68,11 @@ function timed(cluster: SimulatedCluster, breaches: readonly string[]): readonly
 }
 
 function mendAll(cluster: SimulatedCluster): void {
-  for (const node of cluster.nodes) {
+  for (const node of cluster.present) {
     cluster.impair(node, 'out', undefined)
     cluster.impair(node, 'in', undefined)
     cluster.setStoreOutage(node, false)
-    cluster.setStoreDelay(node, 0)
+    cluster.setStoreTrouble(node, 0, 0)
     cluster.startAgent(node)
     if (node.process !== undefined) node.process.killAtStep = undefined
   }
@@ -76,7 +83,7 @@ function happen(cluster: SimulatedCluster, { fault }: Event): number {
   const { clock, nodes } = cluster
   switch (fault.do) {
     case 'run':
-      nodes[fault.node]!.runtime.run(fault.pod)
+      if (!nodes[fault.node]!.gone) nodes[fault.node]!.runtime.run(fault.pod)
       return 0
     case 'remove':
       for (const node of nodes) node.runtime.remove(fault.pod)
@@ -126,6 +133,27 @@ function happen(cluster: SimulatedCluster, { fault }: Event): number {
       })
       return fault.for
     }
+    case 'die': {
+      const node = nodes[fault.node]!
+      // What is left must be a cluster.
+      if (node.gone || cluster.present.length < 3) return 0
+      cluster.destroy(node)
+      const cleared = new Promise<void>((resolve) => {
+        clock.after(fault.cleared, () => void cluster.clear(node).then(resolve))
+      })
+      if (fault.back === undefined) return fault.cleared + 1000
+      clock.after(fault.cleared + fault.back, () => void cleared.then(() => cluster.restore(node)))
+      return fault.cleared + fault.back + 1000
+    }
+    case 'move':
+      void moveBlock(cluster, fault)
+      return fault.after + 1000
+    case 'meddle': {
+      const { gone, kernel } = nodes[fault.node]!
+      const routes = gone ? [] : kernel.routes({ protocol: ROUTE_PROTOCOL.bird })
+      if (routes.length > 0) kernel.deleteRoute(routes[fault.which % routes.length]!)
+      return 0
+    }
     case 'outage':
       for (const at of fault.nodes) cluster.setStoreOutage(nodes[at]!, true)
       clock.after(fault.for, () => {
@@ -134,8 +162,8 @@ function happen(cluster: SimulatedCluster, { fault }: Event): number {
       return fault.for
     case 'slow': {
       const node = nodes[fault.node]!
-      cluster.setStoreDelay(node, fault.delay)
-      clock.after(fault.for, () => cluster.setStoreDelay(node, 0))
+      cluster.setStoreTrouble(node, fault.delay, fault.lost)
+      clock.after(fault.for, () => cluster.setStoreTrouble(node, 0, 0))
       return fault.for
     }
     case 'compact':
@@ -147,5 +175,26 @@ function happen(cluster: SimulatedCluster, { fault }: Event): number {
     case 'jump':
       clock.jump(fault.by)
       return 0
+  }
+}
+
+/** Claims a block for a node, and later releases it and claims it for another; what is in use stays. */
+async function moveBlock(
+  cluster: SimulatedCluster,
+  { block, from, to, after }: Extract<Fault, { do: 'move' }>,
+): Promise<void> {
+  const { clock, ipam, nodes } = cluster
+  const cidr = prefix(`10.211.0.${block * 8}/29`)
+  const claim = async (at: number): Promise<void> => {
+    if (!nodes[at]!.gone) await ipam.claimAffinity(nodes[at]!.name, cidr)
+  }
+  try {
+    await claim(from)
+    await sleep(clock, after)
+    await ipam.releaseAffinity(nodes[from]!.name, cidr, { mustBeEmpty: true })
+    await claim(to)
+  } catch (thrown) {
+    // Another node has it, or pods have addresses of it.
+    if (!(thrown instanceof IpamError)) throw thrown
   }
 }

@@ -64,12 +64,13 @@ export class SimulatedProcess {
     }
   }
 
-  /** The kernel as this process sees it. */
-  kernel(kernel: Kernel): Kernel {
+  /** The kernel as this process sees it. @param instead what answers in the kernel's place */
+  kernel(kernel: Kernel, instead: Partial<Kernel> = {}): Kernel {
     this.onKill(() => kernel.close())
     const proxy = new Proxy(kernel, {
       get: (target, property) => {
-        const value: unknown = Reflect.get(target, property, target)
+        const value: unknown =
+          Reflect.get(instead, property) ?? Reflect.get(target, property, target)
         if (property === 'close') return () => target.close()
         if (typeof value !== 'function') return value
         return (...args: unknown[]) => {
