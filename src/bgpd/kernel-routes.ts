@@ -42,6 +42,8 @@ export class KernelRoutes {
   readonly #needs: KernelRoutesNeeds
   readonly #table: RouteTable
   readonly #best = new Map<Prefix, readonly BestPath[]>()
+  /** What the kernel says of next hops that it does not reach; each is logged once. */
+  #unreachable: ReadonlyMap<IpAddress, string> = new Map()
   #settings: KernelSettings
   #holdsStale: boolean
   #timer: Timer | undefined
@@ -110,14 +112,15 @@ export class KernelRoutes {
 
   #desired(): ReadonlyMap<string, Route> {
     const { metric = METRIC, learned = 'all' } = this.#settings
-    const reachable = new Map<IpAddress, NextHop | undefined>()
+    const asked = new Map<IpAddress, NextHop | string>()
     const routes = new Map<string, Route>()
     for (const [prefix, paths] of this.#best) {
       const nextHops = paths.flatMap((path) => {
         const isLearned =
           path.kind === 'external' || (path.kind === 'internal' && learned === 'all')
         if (!isLearned || learned === 'none') return []
-        return this.#nextHop(path.nextHop, reachable) ?? []
+        const nextHop = this.#nextHop(path.nextHop, asked)
+        return typeof nextHop === 'string' ? [] : nextHop
       })
       if (nextHops.length === 0) continue
       routes.set(prefix, {
@@ -130,29 +133,50 @@ export class KernelRoutes {
         nextHops: distinct(nextHops),
       })
     }
+    this.#tellUnreachable(asked)
     return routes
   }
 
-  /** Over which link, and perhaps which gateway, an address is reached; asked once for each. */
-  #nextHop(address: IpAddress, known: Map<IpAddress, NextHop | undefined>): NextHop | undefined {
-    if (known.has(address)) return known.get(address)
+  /** Over which link and gateway an address is reached, or why not; asked once for each. */
+  #nextHop(address: IpAddress, asked: Map<IpAddress, NextHop | string>): NextHop | string {
+    const known = asked.get(address)
+    if (known !== undefined) return known
     const found = this.#lookup(address)
-    known.set(address, found)
+    asked.set(address, found)
     return found
   }
 
-  #lookup(address: IpAddress): NextHop | undefined {
+  #lookup(address: IpAddress): NextHop | string {
     try {
-      const answer = this.#needs.kernel.lookupRoute({ destination: address })
-      if (answer.type !== 'unicast') return undefined
-      const gateway = answer.gateway ?? address
+      const {
+        type,
+        linkIndex,
+        gateway = address,
+      } = this.#needs.kernel.lookupRoute({
+        destination: address,
+      })
+      if (type !== 'unicast') return `it is ${type} here`
       return familyOf(gateway) === familyOf(address)
-        ? { linkIndex: answer.linkIndex, gateway }
-        : undefined
+        ? { linkIndex, gateway }
+        : `its gateway ${gateway} is of the other family`
     } catch (thrown) {
-      if (isKernelError(thrown)) return undefined // unreachable
+      if (isKernelError(thrown)) return thrown.message
       throw thrown
     }
+  }
+
+  #tellUnreachable(asked: ReadonlyMap<IpAddress, NextHop | string>): void {
+    const unreachable = new Map<IpAddress, string>()
+    for (const [nextHop, why] of asked) {
+      if (typeof why !== 'string') continue
+      unreachable.set(nextHop, why)
+      if (this.#unreachable.get(nextHop) === why) continue
+      this.#needs.log.warn('No route is written by a next hop that is not reached', {
+        nextHop,
+        why,
+      })
+    }
+    this.#unreachable = unreachable
   }
 }
 

@@ -489,6 +489,22 @@ export function kernelContract(
         expect(() => a.lookupRoute({ destination: ip('8.8.8.8') })).toThrow('ENETUNREACH')
       })
 
+      it('know IPv6 too', () => {
+        const { a, left } = pair()
+        address(a, left, 'fd00:1::1', 64)
+        a.addRoute(unicast('fd00:9::/64', left, 'fd00:1::2'))
+        expect(a.lookupRoute({ destination: ip('fd00:9::1') })).toMatchObject({
+          type: 'unicast',
+          linkIndex: left.index,
+          gateway: 'fd00:1::2',
+          table: ROUTE_TABLE.main,
+        })
+        const neighbor = a.lookupRoute({ destination: ip('fd00:1::2') })
+        expect(neighbor).toMatchObject({ gateway: undefined, linkIndex: left.index })
+        expect(a.lookupRoute({ destination: ip('fd00:1::1') }).type).toBe('local')
+        expect(() => a.lookupRoute({ destination: ip('2001:db8::1') })).toThrow('ENETUNREACH')
+      })
+
       it('find own addresses in the local table', () => {
         const { a } = pair()
         const answer = a.lookupRoute({ destination: ip('10.1.0.1') })

@@ -39,8 +39,13 @@ export class TortieProcesses {
     })
   }
 
+  /** The built program, for those who start it in another way; node runs it. */
+  get program(): string {
+    return join(this.#folder, 'tortie.mjs')
+  }
+
   run(...argv: string[]): Running {
-    const child = spawn(process.execPath, [join(this.#folder, 'tortie.mjs'), ...argv])
+    const child = spawn(process.execPath, [this.program, ...argv])
     this.#running.add(child)
     let out = ''
     let err = ''

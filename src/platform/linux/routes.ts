@@ -194,7 +194,8 @@ export function lookupRoute({ netlink, name }: Context, query: RouteQuery): Rout
     family: addressFamily(family),
     destinationLength: bits,
     sourceLength: query.source === undefined ? 0 : bits,
-    flags: RTM_F.lookupTable,
+    // IPv6 refuses the flag ("Invalid flags for get route request") and names the table without it.
+    flags: family === 4 ? RTM_F.lookupTable : 0,
     destination: query.destination,
     source: query.source,
     inputIndex: query.inputLinkIndex,
