@@ -9,6 +9,7 @@ npmPackages()
 debianPackages({
   ...WITNESSES,
   '/usr/bin/tshark': 'tshark',
+  '/usr/sbin/ethtool': 'ethtool',
   '/usr/bin/etcd': 'etcd-server',
   '/usr/bin/etcdctl': 'etcd-client',
   '/usr/bin/linux.uml': 'user-mode-linux',

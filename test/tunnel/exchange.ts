@@ -12,6 +12,7 @@ export async function exchange(from: Side, to: Side, octets: number): Promise<vo
   const hash = createHash('sha256')
   let received = 0
   let over: string | undefined
+  let ended = false
   const address = to.pod as IpAddress
   const listener = to.podKernel.tcp.listen({ family: 4, address, port: PORT }, (connection) => {
     connection.handlers = {
@@ -19,7 +20,10 @@ export async function exchange(from: Side, to: Side, octets: number): Promise<vo
         hash.update(data)
         received += data.length
       },
-      onClose: (reason) => (over = reason),
+      onClose(reason) {
+        over = reason
+        ended = true
+      },
     }
   })
   try {
@@ -37,7 +41,7 @@ export async function exchange(from: Side, to: Side, octets: number): Promise<vo
     await eventually(
       `${octets} octets at ${address}`,
       10,
-      () => received >= octets,
+      () => received >= octets && ended,
       () => `${received} octets arrived; ${over ?? 'open'}`,
     )
   } finally {

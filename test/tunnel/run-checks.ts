@@ -1,24 +1,21 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
+import { captureAtAllPoints } from './capture-points.ts'
 import { CHECKS } from './checks.ts'
+import { CAPTURES, type CheckResult } from './check-result.ts'
 import { openWorld, type TunnelKind } from './world.ts'
 
 /*
  * The checks as a program, so that they run the same on this machine's kernel and on another:
  *
- *     node run-checks.mjs dist/tortie.js FOLDER TAG tun|ipip
+ *     node run-checks.mjs dist/tortie.js FOLDER TAG ebpf|kernel
  *
- * FOLDER/results.json has what came of each, by name.
+ * FOLDER/results.json has what came of each, by name; FOLDER/captures.json and FOLDER/*.pcap what
+ * passed at every capture point, as we read it and as tcpdump wrote it.
  */
 
-export interface CheckResult {
-  readonly milliseconds: number
-  /** What was wrong; absent where nothing was. */
-  readonly error?: string
-}
-
-const [executable = '', folder = '', tag = '', kind = 'tun'] = process.argv.slice(2)
+const [executable = '', folder = '', tag = '', kind = 'ebpf'] = process.argv.slice(2)
 const results: Record<string, CheckResult> = {}
 
 async function check(name: string, body: () => void | Promise<void>): Promise<void> {
@@ -36,6 +33,7 @@ async function check(name: string, body: () => void | Promise<void>): Promise<vo
 
 const world = await openWorld({ executable, folder, tag, kind: kind as TunnelKind })
 try {
+  await check(CAPTURES, () => captureAtAllPoints(world))
   for (const { name, lacking, run } of CHECKS) {
     if (lacking?.[world.kind] === undefined) await check(name, () => run(world))
   }

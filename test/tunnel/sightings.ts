@@ -64,7 +64,8 @@ export function innerOf(packet: IpPacket): IpPacket {
   return packet.payload.kind === 'ipip' ? packet.payload.inner : packet
 }
 
-function isBetweenPods(packet: IpPacket): boolean {
+/** Whether a packet goes from pod to pod, in an outer header or bare. */
+export function isBetweenPods(packet: IpPacket): boolean {
   const { source, destination } = innerOf(packet)
   return source.startsWith('10.213.') && destination.startsWith('10.213.')
 }

@@ -11,8 +11,8 @@ import { systemRandom } from '../../src/platform/node/random.ts'
 import { Resources } from '../../src/store/resources.ts'
 import { FAR, NEAR, topology } from './topology.ts'
 
-/** Which device tunl0 is: the kernel's own, or a TUN device with programs around it. */
-export type TunnelKind = 'ipip' | 'tun'
+/** What tunl0 is made of: the kernel's own device, or programs around another one. */
+export type TunnelKind = 'kernel' | 'ebpf'
 
 export interface Side {
   /** Name of the node, and of its network namespace. */
