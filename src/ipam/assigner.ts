@@ -203,7 +203,7 @@ export class Assigner {
         : `the blocks of node ${node} have no free address, and autoAllocateBlocks is off`,
     }
     if (!terms.autoAllocateBlocks) return noAddresses
-    const present = new Set((await this.#rows.blocks(family)).map(({ cidr }) => cidr))
+    const present = await this.#rows.blockCidrs(family)
     for (const { cidr, blockSize } of terms.pools) {
       for (const block of blockRing(cidr, blockSize, node)) {
         if (present.has(block) || terms.reserved.some((range) => covers(range, block))) continue

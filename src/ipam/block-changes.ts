@@ -58,7 +58,9 @@ function assignOrdinals(block: Block, chosen: readonly number[], owner: Owner): 
     releasedAt: undefined,
     rest: {},
   }
-  const found = block.attributes.findIndex((present) => isDeepStrictEqual(present, wanted))
+  const found = block.attributes.findIndex(
+    (present) => present.handle === wanted.handle && isDeepStrictEqual(present, wanted),
+  )
   const index = found < 0 ? block.attributes.length : found
   const allocations = [...block.allocations]
   const sequenceNumbers = { ...block.sequenceNumberForAllocation }

@@ -6,18 +6,25 @@ import type { Attributes } from './requests.ts'
 
 /** The JSON of a block as Calico writes it; sequence numbers are 64-bit. */
 export function encodeBlock(block: Block): string {
-  return stringifyJson({
+  const before = fieldsOf({
     cidr: block.cidr,
     affinity: block.affinity,
     ...(block.affinityClaimTime !== undefined && { affinity_claim_time: block.affinityClaimTime }),
     allocations: block.allocations,
     unallocated: block.unallocated,
     attributes: block.attributes.map(encodeAttributes),
+  })
+  // Apart from the rest: the writer that knows 64-bit numbers is a slow one, and this is most of an ADD.
+  const numbers = fieldsOf({
     sequenceNumber: block.sequenceNumber,
     sequenceNumberForAllocation: sortedKeys(block.sequenceNumberForAllocation),
-    deleted: false,
-    ...block.rest,
   })
+  return `{${before},${numbers},${fieldsOf({ deleted: false, ...block.rest })}}`
+}
+
+/** The JSON of an object that is not empty, without its braces. */
+function fieldsOf(fields: object): string {
+  return stringifyJson(fields).slice(1, -1)
 }
 
 function encodeAttributes({ handle, secondary, releasedAt, rest }: AllocationAttributes): object {

@@ -38,7 +38,12 @@ export interface Affinity {
 export interface Write {
   readonly compare: Comparison
   readonly operation: Operation | undefined
+  /** What is written, where it is a block. */
+  readonly block?: Block
 }
+
+/** Blocks whose text need not be read again. */
+const REMEMBERED_BLOCKS_MAX = 64
 
 /** Tries of a change before it is given up, as in Calico. */
 const TRIES = 100
@@ -47,6 +52,8 @@ const TRIES = 100
 export class IpamStore {
   readonly #store: Store
   readonly #log: Log
+  /** Blocks that were read or written last, with their texts: a node works on few of them. */
+  readonly #remembered = new Map<string, { readonly text: string; readonly block: Block }>()
 
   constructor(store: Store, log: Log) {
     this.#store = store
@@ -57,7 +64,16 @@ export class IpamStore {
   async block(cidr: Prefix): Promise<Versioned<Block | undefined>> {
     const key = blockKey(cidr)
     const { row } = await this.#store.get(key)
-    return { value: row && decodeBlock(key, row.value), modRevision: row?.modRevision ?? 0 }
+    if (row === undefined) return { value: undefined, modRevision: 0 }
+    const known = this.#remembered.get(key)
+    const value = known?.text === row.value ? known.block : decodeBlock(key, row.value)
+    this.#remember(key, row.value, value)
+    return { value, modRevision: row.modRevision }
+  }
+
+  #remember(key: string, text: string, block: Block): void {
+    if (this.#remembered.size >= REMEMBERED_BLOCKS_MAX) this.#remembered.clear()
+    this.#remembered.set(key, { text, block })
   }
 
   /** In order of key; a block that cannot be read is logged, and its value is undefined. */
@@ -77,6 +93,12 @@ export class IpamStore {
       this.#log.warn('a stored block cannot be read', { key: row.key, error: messageOf(thrown) })
       return undefined
     }
+  }
+
+  /** Of all blocks, also of those that cannot be read. */
+  async blockCidrs(family: Family): Promise<ReadonlySet<Prefix>> {
+    const { rows } = await this.#store.list(blockPrefix(family))
+    return new Set(rows.flatMap((row) => parseBlockKey(row.key) ?? []))
   }
 
   async handle(id: string): Promise<Versioned<Handle>> {
@@ -105,6 +127,12 @@ export class IpamStore {
       compare: writes.map((write) => write.compare),
       success: writes.flatMap(({ operation }) => (operation === undefined ? [] : [operation])),
     })
+    if (succeeded) {
+      for (const { operation, block } of writes) {
+        if (block === undefined || operation === undefined || !('put' in operation)) continue
+        this.#remember(operation.put, operation.value, block)
+      }
+    }
     return succeeded
   }
 
@@ -125,11 +153,10 @@ export function blockWrite(
   after: Block | undefined,
 ): Write {
   const key = blockKey(cidr)
-  const operation =
-    after === undefined
-      ? { delete: key }
-      : { put: key, value: encodeBlock({ ...after, sequenceNumber: after.sequenceNumber + 1n }) }
-  return { compare: { key, modRevision: before.modRevision }, operation }
+  const compare = { key, modRevision: before.modRevision }
+  if (after === undefined) return { compare, operation: { delete: key } }
+  const block = { ...after, sequenceNumber: after.sequenceNumber + 1n }
+  return { compare, operation: { put: key, value: encodeBlock(block) }, block }
 }
 
 /** A handle without addresses is deleted; one that never was is left alone. */

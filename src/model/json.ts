@@ -32,14 +32,26 @@ function number(text: string): number | bigint {
  * encoding/json adds, so that a value written here equals what Calico would write.
  */
 export function stringifyJson(value: unknown): string {
-  return (stringify(value) ?? 'null').replaceAll(
+  return (writeJson(value) ?? 'null').replaceAll(
     /[<>&\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }
 
+/** As with reading, the built-in writer is ten times faster; it refuses only bigint. */
+function writeJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value) as string | undefined
+  } catch (thrown) {
+    if (!(thrown instanceof TypeError)) throw thrown
+    return stringify(value)
+  }
+}
+
 /** The same map with its keys in order of code points, as Go writes maps. */
 export function sortedKeys<Value>(map: Readonly<Record<string, Value>>): Record<string, Value> {
+  const keys = Object.keys(map)
+  if (keys.every((key, at) => at === 0 || keys[at - 1]! < key)) return map
   return Object.fromEntries(
     Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
   )

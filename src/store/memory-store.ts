@@ -10,6 +10,7 @@ import {
   type WatchEvent,
   type WatchHandlers,
 } from './store.ts'
+import { compareKeys, SortedKeys } from './sorted-keys.ts'
 import { WatcherIndex } from './watcher-index.ts'
 
 export interface MemoryStoreOptions {
@@ -43,7 +44,7 @@ interface Watcher {
 export class MemoryStore implements Store {
   readonly #rows = new Map<string, Row>()
   /** The keys of #rows in order. */
-  readonly #keys: string[] = []
+  readonly #keys = new SortedKeys()
   readonly #watchers = new WatcherIndex<Watcher>()
   readonly #schedule: (run: () => void) => void
   readonly #historyLimit: number
@@ -67,7 +68,7 @@ export class MemoryStore implements Store {
     const store = new MemoryStore(options)
     for (const row of rows) {
       store.#rows.set(row.key, row)
-      store.#keys.push(row.key)
+      store.#keys.add(row.key)
     }
     store.#revision = revision
     store.#compacted = revision + 1 // also what happened at that revision is not known
@@ -85,7 +86,7 @@ export class MemoryStore implements Store {
 
   /** Rows held. */
   get size(): number {
-    return this.#keys.length
+    return this.#keys.size
   }
 
   // eslint-disable-next-line typescript/require-await -- async turns what is thrown into a rejection
@@ -102,8 +103,7 @@ export class MemoryStore implements Store {
 
   /** The rows whose key begins with `prefix`, in order of key. */
   *rowsFrom(prefix: string): Iterable<Row> {
-    for (let at = this.#indexOf(prefix); at < this.#keys.length; at++) {
-      const key = this.#keys[at]!
+    for (const key of this.#keys.from(prefix)) {
       if (!key.startsWith(prefix)) return
       yield this.#rows.get(key)!
     }
@@ -111,8 +111,7 @@ export class MemoryStore implements Store {
 
   /** The rows with `from` <= key < `to`; without `to`, all from there on. */
   *rowsBetween(from: string, to: string | undefined): Iterable<Row> {
-    for (let at = this.#indexOf(from); at < this.#keys.length; at++) {
-      const key = this.#keys[at]!
+    for (const key of this.#keys.from(from)) {
       if (to !== undefined && compareKeys(key, to) >= 0) return
       yield this.#rows.get(key)!
     }
@@ -174,12 +173,12 @@ export class MemoryStore implements Store {
       const previous = this.#rows.get(key)
       if (previous === undefined) return []
       this.#rows.delete(key)
-      this.#keys.splice(this.#indexOf(key), 1)
+      this.#keys.delete(key)
       return [{ kind: 'delete', key, modRevision: revision, previous }]
     }
     const key = operation.put
     const before = this.#rows.get(key)
-    if (before === undefined) this.#keys.splice(this.#indexOf(key), 0, key)
+    if (before === undefined) this.#keys.add(key)
     const row: Row = {
       key,
       value: operation.value,
@@ -189,18 +188,6 @@ export class MemoryStore implements Store {
     }
     this.#rows.set(key, row)
     return [{ kind: 'put', row, previous: before }]
-  }
-
-  /** Index of the first key that is not before `key`. */
-  #indexOf(key: string): number {
-    let low = 0
-    let high = this.#keys.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (compareKeys(this.#keys[middle]!, key) < 0) low = middle + 1
-      else high = middle
-    }
-    return low
   }
 
   /** Forgets events before `revision`; watchers that still wanted them end. */
@@ -281,11 +268,6 @@ export class MemoryStore implements Store {
 /** The key that an event is about. */
 export function keyOf(event: WatchEvent): string {
   return event.kind === 'put' ? event.row.key : event.key
-}
-
-/** etcd orders keys by their octets; UTF-16 differs from that only for surrogates, which names have not. */
-function compareKeys(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }
 
 function demandDistinctKeys(operations: readonly Operation[]): void {
