@@ -191,7 +191,7 @@ export class Dataplane {
 
   #noticeLink(change: 'set' | 'removed', link: Link): void {
     // Routes of a link that goes away vanish without a word.
-    const isGone = change === 'removed' || (!link.up && this.#links.at(link.index)?.up !== false)
+    const isGone = change === 'removed' || (!link.up && this.#links.at(link.index)?.up === true)
     if (change === 'removed') this.#links.remove(link.index)
     else this.#links.set(link)
     if (isPodLink(link)) {
@@ -208,9 +208,10 @@ export class Dataplane {
     return link !== undefined && isPodLink(link)
   }
 
-  /** Whether the way to other nodes may follow from a route: none of ours, nor one to a pod. */
+  /** Whether the way to other nodes may follow from a route: none of ours, nor one by a pod's link. */
   #decidesWays(route: Route): boolean {
-    return route.table !== ROUTE_TABLE.local && !this.#isOurs(route) && !isPodRoute(route)
+    if (route.table === ROUTE_TABLE.local || this.#isOurs(route) || isPodRoute(route)) return false
+    return !route.nextHops.some(({ linkIndex }) => this.#isPodLink(linkIndex))
   }
 
   /** The kernel may reach other nodes by other ways now. */

@@ -41,7 +41,7 @@ export function stringifyJson(value: unknown): string {
 /** As with reading, the built-in writer is ten times faster; it refuses only bigint. */
 function writeJson(value: unknown): string | undefined {
   try {
-    return JSON.stringify(value) as string | undefined
+    return JSON.stringify(value)
   } catch (thrown) {
     if (!(thrown instanceof TypeError)) throw thrown
     return stringify(value)

@@ -51,11 +51,24 @@ export function ipv4FromNumber(value: number): IpAddress {
   return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}` as IpAddress
 }
 
+const DOT = 0x2e
+const ZERO = 0x30
+
 /** The 32-bit number of an IPv4 address. */
 export function ipv4ToNumber(address: IpAddress): number {
-  const octets = parseIpv4(address)
-  if (octets === undefined) throw new RangeError(`Expected an IPv4 address, found "${address}"`)
-  return ((octets[0]! << 24) | (octets[1]! << 16) | (octets[2]! << 8) | octets[3]!) >>> 0
+  let [value, octet, dots] = [0, 0, 0]
+  for (let at = 0; at < address.length; at++) {
+    const code = address.charCodeAt(at)
+    if (code === DOT) {
+      value = value * 256 + octet
+      octet = 0
+      dots++
+    } else octet = octet * 10 + code - ZERO
+  }
+  if (dots !== 3 || address.includes(':')) {
+    throw new RangeError(`Expected an IPv4 address, found "${address}"`)
+  }
+  return value * 256 + octet
 }
 
 /** The address `offset` above `address`; wraps at the end of the address space. */

@@ -6,6 +6,8 @@ import {
   familyOf,
   type Family,
   type IpAddress,
+  ipv4FromNumber,
+  ipv4ToNumber,
   parseIpAddress,
 } from './ip-address.ts'
 
@@ -50,12 +52,20 @@ export function prefix(text: string): Prefix {
 
 /** The network of `length` bits in which `address` is. */
 export function prefixOf(address: IpAddress, length: number): Prefix {
+  if (familyOf(address) === 4) {
+    return `${ipv4FromNumber(ipv4ToNumber(address) & ipv4Mask(length))}/${length}` as Prefix
+  }
   const octets = addressOctets(address)
   for (let at = 0; at < octets.length; at++) {
     const bits = Math.min(8, Math.max(0, length - at * 8))
     octets[at]! &= 0xff << (8 - bits)
   }
   return `${addressFromOctets(octets)}/${length}` as Prefix
+}
+
+/** The 32 bits of a network mask, as a signed number. */
+function ipv4Mask(length: number): number {
+  return length === 0 ? 0 : -1 << (32 - length) // a shift by 32 is a shift by 0
 }
 
 /** The prefix of one address: /32 or /128. */
@@ -82,9 +92,12 @@ export function isHostPrefix(prefix: Prefix): boolean {
 }
 
 export function contains(prefix: Prefix, address: IpAddress): boolean {
-  return (
-    prefixFamily(prefix) === familyOf(address) && prefixOf(address, prefixLength(prefix)) === prefix
-  )
+  const family = familyOf(address)
+  if (prefixFamily(prefix) !== family) return false
+  const length = prefixLength(prefix)
+  if (family === 6) return prefixOf(address, length) === prefix
+  const network = ipv4ToNumber(prefixAddress(prefix))
+  return ((ipv4ToNumber(address) ^ network) & ipv4Mask(length)) === 0
 }
 
 /** Whether all of `inner` is in `outer`; a prefix covers itself. */

@@ -1,4 +1,4 @@
-import { type Route, ROUTE_PROTOCOL, ROUTE_TABLE } from '../kernel/kernel.ts'
+import { type NextHop, type Route, ROUTE_PROTOCOL, ROUTE_TABLE } from '../kernel/kernel.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
 import { hopTo, type Surroundings } from './encapsulation.ts'
@@ -24,12 +24,6 @@ export const POD_GATEWAY = ip('169.254.1.1')
 
 /** Where the gateway of pods has its route. */
 export const POD_GATEWAY_PREFIX = hostPrefix(POD_GATEWAY)
-
-const unicast = {
-  type: 'unicast',
-  table: ROUTE_TABLE.main,
-  priority: 0,
-} as const
 
 /**
  * The route to one destination that should be in the main table of a node. Where several claim the
@@ -66,10 +60,12 @@ export function podRoute(address: IpAddress, linkIndex: number): Route {
 
 function linkRoute(destination: Prefix, linkIndex: number): Route {
   return {
-    ...unicast,
     destination,
+    type: 'unicast',
+    table: ROUTE_TABLE.main,
     protocol: ROUTE_PROTOCOL.boot,
     scope: 'link',
+    priority: 0,
     nextHops: [{ linkIndex }],
   }
 }
@@ -82,10 +78,12 @@ function linkRoute(destination: Prefix, linkIndex: number): Route {
 function podGatewayRoute({ pods, blocks, loopbackLinkIndex }: RouteInputs): Route | undefined {
   if (pods.size === 0 && blocks.size === 0) return undefined
   return {
-    ...unicast,
     destination: POD_GATEWAY_PREFIX,
+    type: 'unicast',
+    table: ROUTE_TABLE.main,
     protocol: ROUTE_PROTOCOL.felix,
     scope: 'link',
+    priority: 0,
     nextHops: [{ linkIndex: loopbackLinkIndex }],
   }
 }
@@ -112,13 +110,19 @@ function learnedRoute(
   nextHops: readonly IpAddress[],
   surroundings: Surroundings,
 ): Route | undefined {
-  const hops = nextHops.flatMap((nextHop) => hopTo(prefix, nextHop, surroundings) ?? [])
+  const hops: NextHop[] = []
+  for (const nextHop of nextHops) {
+    const hop = hopTo(prefix, nextHop, surroundings)
+    if (hop !== undefined) hops.push(hop)
+  }
   if (hops.length === 0) return undefined
   return {
-    ...unicast,
     destination: prefix,
+    type: 'unicast',
+    table: ROUTE_TABLE.main,
     protocol: ROUTE_PROTOCOL.bird,
     scope: 'global',
+    priority: 0,
     nextHops: hops,
   }
 }

@@ -84,6 +84,8 @@ export class Device {
   readonly taps = new Set<Tap>()
   /** ARP answers for others that wait for their random time. */
   proxyQueue = 0
+  /** Routes may have ways by it that died when it went down. */
+  hasDeadWays = false
   impairment: Impairment | undefined
   readonly statistics: LinkStatistics = { rxPackets: 0, txPackets: 0, rxDropped: 0, txDropped: 0 }
   /** Ports and learned addresses, on a bridge. */

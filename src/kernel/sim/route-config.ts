@@ -287,6 +287,7 @@ export function flushRoutesOf(
         if (hop.device === device && !spares) {
           isMeant = true
           hop.dead = true
+          device.hasDeadWays = true
         }
         if (hop.dead) dead++
       }
@@ -301,10 +302,12 @@ export function flushRoutesOf(
 
 /** A link is up again: ways over it live again in routes that kept another (fib_sync_up). */
 export function reviveRoutesOf(namespace: Namespace, device: Device): void {
+  namespace.changed()
+  if (!device.hasDeadWays) return
+  device.hasDeadWays = false
   for (const route of namespace.routing4.routes()) {
     for (const hop of route.nextHops) if (hop.device === device) hop.dead = false
   }
-  namespace.changed()
 }
 
 /** An address is gone: routes that prefer it as their source go too (fib_sync_down_addr). */
