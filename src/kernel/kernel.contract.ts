@@ -1373,7 +1373,7 @@ export function kernelContract(
 // Building blocks
 
 /** Undefined where the kernel cannot. */
-function makeTunnel(kernel: Kernel): Link | undefined {
+export function makeTunnel(kernel: Kernel): Link | undefined {
   try {
     return kernel.createLink({ kind: 'ipip', name: 'tunl0', mtu: 1480 })
   } catch (thrown) {
@@ -1431,7 +1431,7 @@ function joinVxlan({ kernel, link }: VxlanNode, other: VxlanNode): void {
   kernel.addRoute(unicast(`${other.tunnel}/32`, link, other.tunnel, { nextHops }))
 }
 
-function cable(near: Kernel, nearName: string, far: Kernel, farName: string) {
+export function cable(near: Kernel, nearName: string, far: Kernel, farName: string) {
   const { index } = near.createLink({
     kind: 'veth',
     name: nearName,
@@ -1442,11 +1442,11 @@ function cable(near: Kernel, nearName: string, far: Kernel, farName: string) {
   return { near: near.link(nearName)!, far: far.link(farName)! }
 }
 
-function address(kernel: Kernel, link: Link, own: string, prefixLength: number): void {
+export function address(kernel: Kernel, link: Link, own: string, prefixLength: number): void {
   kernel.addAddress({ linkIndex: link.index, address: ip(own), prefixLength, scope: 'global' })
 }
 
-function unicast(
+export function unicast(
   destination: string,
   link: Link,
   gateway?: string,
@@ -1534,7 +1534,11 @@ interface Recording {
   icmp(): string[]
 }
 
-function record(kernel: Kernel, link: Link, addresses?: readonly [string, string]): Recording {
+export function record(
+  kernel: Kernel,
+  link: Link,
+  addresses?: readonly [string, string],
+): Recording {
   const packets: CapturedPacket[] = []
   const filter =
     addresses === undefined
@@ -1565,7 +1569,7 @@ function ipv4SourceOf(octets: Uint8Array): string {
 
 const PAYLOAD = text('kernel contract!')
 
-function echoRequest(options: {
+export function echoRequest(options: {
   source: string
   destination: string
   ttl?: number
@@ -1578,11 +1582,11 @@ function echoRequest(options: {
   return ipv4({ ...options, protocol: 1, payload: icmp })
 }
 
-function encapsulate(source: string, destination: string, inner: Uint8Array): Uint8Array {
+export function encapsulate(source: string, destination: string, inner: Uint8Array): Uint8Array {
   return ipv4({ source, destination, protocol: 4, payload: inner })
 }
 
-function ipv4(options: {
+export function ipv4(options: {
   source: string
   destination: string
   protocol: number
@@ -1599,7 +1603,7 @@ function ipv4(options: {
   return packet
 }
 
-function echoRequest6(options: { source: string; destination: string }): Uint8Array {
+export function echoRequest6(options: { source: string; destination: string }): Uint8Array {
   const [source, destination] = [ip(options.source), ip(options.destination)].map(addressOctets)
   const icmp = Uint8Array.of(128, 0, 0, 0, 0, 1, 0, 1, ...PAYLOAD)
   // RFC 8200 section 8.1: the checksum covers addresses, length and protocol.
@@ -1626,13 +1630,13 @@ function describeIcmp6({ direction, octets }: CapturedPacket): string {
   return `${direction} ${ICMP6_NAMES[octets[40]!] ?? octets[40]} ${octets[7]!}`
 }
 
-function put16(octets: Uint8Array, at: number, value: number): void {
+export function put16(octets: Uint8Array, at: number, value: number): void {
   octets[at] = value >> 8
   octets[at + 1] = value & 255
 }
 
 /** RFC 1071. */
-function internetChecksum(octets: Uint8Array): number {
+export function internetChecksum(octets: Uint8Array): number {
   let sum = 0
   for (let at = 0; at < octets.length; at += 2) sum += (octets[at]! << 8) | (octets[at + 1] ?? 0)
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)

@@ -3,6 +3,7 @@ import type { Family, IpAddress } from '../net/ip-address.ts'
 import type { MacAddress } from '../net/mac-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { TcpStack, UdpStack } from '../net/transport.ts'
+import type { FilterChange, FilterCounter, FilterTable } from './packet-filter.ts'
 
 /**
  * The kernel as the core sees it: one {@link Kernel} is one network namespace.
@@ -63,6 +64,18 @@ export interface Kernel {
   /** A value under /proc/sys by its dotted path after "net.": "ipv4.conf.eth0.proxy_arp"; a dot in an interface name is written "/". Errors: ENOENT. */
   readSysctl(path: string): string
   writeSysctl(path: string, value: string): void
+
+  /**
+   * Makes a table of the packet filter as described, in one transaction and without a moment in which
+   * rules are missing. It is read back first: what is right is not touched, where only members of sets
+   * differ only they are changed, and counters go on counting, even over a new table.
+   * Errors: EOPNOTSUPP (no nftables, or none that can do what a rule asks for).
+   */
+  keepPacketFilter(table: FilterTable): FilterChange
+  /** Errors: ENOENT. */
+  deletePacketFilter(name: string): void
+  /** Counters of a table of the packet filter by name; empty where there is no such table. */
+  packetFilterCounters(name: string): ReadonlyMap<string, FilterCounter>
 
   /** Network counters by the kernel's names: "Ip.InDiscards", "TcpExt.IPReversePathFilter". */
   counters(): ReadonlyMap<string, number>
@@ -314,6 +327,8 @@ export type KernelEvent =
       readonly change: 'set' | 'removed'
       readonly entry: ForwardingEntry
     }
+  /** Some table of the packet filter was changed by somebody. */
+  | { readonly kind: 'packetFilter' }
   /** Notifications were lost (ENOBUFS): list everything again. */
   | { readonly kind: 'overrun' }
 

@@ -2,7 +2,8 @@ import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { VirtualClock } from '../lib/clock.ts'
 import { SeededRandom } from '../lib/random.ts'
-import { createSimulatedMachine, type SimulatedMachine } from '../kernel/sim/machine.ts'
+import { createSimulatedMachine } from '../kernel/sim/machine.ts'
+import { oneRuleTable } from '../kernel/testing/one-rule-table.ts'
 import { renderTrace, type RenderOptions } from './render-trace.ts'
 import { type TestCluster, testCluster, type Tunnel } from './testing/test-cluster.ts'
 import { toDocument } from './to-document.ts'
@@ -11,13 +12,13 @@ import type { TraceDocument } from './trace-document.ts'
 
 async function traced(
   to: string,
-  prepare: (cluster: TestCluster, machine: SimulatedMachine) => void = () => {},
+  prepare: (cluster: TestCluster) => void = () => {},
   tunnel: Tunnel = 'ipip',
 ): Promise<TraceDocument> {
   const clock = new VirtualClock()
   const machine = createSimulatedMachine({ clock, random: new SeededRandom(1) })
   const cluster = testCluster({ machine, clock, unique: 'sim', tunnel })
-  prepare(cluster, machine)
+  prepare(cluster)
   const pending = trace({
     from: 'pod1',
     to,
@@ -116,8 +117,8 @@ default/pod1 10.211.0.4 (server01) → default/pod2 10.211.1.4 (server02)
 
   it('marks the first hop that was not seen, and those beyond it', async () => {
     const text = picture(
-      await traced('pod3', ({ network }, machine) =>
-        machine.firewall(network).add('forward', { protocol: 4 }, 'drop'),
+      await traced('pod3', ({ network }) =>
+        network.keepPacketFilter(oneRuleTable('forward', { protocol: 4 }, 'drop')),
       ),
     )
     expect(text).toContain(`

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { VirtualClock } from '../lib/clock.ts'
 import { SeededRandom } from '../lib/random.ts'
 import { createSimulatedMachine, type SimulatedMachine } from '../kernel/sim/machine.ts'
+import { oneRuleTable } from '../kernel/testing/one-rule-table.ts'
 import { type TestCluster, testCluster } from './testing/test-cluster.ts'
 import { traceContract } from './trace.contract.ts'
 import { type Trace, trace, type TraceOptions } from './trace.ts'
@@ -57,8 +58,8 @@ describe('what only a simulated network can be made to do', () => {
     )
 
   it('tells a network that drops IPIP from one that is broken', async () => {
-    const firewall = machine.firewall(cluster.network)
-    const rule = firewall.add('forward', { protocol: IPIP }, 'drop')
+    const { network } = cluster
+    network.keepPacketFilter(oneRuleTable('forward', { protocol: IPIP }, 'drop'))
     const filtered = await run('pod1', 'pod3')
     expect(filtered.verdict).toMatchObject({ kind: 'lost', exitCode: 40 })
     expect(filtered.verdict.causes[0]).toMatchObject({
@@ -69,9 +70,9 @@ describe('what only a simulated network can be made to do', () => {
         'a plain packet between the same two nodes got through',
       ],
     })
-    firewall.remove(rule)
+    network.deletePacketFilter('test')
     expect((await run('pod1', 'pod3')).verdict.kind).toBe('delivered')
-    firewall.policy.forward = 'drop'
+    network.keepPacketFilter(oneRuleTable('forward', {}, 'drop'))
     expect((await run('pod1', 'pod3')).verdict.causes[0]!.sentence).toBe(
       'The network between server01 ens33 and server03 ens33 lets nothing through.',
     )
@@ -80,7 +81,7 @@ describe('what only a simulated network can be made to do', () => {
   it('names VXLAN where a network drops that', async () => {
     cluster.close()
     cluster = testCluster({ machine, clock, unique: 'sim', tunnel: 'vxlan' })
-    machine.firewall(cluster.network).add('forward', { protocol: UDP }, 'drop')
+    cluster.network.keepPacketFilter(oneRuleTable('forward', { protocol: UDP }, 'drop'))
     const filtered = await run('pod1', 'pod3')
     expect(filtered.verdict.causes[0]!.sentence).toBe(
       'The network between server01 ens33 and server03 ens33 drops VXLAN (UDP 4789, VNI 4096).',
@@ -89,7 +90,7 @@ describe('what only a simulated network can be made to do', () => {
 
   it('says that a filter drops what no table forbids', async () => {
     const [, two] = cluster.nodes
-    machine.firewall(two!.kernel).policy.forward = 'drop'
+    two!.kernel.keepPacketFilter(oneRuleTable('forward', {}, 'drop'))
     const result = await run('pod1', 'pod2')
     expect(result.verdict).toMatchObject({ kind: 'lost', exitCode: 10 })
     expect(result.verdict.causes[0]).toMatchObject({
@@ -101,13 +102,14 @@ describe('what only a simulated network can be made to do', () => {
 
   it('sees a source address that is translated on the way, delivered or not', async () => {
     const [one, two] = cluster.nodes
-    machine.firewall(one!.kernel).sourceNat.push({ match: { outputLink: 'ens33' }, packets: 0 })
+    const leaving = { outputLink: 'ens33' }
+    one!.kernel.keepPacketFilter(oneRuleTable('postrouting', leaving, 'masquerade'))
     const delivered = await run('pod1', 'pod2')
     expect(delivered.verdict).toMatchObject({ kind: 'delivered', causes: [] })
     expect(delivered.verdict.remarks[0]).toBe(
       'source 172.16.170.128 rather than 10.211.0.4, leaving server01 by ens33',
     )
-    machine.firewall(two!.kernel).policy.forward = 'drop'
+    two!.kernel.keepPacketFilter(oneRuleTable('forward', {}, 'drop'))
     const names = (await run('pod1', 'pod2')).verdict.causes.map(({ name }) => name)
     expect(names).toEqual(['source-changed', 'filtered'])
   })
@@ -127,7 +129,7 @@ describe('what only a simulated network can be made to do', () => {
 
   it('says that the destination does not answer, when it alone is silent', async () => {
     const [, two] = cluster.nodes
-    machine.firewall(two!.podKernel).policy.input = 'drop'
+    two!.podKernel.keepPacketFilter(oneRuleTable('input', {}, 'drop'))
     const result = await run('pod1', 'pod2')
     expect(result.verdict).toMatchObject({ kind: 'lost', exitCode: 80 })
     expect(result.verdict.causes[0]?.name).toBe('no-answer')

@@ -42,6 +42,8 @@ function describe(event: KernelEvent): string | undefined {
       return event.change === 'removed' ? `link ${event.link.name} removed` : undefined
     case 'forwarding':
       return `forwarding of ${event.entry.macAddress} ${event.change}`
+    case 'packetFilter':
+      return 'packet filter changed'
     case 'neighbor':
     case 'overrun':
       return undefined

@@ -7,6 +7,7 @@ import { IP_PROTOCOL } from '../../wire/packet/protocols.ts'
 import { isAny, isLinkLocalAddr, isLoopbackAddr, isMulticastAddr, readAddr6 } from './addr.ts'
 import { type Device, type Frame, ownOctets } from './device.ts'
 import type { FibNextHop } from './fib.ts'
+import { passes } from './filtered-packet.ts'
 import { emit, sendError } from './ip-output.ts'
 import type { Inbound, Namespace } from './namespace.ts'
 import { reassemble } from './reassembly.ts'
@@ -35,7 +36,8 @@ export function receiveIpv4(namespace: Namespace, device: Device, frame: Frame):
   const total = ipv4.totalLength(frame.octets)
   if (total > frame.octets.length) return counters.add('IpExt.InTruncatedPkts')
   if (total < frame.octets.length) frame.octets = frame.octets.subarray(0, total)
-  if (namespace.firewall !== undefined) translateBack(namespace, ownOctets(frame))
+  if (!passes(namespace, 'prerouting', frame.octets, device, undefined)) return
+  if (namespace.packetFilter.hasSourceNat) translateBack(namespace, ownOctets(frame))
   const source = ipv4.source(frame.octets)
   const destination = ipv4.destination(frame.octets)
   // What the namespace sent to itself keeps the route it was sent by and is not judged again.
@@ -106,16 +108,7 @@ function forward4(
   const octets = ownOctets(frame)
   ipv4.decrementTimeToLive(octets)
   if (redirect) sendRedirect(namespace, octets, hop)
-  if (namespace.firewall !== undefined) {
-    const packet = {
-      source: ipv4.source(octets),
-      destination: ipv4.destination(octets),
-      protocol: ipv4.protocol(octets),
-      inputLink: device.name,
-      outputLink: output.name,
-    }
-    if (!namespace.firewall.accepts('forward', packet)) return
-  }
+  if (!passes(namespace, 'forward', octets, device, output)) return
   emit(namespace, octets, output, hop.via, hop, device)
 }
 
@@ -146,11 +139,8 @@ function deliver4(
 }
 
 function deliver(namespace: Namespace, packet: Inbound): void {
-  const { counters, firewall } = namespace
-  if (firewall !== undefined) {
-    const seen = { ...packet, inputLink: packet.device.name, outputLink: undefined }
-    if (!firewall.accepts('input', seen)) return
-  }
+  const { counters } = namespace
+  if (!passes(namespace, 'input', packet.octets, packet.device, undefined)) return
   const isVersion4 = packet.family === 4
   const transport = namespace.transports.get(packet.protocol)
   if (transport !== undefined && transport(packet)) {
@@ -184,6 +174,7 @@ export function receiveIpv6(namespace: Namespace, device: Device, frame: Frame):
   if (!ipv6.check(octets)) return counters.add('Ip6.InHdrErrors')
   const total = ipv6.HEADER_OCTETS + ipv6.payloadLength(octets)
   if (total > octets.length) return counters.add('Ip6.InTruncatedPkts')
+  if (!passes(namespace, 'prerouting', octets, device, undefined)) return
   const source = readAddr6(octets, 8)
   const destination = readAddr6(octets, 24)
   if (isMulticastAddr(source)) return counters.add('Ip6.InHdrErrors')
@@ -238,16 +229,7 @@ function forward6(namespace: Namespace, device: Device, frame: Frame, hop: FibNe
   }
   const octets = ownOctets(frame)
   octets[7]!--
-  if (namespace.firewall !== undefined) {
-    const packet = {
-      source: readAddr6(octets, 8),
-      destination: readAddr6(octets, 24),
-      protocol: ipv6.nextHeader(octets),
-      inputLink: device.name,
-      outputLink: output.name,
-    }
-    if (!namespace.firewall.accepts('forward', packet)) return
-  }
+  if (!passes(namespace, 'forward', octets, device, output)) return
   emit(namespace, octets, output, hop.via, hop, device)
 }
 

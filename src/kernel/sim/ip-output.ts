@@ -18,6 +18,7 @@ import {
 } from './addr.ts'
 import type { Device } from './device.ts'
 import type { FibNextHop } from './fib.ts'
+import { passes } from './filtered-packet.ts'
 import { sendIcmpError } from './icmp-errors.ts'
 import type { Namespace } from './namespace.ts'
 import { translateSource } from './source-nat.ts'
@@ -88,16 +89,7 @@ export function outputMtu(namespace: Namespace, route: OutputRoute, destination:
 export function sendLocal(namespace: Namespace, octets: Uint8Array, route: OutputRoute): void {
   const isVersion4 = octets[0]! >>> 4 === 4
   namespace.counters.add(isVersion4 ? 'Ip.OutRequests' : 'Ip6.OutRequests')
-  if (namespace.firewall !== undefined) {
-    const packet = {
-      source: isVersion4 ? ipv4.source(octets) : readAddr6(octets, 8),
-      destination: isVersion4 ? ipv4.destination(octets) : readAddr6(octets, 24),
-      protocol: isVersion4 ? ipv4.protocol(octets) : ipv6.nextHeader(octets),
-      inputLink: undefined,
-      outputLink: route.device.name,
-    }
-    if (!namespace.firewall.accepts('output', packet)) return
-  }
+  if (!passes(namespace, 'output', octets, undefined, route.device)) return
   const isBroadcast =
     route.hop.route.type === 'broadcast' ||
     (isVersion4 && ipv4.destination(octets) === LIMITED_BROADCAST)
@@ -122,13 +114,14 @@ export function emit(
   hop: FibNextHop,
   input: Device | undefined,
 ): void {
-  if (namespace.firewall !== undefined) translateSource(namespace, octets, device, input)
+  if (!passes(namespace, 'postrouting', octets, input, device)) return
   const isVersion4 = octets[0]! >>> 4 === 4
   if (!isVersion4) {
     emit6(namespace, octets, device, gateway, input)
     return
   }
   const destination = ipv4.destination(octets)
+  translateSource(namespace, octets, device, gateway ?? destination, input)
   const mtu =
     input === undefined
       ? outputMtu(namespace, { hop, device, gateway, source: 0 }, destination)

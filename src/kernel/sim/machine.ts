@@ -7,7 +7,6 @@ import { isMulticastAddr, multicastMac4, multicastMac6 } from './addr.ts'
 import { solicitArp } from './arp-input.ts'
 import type { Device, Frame, Impairment } from './device.ts'
 import { loopbackDriver } from './drivers.ts'
-import { SimFirewall } from './firewall.ts'
 import { receiveIcmp, receiveIcmpv6 } from './icmp-input.ts'
 import { refuseTunnel } from './ip-input.ts'
 import { sendError } from './ip-output.ts'
@@ -96,13 +95,6 @@ export class SimulatedMachine implements Machine, MachineCore {
       throw new KernelError('ENODEV', `Unable to impair ${link} of ${kernel.name}`)
     }
     device.impairment = impairment
-  }
-
-  /** The packet filter and source NAT of a namespace. */
-  firewall(kernel: Kernel): SimFirewall {
-    const namespace = this.#find(kernel.name)
-    namespace.firewall ??= new SimFirewall()
-    return namespace.firewall
   }
 
   // What namespaces use.

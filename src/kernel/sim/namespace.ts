@@ -4,8 +4,8 @@ import type { KernelEvent } from '../kernel.ts'
 import { type Addr } from './addr.ts'
 import { Counters } from './counters.ts'
 import type { Device, Frame } from './device.ts'
-import type { SimFirewall } from './firewall.ts'
 import type { NeighborTable } from './neighbors.ts'
+import { PacketFilter } from './packet-filter.ts'
 import { PeerRateLimit } from './rate-limit.ts'
 import type { RedirectHistory } from './redirects.ts'
 import { Routing } from './routing.ts'
@@ -76,7 +76,7 @@ export class Namespace {
   loopback!: Device
   tcp!: TcpSockets
   udp!: UdpSockets
-  firewall: SimFirewall | undefined
+  readonly packetFilter = new PacketFilter()
   readonly translations = new Translations()
   /** By IP protocol number. */
   readonly transports = new Map<number, TransportInput>()

@@ -8,7 +8,7 @@ import { dissect } from '../../wire/packet/dissect.ts'
 import * as icmp from '../../wire/packet/icmp.ts'
 import * as ipv4 from '../../wire/packet/ipv4.ts'
 import type { Kernel, Link, Route } from '../kernel.ts'
-import { addrFromText } from './addr.ts'
+import { oneRuleTable } from '../testing/one-rule-table.ts'
 import { createSimulatedMachine, type SimulatedMachine } from './machine.ts'
 import { Reachability } from './reachability.ts'
 
@@ -97,7 +97,7 @@ describe('two hosts in two networks with a tunnel', () => {
   })
 
   it('loses what a network on the way drops of protocol 4, and only that', async () => {
-    const rule = machine.firewall(router).add('forward', { protocol: 4 }, 'drop')
+    router.keepPacketFilter(oneRuleTable('forward', { protocol: 4 }, 'drop'))
     const [pods, hosts] = [record(podB, 'eth0'), record(hostB, 'ens33')]
     podA.sendPacket(echo('10.211.0.6', '10.211.1.4'))
     hostA.sendPacket(echo('172.16.1.1', '172.16.2.1'))
@@ -107,7 +107,7 @@ describe('two hosts in two networks with a tunnel', () => {
       'in 63 172.16.1.1 > 172.16.2.1',
       'out 64 172.16.2.1 > 172.16.1.1',
     ])
-    expect(rule.packets).toBe(1)
+    expect(router.packetFilterCounters('test').get('matched')?.packets).toBe(1)
   })
 
   it('answers "port unreachable" to tunnelled packets when its tunnel is down', async () => {
@@ -121,13 +121,9 @@ describe('two hosts in two networks with a tunnel', () => {
   })
 
   it('hides pods behind the host where source NAT says so, replies included', async () => {
-    machine.firewall(hostA).sourceNat.push({
-      match: {
-        source: { addr: addrFromText(ip('10.211.0.0')), length: 24 },
-        outputLink: 'ens33',
-      },
-      packets: 0,
-    })
+    const pods = { name: 'pods', family: 4, prefixes: [prefix('10.211.0.0/24')] } as const
+    const leaving = { source: { set: 'pods' }, outputLink: 'ens33' }
+    hostA.keepPacketFilter(oneRuleTable('postrouting', leaving, 'masquerade', [pods]))
     const [outside, pod] = [record(router, 'eth0'), record(podA, 'eth0')]
     podA.sendPacket(echo('10.211.0.6', '172.16.1.254'))
     await clock.advance(1000)

@@ -30,6 +30,7 @@ import {
   ROUTE_TABLE,
   type Rule,
 } from '../kernel.ts'
+import type { FilterChange, FilterCounter, FilterTable } from '../packet-filter.ts'
 import { addAddress, deleteAddress } from './address-config.ts'
 import { type Addr, addrFromText, addrToText, isAny, readAddr6 } from './addr.ts'
 import type { Device, LinkDriver } from './device.ts'
@@ -335,6 +336,21 @@ export class SimulatedKernel implements Kernel {
 
   writeSysctl(path: string, value: string): void {
     this.#namespace.sysctl.write(path, value)
+  }
+
+  keepPacketFilter(table: FilterTable): FilterChange {
+    const change = this.#namespace.packetFilter.keep(table)
+    if (change !== 'none') this.#namespace.emit(() => ({ kind: 'packetFilter' }))
+    return change
+  }
+
+  deletePacketFilter(name: string): void {
+    this.#namespace.packetFilter.delete(name)
+    this.#namespace.emit(() => ({ kind: 'packetFilter' }))
+  }
+
+  packetFilterCounters(name: string): ReadonlyMap<string, FilterCounter> {
+    return this.#namespace.packetFilter.counters(name)
   }
 
   counters(): ReadonlyMap<string, number> {

@@ -3,13 +3,18 @@ import * as icmp from '../../wire/packet/icmp.ts'
 import * as ipv4 from '../../wire/packet/ipv4.ts'
 import { get16, get32, set16, set32 } from '../../wire/packet/octets.ts'
 import { IP_PROTOCOL } from '../../wire/packet/protocols.ts'
+import type { Addr } from './addr.ts'
 import type { Device } from './device.ts'
 import { SCOPE } from './fib.ts'
+import { describePacket } from './filtered-packet.ts'
 import type { Namespace } from './namespace.ts'
 import { selectAddress4 } from './routing.ts'
 
 /** Connections whose source was rewritten, by what their replies look like. Most translations kept. */
 const MOST_TRANSLATIONS = 65_536
+
+/** Ports below are given to nobody who did not ask for them. */
+const LEAST_PORT = 1024
 
 /** What a reply must be changed back to. */
 interface Translation {
@@ -17,7 +22,7 @@ interface Translation {
   readonly port: number
 }
 
-/** The source NAT of one namespace: IPv4 only, TCP, UDP and ICMP echo (a small conntrack). */
+/** The source NAT of one namespace (masquerade): IPv4 only, TCP, UDP and ICMP echo (a small conntrack). */
 export class Translations {
   readonly #byReply = new Map<string, Translation>()
   readonly #byOriginal = new Map<string, { readonly source: number; readonly port: number }>()
@@ -81,41 +86,42 @@ function portsOf(octets: Uint8Array): Ports | undefined {
   }
 }
 
-/** Rewrites the source of a packet that leaves by `device` if a rule of the namespace says so. */
+/**
+ * Rewrites the source of a packet that leaves by `device` if a rule of the namespace says so: to the
+ * address that is nearest to the next hop (nf_nat_masquerade_ipv4). The first packet of a connection
+ * decides for all.
+ */
 export function translateSource(
   namespace: Namespace,
   octets: Uint8Array,
   device: Device,
+  nextHop: Addr,
   input: Device | undefined,
 ): void {
-  if (octets[0]! >>> 4 !== 4 || namespace.firewall?.sourceNat.length === 0) return
+  const { packetFilter, translations } = namespace
+  if (!packetFilter.hasSourceNat || typeof nextHop !== 'number') return
   const ports = portsOf(octets)
   if (ports === undefined) return
   const source = ipv4.source(octets)
   const destination = ipv4.destination(octets)
   const protocol = ipv4.protocol(octets)
   const key = `${protocol} ${source} ${ports.source} ${destination} ${ports.destination}`
-  let to = namespace.translations.original(key)
+  let to = translations.original(key)
   if (to === undefined) {
-    if (namespace.translations.reply(key) !== undefined) return // a reply of a translated connection
-    const rule = namespace.firewall?.natFor({
-      source,
-      destination,
-      protocol,
-      inputLink: input?.name,
-      outputLink: device.name,
-    })
-    if (rule === undefined) return
-    rule.packets++
-    const address =
-      typeof rule.to === 'number' ? rule.to : selectAddress4(device, destination, SCOPE.global)
+    if (translations.reply(key) !== undefined) return // a reply of a translated connection
+    const how = packetFilter.masquerades(namespace, describePacket(octets, input, device))
+    if (how === undefined) return
+    const address = selectAddress4(device, nextHop, SCOPE.global)
     if (address === undefined || address === source) return
-    to = { source: address, port: freePort(namespace, protocol, address, ports, destination) }
+    to = {
+      source: address,
+      port: freePort(namespace, protocol, address, ports, destination, how === 'any port'),
+    }
     const isEcho = protocol === IP_PROTOCOL.icmp
     const replyKey = isEcho
       ? `${protocol} ${destination} ${to.port} ${address} ${to.port}`
       : `${protocol} ${destination} ${ports.destination} ${address} ${to.port}`
-    namespace.translations.add(key, to, replyKey, { source, port: ports.source })
+    translations.add(key, to, replyKey, { source, port: ports.source })
   }
   rewriteAddress(octets, 12, to.source)
   rewritePort(octets, ports.sourceAt, to.port)
@@ -127,14 +133,17 @@ function freePort(
   address: number,
   ports: Ports,
   destination: number,
+  isAny: boolean,
 ): number {
   const isEcho = protocol === IP_PROTOCOL.icmp
-  for (let tries = 0, port = ports.source; tries < 65_536; tries++) {
+  const least = isEcho ? 0 : LEAST_PORT
+  let port = isAny ? least + namespace.machine.random.below(65_536 - least) : ports.source
+  for (let tries = 0; tries < 65_536; tries++) {
     const key = isEcho
       ? `${protocol} ${destination} ${port} ${address} ${port}`
       : `${protocol} ${destination} ${ports.destination} ${address} ${port}`
     if (namespace.translations.reply(key) === undefined) return port
-    port = port >= 65_535 ? 1024 : port + 1
+    port = port >= 65_535 ? least : port + 1
   }
   return ports.source
 }

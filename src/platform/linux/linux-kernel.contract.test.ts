@@ -1,5 +1,6 @@
 import { describe } from 'vitest'
 import { kernelContract } from '../../kernel/kernel.contract.ts'
+import { packetFilterContract } from '../../kernel/packet-filter.contract.ts'
 import { createLinuxMachine } from './machine.ts'
 import { until } from './testing/until.ts'
 
@@ -8,9 +9,10 @@ if (!isRoot) console.log('Skipped: the kernel contract on the real kernel needs 
 
 describe.skipIf(!isRoot)('platform/linux', () => {
   let count = 0
-  kernelContract('Linux', () => {
-    const machine = createLinuxMachine()
-    const prefix = `k${process.pid}-${count++}`
-    return { machine, prefix, until, done: () => machine.close() }
-  })
+  for (const contract of [kernelContract, packetFilterContract])
+    contract('Linux', () => {
+      const machine = createLinuxMachine()
+      const prefix = `k${process.pid}-${count++}`
+      return { machine, prefix, until, done: () => machine.close() }
+    })
 })

@@ -20,15 +20,17 @@ import type {
 import type { Closable } from '../../lib/closable.ts'
 import type { Family } from '../../net/ip-address.ts'
 import type { TcpStack, UdpStack } from '../../net/transport.ts'
+import type { FilterChange, FilterCounter, FilterTable } from '../../kernel/packet-filter.ts'
 import { addAddress, deleteAddress, listAddresses } from './addresses.ts'
 import { capture } from './capture.ts'
 import type { Context } from './context.ts'
 import { readCounters } from './counters.ts'
 import { deleteForwardingEntry, listForwardingEntries, setForwardingEntry } from './forwarding.ts'
+import { FilterTables } from './filter-tables.ts'
 import type { Libc } from './libc.ts'
 import { changeLink, createLink, deleteLink, findLink, listLinks } from './links.ts'
 import { deleteNeighbor, listNeighbors, setNeighbor } from './neighbors.ts'
-import { NetlinkSocket } from './netlink-socket.ts'
+import { NETLINK, NetlinkSocket } from './netlink-socket.ts'
 import { RawSender } from './raw-sender.ts'
 import { Resources } from './resources.ts'
 import { addRoute, deleteRoute, listRoutes, lookupRoute, replaceRoute } from './routes.ts'
@@ -58,6 +60,8 @@ export class LinuxKernel implements Kernel, Context {
   readonly #thread: ThreadNamespace
   readonly #onClose: () => void
   #netlink: NetlinkSocket | undefined
+  #netfilter: NetlinkSocket | undefined
+  #filterTables: FilterTables | undefined
   readonly #resources = new Resources()
   #rawSender: RawSender | undefined
   readonly tcp: TcpStack
@@ -84,6 +88,13 @@ export class LinuxKernel implements Kernel, Context {
     if (this.#closed) throw new Error(`The kernel of ${this.name} is closed`)
     this.#netlink ??= this.inside(() => new NetlinkSocket(this.libc))
     return this.#netlink
+  }
+
+  get #filters(): FilterTables {
+    if (this.#closed) throw new Error(`The kernel of ${this.name} is closed`)
+    this.#netfilter ??= this.inside(() => new NetlinkSocket(this.libc, NETLINK.netfilter))
+    this.#filterTables ??= new FilterTables(this.#netfilter, this.name)
+    return this.#filterTables
   }
 
   links(): readonly Link[] {
@@ -182,6 +193,18 @@ export class LinuxKernel implements Kernel, Context {
     writeSysctl(this, path, value)
   }
 
+  keepPacketFilter(table: FilterTable): FilterChange {
+    return this.#filters.keep(table)
+  }
+
+  deletePacketFilter(name: string): void {
+    this.#filters.delete(name)
+  }
+
+  packetFilterCounters(name: string): ReadonlyMap<string, FilterCounter> {
+    return this.#filters.counters(name)
+  }
+
   counters(): ReadonlyMap<string, number> {
     return readCounters(this)
   }
@@ -204,6 +227,7 @@ export class LinuxKernel implements Kernel, Context {
     this.#closed = true
     this.#resources.closeAll()
     this.#netlink?.close()
+    this.#netfilter?.close()
     closeSync(this.namespaceFd)
     this.#onClose()
   }

@@ -17,7 +17,8 @@ import { int } from './socket-options.ts'
 const AF_NETLINK = 16
 const SOCK_RAW = 3
 const SOCK_CLOEXEC = 0o2_000_000
-const NETLINK_ROUTE = 0
+/** Protocols of netlink (linux/netlink.h). */
+export const NETLINK = { route: 0, netfilter: 12 } as const
 const SOL_NETLINK = 270
 /** Options of SOL_NETLINK (linux/netlink.h): errors do not copy the request, but explain themselves. */
 const NETLINK_CAP_ACK = 10
@@ -26,6 +27,8 @@ const NETLINK_EXT_ACK = 11
 const NETLINK_GET_STRICT_CHK = 12
 const SOL_SOCKET = 1
 const SO_RCVTIMEO = 20
+/** Beyond what the system allows by default; needs CAP_NET_ADMIN. */
+const SO_SNDBUFFORCE = 32
 const MSG_TRUNC = 0x20
 
 /** A dump that was overtaken by a change is asked for again, so often at most. */
@@ -55,10 +58,10 @@ export class NetlinkSocket {
   #sequence = 0
 
   /** Must be called inside the namespace to speak to. */
-  constructor(libc: Libc) {
+  constructor(libc: Libc, protocol: number = NETLINK.route) {
     this.#libc = libc
     const type = SOCK_RAW | SOCK_CLOEXEC
-    this.#fd = checked('Open a netlink socket', libc.socket(AF_NETLINK, type, NETLINK_ROUTE))
+    this.#fd = checked('Open a netlink socket', libc.socket(AF_NETLINK, type, protocol))
     for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
       libc.setOption(this.#fd, SOL_NETLINK, option, int(1)) // What an old kernel lacks is a help only.
     }
@@ -119,6 +122,39 @@ export class NetlinkSocket {
           refuse(request, decodeDone(message))
           return interrupted ? undefined : values
         }
+      }
+    }
+  }
+
+  /**
+   * Sends messages as one datagram, of which the kernel does everything or nothing. The first and the
+   * last say where the transaction begins and ends, and are not answered (nfnetlink_rcv_batch).
+   */
+  transact(what: () => string, messages: readonly Omit<NetlinkRequest, 'what'>[]): void {
+    const to = new ByteWriter(64 * 1024)
+    const first = this.#sequence + 1
+    for (const [index, message] of messages.entries()) {
+      this.#sequence = (this.#sequence + 1) >>> 0
+      const flags = index === messages.length - 2 ? NLM_F.acknowledge : 0
+      const { type } = message
+      const header = {
+        type,
+        flags: NLM_F.request | flags | (message.flags ?? 0),
+        sequence: this.#sequence,
+      }
+      encodeMessage(to, header, message.body)
+    }
+    const octets = to.view()
+    this.#libc.setOption(this.#fd, SOL_SOCKET, SO_SNDBUFFORCE, int(octets.length * 2))
+    checked(what, this.#libc.send(this.#fd, octets, 0))
+    const last = this.#sequence - 1
+    const asked = { type: 0, body: () => {}, what }
+    // Messages that failed are answered in their order, before the one that asks for an answer.
+    for (;;) {
+      for (const message of this.#receive(asked)) {
+        if (message.type !== NLMSG.error || message.sequence < first) continue
+        refuse(asked, decodeError(message))
+        if (message.sequence >= last) return
       }
     }
   }

@@ -15,6 +15,7 @@ import type { Resources } from './resources.ts'
 import { decodeRoute } from './routes.ts'
 import { decodeRule } from './rules.ts'
 import { setOption, SOCK } from './socket-options.ts'
+import { watchPacketFilter } from './watch-packet-filter.ts'
 
 const AF_NETLINK = 16
 const NETLINK_ROUTE = 0
@@ -68,7 +69,7 @@ function neighborEvent(change: Change, message: Message): KernelEvent | undefine
   return entry && { kind: 'forwarding', change, entry }
 }
 
-/** Subscribes to every multicast group of rtnetlink that the port has an event for. */
+/** Subscribes to every multicast group of rtnetlink that the port has an event for, and to nftables'. */
 export function watch(
   context: Context,
   resources: Resources,
@@ -106,11 +107,13 @@ export function watch(
       }
     }
   })
+  const packetFilter = watchPacketFilter(context, () => listener({ kind: 'packetFilter' }))
   const watching: Closable = {
     close() {
       if (closed) return
       closed = true
       watcher.close()
+      packetFilter?.close()
       libc.close(fd)
       resources.forget(watching)
     },

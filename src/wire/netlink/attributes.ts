@@ -67,6 +67,22 @@ export function nested(type: number): number {
   return type | NLA_F_NESTED
 }
 
+/** Attributes of one type, one after the other; others between them are skipped. */
+export function list<Value>(type: number, codec: Codec<Value>): Codec<readonly Value[]> {
+  return {
+    decode(from) {
+      const values: Value[] = []
+      for (const each of eachAttribute(from)) {
+        if (each.type === (type & NLA_TYPE_MASK)) values.push(codec.decode(each.value))
+      }
+      return values
+    },
+    encode(to, values) {
+      for (const value of values) putAttribute(to, type, () => codec.encode(to, value))
+    },
+  }
+}
+
 /** A present-or-absent attribute without a value (NLA_FLAG). */
 export const flag: Codec<boolean> = {
   decode: () => true,

@@ -34,13 +34,26 @@ export const u32: Codec<number> = {
   encode: (to, value) => to.u32le(value),
 }
 
+/** Network order. */
+export const u32be: Codec<number> = {
+  decode: (from) => from.u32(),
+  encode: (to, value) => to.u32(value),
+}
+
+/** Network order. */
+export const u64be: Codec<bigint> = {
+  decode: (from) => from.u64(),
+  encode: (to, value) => to.u64(value),
+}
+
 export const i32: Codec<number> = {
   decode: (from) => from.u32le() | 0,
   encode: (to, value) => to.u32le(value),
 }
 
 export const octets: Codec<Uint8Array> = {
-  decode: (from) => from.copy(from.remaining),
+  // A copy, which a Buffer's slice is not: what it lies in is overwritten by the next answer.
+  decode: (from) => new Uint8Array(from.bytes(from.remaining)),
   encode: (to, value) => to.bytes(value),
 }
 

@@ -1,0 +1,32 @@
+import {
+  FILTER_PRIORITY,
+  type FilterHook,
+  type FilterMatch,
+  type FilterSet,
+  type FilterTable,
+  type FilterVerdict,
+} from '../packet-filter.ts'
+
+/** A table "test" of one rule, which counts as "matched"; other tables are left to whoever has them. */
+export function oneRuleTable(
+  hook: FilterHook,
+  match: FilterMatch,
+  verdict: FilterVerdict,
+  sets: readonly FilterSet[] = [],
+): FilterTable {
+  const isNat = verdict.startsWith('masquerade')
+  return {
+    name: 'test',
+    sets,
+    chains: [
+      {
+        name: hook,
+        type: isNat ? 'nat' : 'filter',
+        hook,
+        priority: isNat ? FILTER_PRIORITY.sourceNat : FILTER_PRIORITY.filter,
+        policy: 'accept',
+        rules: [{ match, verdict, counter: 'matched' }],
+      },
+    ],
+  }
+}

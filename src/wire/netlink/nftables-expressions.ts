@@ -1,0 +1,123 @@
+import type { ByteReader, ByteWriter } from '../../lib/bytes.ts'
+import {
+  attributes,
+  type AttributeTable,
+  eachAttribute,
+  nested,
+  putAttribute,
+} from './attributes.ts'
+import { type Codec, cstring, encoded, octets, u32be } from './codec.ts'
+
+/** Registers: 0 takes the verdict, 1 is sixteen octets wide (NFT_REG_VERDICT, NFT_REG_1). */
+export const NFT_REG = { verdict: 0, first: 1 } as const
+/** NFT_META_*. */
+export const NFT_META = { inputName: 6, outputName: 7, family: 15, protocol: 16 } as const
+/** NFT_CMP_*. */
+export const NFT_CMP = { equal: 0 } as const
+/** NFT_PAYLOAD_*: what an offset counts from. */
+export const NFT_PAYLOAD = { network: 1, transport: 2 } as const
+/** NFT_LOOKUP_F_INV: matches what is not in the set. */
+export const NFT_LOOKUP_INVERTED = 1
+/** NFTA_FIB_F_*, and NFT_FIB_RESULT_OIF. */
+export const NFT_FIB = {
+  resultOutputLink: 1,
+  source: 1,
+  inputLink: 8,
+  present: 32,
+} as const
+/** NF_NAT_RANGE_PROTO_RANDOM_FULLY. */
+export const NF_NAT_RANDOM_FULLY = 0x10
+
+/** A value, or a verdict. */
+const data = attributes({
+  value: ['NFTA_DATA_VALUE', 1, octets],
+  verdict: ['NFTA_DATA_VERDICT', nested(2), attributes({ code: ['NFTA_VERDICT_CODE', 1, u32be] })],
+})
+
+/** The expressions that rules here are made of, by the kernel's names (net/netfilter/nft_*.c). */
+const EXPRESSIONS = {
+  /** Loads something about the packet that is not in it. */
+  meta: attributes({
+    register: ['NFTA_META_DREG', 1, u32be],
+    key: ['NFTA_META_KEY', 2, u32be],
+  }),
+  /** Goes on if a register begins with a value. */
+  cmp: attributes({
+    register: ['NFTA_CMP_SREG', 1, u32be],
+    operation: ['NFTA_CMP_OP', 2, u32be],
+    data: ['NFTA_CMP_DATA', nested(3), data],
+  }),
+  /** Loads octets of the packet. */
+  payload: attributes({
+    register: ['NFTA_PAYLOAD_DREG', 1, u32be],
+    base: ['NFTA_PAYLOAD_BASE', 2, u32be],
+    offset: ['NFTA_PAYLOAD_OFFSET', 3, u32be],
+    length: ['NFTA_PAYLOAD_LEN', 4, u32be],
+  }),
+  /** Goes on if a register is in a set. */
+  lookup: attributes({
+    set: ['NFTA_LOOKUP_SET', 1, cstring],
+    register: ['NFTA_LOOKUP_SREG', 2, u32be],
+    flags: ['NFTA_LOOKUP_FLAGS', 5, u32be],
+  }),
+  /** Asks the routes (linux/netfilter/nf_tables.h NFTA_FIB_*). */
+  fib: attributes({
+    register: ['NFTA_FIB_DREG', 1, u32be],
+    result: ['NFTA_FIB_RESULT', 2, u32be],
+    flags: ['NFTA_FIB_FLAGS', 3, u32be],
+  }),
+  /** Counts with an object that has a name. */
+  objref: attributes({
+    type: ['NFTA_OBJREF_IMM_TYPE', 1, u32be],
+    name: ['NFTA_OBJREF_IMM_NAME', 2, cstring],
+  }),
+  /** Sets a register; that of the verdict ends the rule. */
+  immediate: attributes({
+    register: ['NFTA_IMMEDIATE_DREG', 1, u32be],
+    data: ['NFTA_IMMEDIATE_DATA', nested(2), data],
+  }),
+  masq: attributes({
+    flags: ['NFTA_MASQ_FLAGS', 1, u32be],
+  }),
+} as const satisfies Readonly<Record<string, unknown>>
+
+type Known = {
+  readonly [Name in keyof typeof EXPRESSIONS]: {
+    readonly name: Name
+    readonly data: ReturnType<(typeof EXPRESSIONS)[Name]['decode']>
+  }
+}[keyof typeof EXPRESSIONS]
+
+/** One step of a rule. Those that are not known here keep their octets, so that they compare. */
+export type Expression = Known | { readonly name: 'other'; readonly octets: Uint8Array }
+
+const NFTA_EXPR_NAME = 1
+const NFTA_EXPR_DATA = nested(2)
+
+function codecOf(name: string): AttributeTable<Record<string, never>> | undefined {
+  return Object.hasOwn(EXPRESSIONS, name)
+    ? EXPRESSIONS[name as keyof typeof EXPRESSIONS]
+    : undefined
+}
+
+function decodeExpression(from: ByteReader): Expression {
+  const octetsOfAll = new Uint8Array(from.octets.subarray(from.at, from.end))
+  let name = ''
+  let values: ByteReader | undefined
+  for (const { type, value } of eachAttribute(from)) {
+    if (type === NFTA_EXPR_NAME) name = cstring.decode(value)
+    else values = value
+  }
+  const codec = codecOf(name)
+  if (codec === undefined) return { name: 'other', octets: octetsOfAll }
+  return { name, data: values === undefined ? {} : codec.decode(values) } as Known
+}
+
+function encodeExpression(to: ByteWriter, expression: Expression): void {
+  if (expression.name === 'other') return to.bytes(expression.octets)
+  const values = encoded((inner) => codecOf(expression.name)!.encode(inner, expression.data))
+  putAttribute(to, NFTA_EXPR_NAME, () => cstring.encode(to, expression.name))
+  putAttribute(to, NFTA_EXPR_DATA, () => to.bytes(values))
+}
+
+export const expression: Codec<Expression> = { decode: decodeExpression, encode: encodeExpression }
