@@ -85,6 +85,7 @@ export const WITNESSES = {
   '/usr/sbin/ip': 'iproute2',
   '/usr/bin/ping': 'iputils-ping',
   '/usr/bin/tcpdump': 'tcpdump',
+  '/usr/sbin/nft': 'nftables',
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
