@@ -185,6 +185,7 @@ export class Dataplane {
         return
       case 'rule':
       case 'neighbor':
+      case 'packetFilter':
       case 'forwarding':
     }
   }
