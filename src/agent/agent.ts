@@ -20,7 +20,7 @@ import { ClusterView } from './cluster-view.ts'
 import { Dataplane, type DataplaneSettings } from './dataplane.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import type { AgentStatus } from './status.ts'
-import type { EquipTunnel } from './tunnel-device.ts'
+import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
 import { tunnelDevice, tunnelsAnything } from './tunnel-settings.ts'
 
 /** A pod of this node, as far as the agent serves it. */
@@ -56,8 +56,9 @@ export interface AgentNeeds {
   /** Name of the Node resource. */
   readonly node: string
   readonly kernel: Kernel
-  /** For kernels without the ipip module; without it their tunl0 carries nothing. */
-  readonly equipTunnel?: EquipTunnel
+  readonly tunnelKind: TunnelKind
+  /** For kernels without the ipip module. */
+  readonly tunnelPrograms?: TunnelPrograms
   readonly feed: ClusterFeed
   readonly addresses: NodeAddresses
   readonly speaker: Speaker
@@ -116,7 +117,8 @@ export class NodeAgent {
       kernel: needs.kernel,
       clock: needs.clock,
       log: needs.log,
-      ...(needs.equipTunnel === undefined ? {} : { equipTunnel: needs.equipTunnel }),
+      tunnelKind: needs.tunnelKind,
+      tunnelPrograms: needs.tunnelPrograms,
       settings: () => this.#dataplaneSettings(),
       pods: () => needs.pods(),
       learned: this.#learned.rows,
@@ -199,6 +201,7 @@ export class NodeAgent {
     }))
     const notReady = this.notReady()
     const lacking = this.#dataplane.lacking()
+    const tunnel = this.#dataplane.tunnelStatus()
     return {
       node: this.#needs.node,
       ...(notReady === undefined ? {} : { notReady }),
@@ -206,6 +209,7 @@ export class NodeAgent {
       pods: this.#needs.pods().length,
       neighbors,
       learnedRoutes: this.#learned.rows.size,
+      ...(tunnel === undefined ? {} : { tunnel }),
       lacking,
       converged:
         notReady === undefined &&

@@ -18,7 +18,14 @@ import { isOurRoute, POD_LINK_PREFIX } from '../routes/ownership.ts'
 import { RoutePlan } from '../routes/route-plan.ts'
 import { RouteTable } from '../routes/route-table.ts'
 import { KnownLinks } from './known-links.ts'
-import { ensureTunnelDevice, type EquipTunnel, type TunnelDevice } from './tunnel-device.ts'
+import type { TunnelStatus } from './status.ts'
+import {
+  ensureTunnelDevice,
+  type TunnelDevice,
+  type TunnelInUse,
+  type TunnelKind,
+  type TunnelPrograms,
+} from './tunnel-device.ts'
 
 /** What the dataplane of a node should serve beside pods; routes, tunl0 and settings follow from it. */
 export interface DataplaneSettings {
@@ -33,8 +40,9 @@ export interface DataplaneSettings {
 
 export interface DataplaneNeeds {
   readonly kernel: Kernel
-  /** For kernels without the ipip module; without it their tunl0 carries nothing. */
-  readonly equipTunnel?: EquipTunnel
+  readonly tunnelKind: TunnelKind
+  /** For kernels without the ipip module. */
+  readonly tunnelPrograms: TunnelPrograms | undefined
   readonly clock: Clock
   readonly log: Log
   settings(): DataplaneSettings
@@ -75,6 +83,7 @@ export class Dataplane {
   #mustReadSettings = true
   /** What all routes follow from, as text; undefined when the ways to other nodes may be others. */
   #surroundings: string | undefined
+  #tunnel: TunnelInUse | undefined
   /** Pods without their link, one sentence each. */
   #missingLinks: readonly string[] = []
   /** What the kernel said when it cut the last pass short. */
@@ -153,6 +162,20 @@ export class Dataplane {
     )
     const failure = this.#failure === undefined ? [] : [this.#failure]
     return [...failure, ...[...this.#missingLinks, ...this.#plan.unreachable, ...refused].sort()]
+  }
+
+  /** What tunl0 is made of, and what its programs dropped; undefined while there is none. */
+  tunnelStatus(): TunnelStatus | undefined {
+    if (this.#tunnel === undefined) return undefined
+    const { kind, reason, link } = this.#tunnel
+    const drops = kind === 'ebpf' ? this.#needs.tunnelPrograms?.drops(link) : undefined
+    return {
+      link: link.name,
+      kind,
+      reason,
+      mtu: link.mtu,
+      ...(drops === undefined ? {} : { drops: Object.fromEntries(drops) }),
+    }
   }
 
   /** Whether the kernel has routes to other nodes' blocks now, as an agent before this one left them. */
@@ -274,15 +297,24 @@ export class Dataplane {
     ownAddress,
     nodeAddresses,
   }: Pick<DataplaneSettings, 'tunnel' | 'ownAddress' | 'nodeAddresses'>): Link | undefined {
-    const { kernel, log, equipTunnel } = this.#needs
-    const link = ensureTunnelDevice(kernel, tunnel, log)
-    if (tunnel === undefined || link?.kind !== 'tun' || ownAddress === undefined) return link
-    const underlays = kernel
-      .addresses()
-      .filter(({ address }) => address === ownAddress)
-      .map(({ linkIndex }) => linkIndex)
-    equipTunnel?.(link, { localAddress: ownAddress, underlays, nodes: nodeAddresses() })
-    return link
+    const { kernel, log, tunnelKind, tunnelPrograms } = this.#needs
+    const before = this.#tunnel?.kind
+    const needs = { kernel, kind: tunnelKind, programs: tunnelPrograms }
+    this.#tunnel = undefined
+    const use = ensureTunnelDevice(needs, tunnel)
+    if (use?.kind === 'ebpf' && ownAddress !== undefined) {
+      const underlays = kernel
+        .addresses()
+        .filter(({ address }) => address === ownAddress)
+        .map(({ linkIndex }) => linkIndex)
+      const ends = { localAddress: ownAddress, underlays, nodes: nodeAddresses() }
+      tunnelPrograms?.equip(use.link, ends)
+    }
+    if (use !== undefined && use.kind !== before) {
+      log.info(`tunl0 is made by ${TUNNEL_WORDS[use.kind]}`, { reason: use.reason })
+    }
+    this.#tunnel = use
+    return use?.link
   }
 
   #readPods(): void {
@@ -302,6 +334,8 @@ export class Dataplane {
     this.#mustReadPods = false
   }
 }
+
+const TUNNEL_WORDS = { kernel: 'the kernel’s ipip module', ebpf: 'eBPF programs' } as const
 
 function isPodLink({ name }: Link): boolean {
   return name.startsWith(POD_LINK_PREFIX)

@@ -2,6 +2,19 @@ import type { SessionState } from '../bgp/status.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 
+/** How packets to nodes of other subnets are carried. */
+export interface TunnelStatus {
+  /** "tunl0" */
+  readonly link: string
+  readonly kind: 'kernel' | 'ebpf'
+  /** Why this kind and not the other, in words. */
+  readonly reason: string
+  /** Octets of a packet inside. */
+  readonly mtu: number
+  /** Packets that eBPF programs dropped since tunl0 was made, by reason. */
+  readonly drops?: Readonly<Record<string, number>>
+}
+
 /** How an agent is, as it answers on its socket. */
 export interface AgentStatus {
   readonly node: string
@@ -22,6 +35,8 @@ export interface AgentStatus {
     readonly received: number
   }[]
   readonly learnedRoutes: number
+  /** Absent where nothing is tunnelled. */
+  readonly tunnel?: TunnelStatus
   /** What the node should have and has not, one sentence each: links of pods, routes. */
   readonly lacking: readonly string[]
   /** Ready, all sessions up and heard out, all routes installed. */

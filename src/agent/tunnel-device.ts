@@ -1,17 +1,25 @@
-import type { Log } from '../lib/log.ts'
-import { isKernelError, type Kernel, type Link } from '../kernel/kernel.ts'
+import { isKernelError, type Kernel, KernelError, type Link } from '../kernel/kernel.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 
 export const TUNNEL_LINK = 'tunl0'
+/** What the kernel's own tunl0, which cannot be deleted, is called where programs take its place. */
+const SET_ASIDE_LINK = 'tunl0-kernel'
+
+/**
+ * What tunl0 is made of: the kernel's ipip device, or eBPF programs for kernels without it. "auto" keeps
+ * what is there, and else takes the kernel's where there is one.
+ */
+export const TUNNEL_KINDS = ['auto', 'kernel', 'ebpf'] as const
+export type TunnelKind = (typeof TUNNEL_KINDS)[number]
 
 export interface TunnelDevice {
   /** Octets of a packet inside the tunnel. */
   readonly mtu: number
-  /** The node's own address in the pod network; undefined while it has none. */
+  /** The node's own address in the pod network; undefined while it has none, or needs none. */
   readonly address: IpAddress | undefined
 }
 
-/** What a TUN device must know to carry packets between nodes. */
+/** What programs must know to carry packets between nodes. */
 export interface TunnelEnds {
   /** The node's own address: source of outer headers, and their destination on the way back. */
   readonly localAddress: IpAddress
@@ -21,42 +29,115 @@ export interface TunnelEnds {
   readonly nodes: readonly IpAddress[]
 }
 
-/** Makes a TUN device do what an ipip device does. Called again at will; does only what is missing. */
-export type EquipTunnel = (link: Link, ends: TunnelEnds) => void
+/** A tunl0 made of eBPF programs. */
+export interface TunnelPrograms {
+  /** Makes the link (down), which carries nothing yet. */
+  create(name: string, mtu: number): Link
+  /** Whether a link was made by {@link create}. */
+  made(link: Link): boolean
+  /** Makes the link do what an ipip device does. Called again at will; does only what is missing. */
+  equip(link: Link, ends: TunnelEnds): void
+  /** Takes link and programs away. */
+  remove(name: string): void
+  /** Packets dropped since the link was made, by reason. */
+  drops(link: Link): ReadonlyMap<string, number>
+}
+
+export interface TunnelNeeds {
+  readonly kernel: Kernel
+  readonly kind: TunnelKind
+  /** Absent where no programs can be loaded. */
+  readonly programs: TunnelPrograms | undefined
+}
+
+export interface TunnelInUse {
+  readonly link: Link
+  readonly kind: Exclude<TunnelKind, 'auto'>
+  /** Why this one, in words. */
+  readonly reason: string
+}
 
 /**
- * Makes tunl0 as it should be: present, up, with its MTU and exactly one address. Undefined takes the
- * addresses off and leaves the device, as Calico does where no pool tunnels. Writes only what differs.
+ * Makes tunl0 as it should be: present, of the kind asked for, up, with its MTU and at most one address.
+ * Writes only what differs. Undefined wanted takes the addresses off and leaves the device, as Calico
+ * does where no pool tunnels.
  */
 export function ensureTunnelDevice(
-  kernel: Kernel,
+  needs: TunnelNeeds,
   wanted: TunnelDevice | undefined,
-  log: Log,
-): Link | undefined {
-  let link = kernel.link(TUNNEL_LINK)
+): TunnelInUse | undefined {
+  const { kernel } = needs
   if (wanted === undefined) {
+    const link = kernel.link(TUNNEL_LINK)
     if (link !== undefined) setAddress(kernel, link, undefined)
-    return link
+    return undefined
   }
-  link ??= createTunnelLink(kernel, wanted.mtu, log)
+  const { link, ...use } = tunnelLink(needs, wanted.mtu)
   if (link.mtu !== wanted.mtu) kernel.changeLink(link.index, { mtu: wanted.mtu })
   if (!link.up) kernel.changeLink(link.index, { up: true })
   setAddress(kernel, link, wanted.address)
-  return kernel.link(TUNNEL_LINK)
+  return { link: kernel.link(TUNNEL_LINK) ?? link, ...use }
 }
 
-/** The kernel's own tunnel, or where it has none a TUN device that routes look the same through. */
-function createTunnelLink(kernel: Kernel, mtu: number, log: Log): Link {
-  try {
-    return kernel.createLink({ kind: 'ipip', name: TUNNEL_LINK, mtu })
-  } catch (thrown) {
-    // EEXIST: the module brought tunl0 itself, as it does in every namespace.
-    const made = kernel.link(TUNNEL_LINK)
-    if (isKernelError(thrown, 'EEXIST') && made !== undefined) return made
-    if (!isKernelError(thrown, 'EOPNOTSUPP', 'ENOTSUP', 'ENODEV')) throw thrown
-    log.info('This kernel has no ipip module; tunl0 is a TUN device', { reason: thrown.message })
-    return kernel.createLink({ kind: 'tun', name: TUNNEL_LINK, mtu })
+/** The tunl0 that is there, if it is of the right kind, else a new one. */
+function tunnelLink(needs: TunnelNeeds, mtu: number): TunnelInUse {
+  const { kernel, kind, programs } = needs
+  const there = kernel.link(TUNNEL_LINK)
+  const reason = kind === 'auto' ? undefined : `the setting says ${kind}`
+  if (there?.kind === 'ipip') {
+    if (kind === 'ebpf') setAside(kernel, there)
+    else return { link: there, kind: 'kernel', reason: reason ?? 'this kernel has an ipip module' }
+  } else if (there !== undefined && programs?.made(there) === true) {
+    if (kind === 'kernel') programs.remove(TUNNEL_LINK)
+    else return { link: there, kind: 'ebpf', reason: reason ?? WITHOUT_MODULE }
+  } else if (there !== undefined) {
+    throw new KernelError(
+      'EEXIST',
+      `${TUNNEL_LINK} on ${kernel.name} is a ${there.kind} link that is no tunnel of ours: rename or delete it`,
+    )
   }
+  return createTunnelLink(needs, mtu, reason)
+}
+
+const WITHOUT_MODULE = 'this kernel has no ipip module'
+
+function createTunnelLink(
+  { kernel, kind, programs }: TunnelNeeds,
+  mtu: number,
+  reason: string | undefined,
+): TunnelInUse {
+  if (kind !== 'ebpf') {
+    try {
+      const link = kernel.createLink({ kind: 'ipip', name: TUNNEL_LINK, mtu })
+      return { link, kind: 'kernel', reason: reason ?? 'this kernel has an ipip module' }
+    } catch (thrown) {
+      // EEXIST: the module brought tunl0 itself, as it does in every namespace.
+      const made = kernel.link(TUNNEL_LINK)
+      if (isKernelError(thrown, 'EEXIST') && made?.kind === 'ipip') {
+        return { link: made, kind: 'kernel', reason: reason ?? 'this kernel has an ipip module' }
+      }
+      if (!isKernelError(thrown, 'EOPNOTSUPP', 'ENOTSUP', 'ENODEV')) throw thrown
+      if (kind === 'kernel') {
+        throw new KernelError(
+          thrown.code,
+          `${WITHOUT_MODULE}, and the setting says kernel; load the module or say auto or ebpf`,
+        )
+      }
+    }
+  }
+  if (programs === undefined) {
+    const why = kind === 'ebpf' ? 'the setting says ebpf' : WITHOUT_MODULE
+    throw new KernelError('EOPNOTSUPP', `${why}, and ${kernel.name} takes no eBPF programs`)
+  }
+  const link = programs.create(TUNNEL_LINK, mtu)
+  return { link, kind: 'ebpf', reason: reason ?? WITHOUT_MODULE }
+}
+
+/** The kernel's device goes on under another name, without an address and down. */
+function setAside(kernel: Kernel, link: Link): void {
+  setAddress(kernel, link, undefined)
+  kernel.changeLink(link.index, { up: false })
+  kernel.changeLink(link.index, { name: SET_ASIDE_LINK })
 }
 
 function setAddress(kernel: Kernel, link: Link, wanted: IpAddress | undefined): void {

@@ -8,6 +8,8 @@ export interface AgentAnswer {
   readonly blocks: readonly Prefix[]
   readonly pods: number
   readonly neighbors: readonly { readonly address: string; readonly state: string }[]
+  /** What tunl0 is made of and why; absent where nothing is tunnelled. */
+  readonly tunnel?: { readonly kind: string; readonly reason: string }
   /** What the node should have and has not, one sentence each. */
   readonly lacking: readonly string[]
   /** All sessions are up and heard out, and all routes are in the kernel. */

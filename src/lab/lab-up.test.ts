@@ -50,7 +50,7 @@ describe('building a lab', () => {
     })
     const status = await labStatus('seed', lab)
     expect(isWhole(status)).toBe(true)
-    expect(renderLab(status)).toMatch(/^server01 +172\.16\.170\.128 +- +0 +0\/0 up +ready$/m)
+    expect(renderLab(status)).toMatch(/^server01 +172\.16\.170\.128 +- +0 +0\/0 up +- +ready$/m)
   })
 
   it('writes the journal before anything else is made', async () => {

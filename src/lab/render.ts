@@ -7,30 +7,40 @@ import type { LabStatus, NodeStatus } from './lab-status.ts'
 /** What a person wants to see of a lab: its nodes, and its pods with addresses and interfaces. */
 export function renderLab({ journal, nodes, endpoints }: LabStatus): string {
   if (journal === undefined) return ''
-  const text = [table(nodeRows(nodes))]
+  const text = [table(nodeRows(nodes)) + tunnels(nodes)]
   if (journal.pods.length > 0) text.push(table(podRows(journal, endpoints)))
   return text.join('\n')
 }
 
 function nodeRows(nodes: readonly NodeStatus[]): string[][] {
   return withNamespaces(
-    ['NODE', 'ADDRESS', 'BLOCK', 'PODS', 'BGP', 'AGENT'],
+    ['NODE', 'ADDRESS', 'BLOCK', 'PODS', 'BGP', 'TUNNEL', 'AGENT'],
     nodes.map(({ name, namespace, address, agent }) => ({
       own: name,
       namespace,
       cells:
         'error' in agent
-          ? [name, address, '-', '-', '-', agent.error]
+          ? [name, address, '-', '-', '-', '-', agent.error]
           : [
               name,
               address,
               agent.blocks.join(',') || '-',
               String(agent.pods),
               sessions(agent.neighbors),
+              agent.tunnel?.kind ?? '-',
               state(agent),
             ],
     })),
   )
+}
+
+/** "tunnel ebpf: this kernel has no ipip module", a line for each kind and reason that there is. */
+function tunnels(nodes: readonly NodeStatus[]): string {
+  const lines = nodes.flatMap(({ agent }) => {
+    if ('error' in agent || agent.tunnel === undefined) return []
+    return [`\ntunnel ${agent.tunnel.kind}: ${agent.tunnel.reason}\n`]
+  })
+  return [...new Set(lines)].join('')
 }
 
 /** "ready", or what keeps the node from it. */

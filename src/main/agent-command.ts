@@ -1,3 +1,5 @@
+import { Option } from '@commander-js/extra-typings'
+import { TUNNEL_KINDS } from '../agent/tunnel-device.ts'
 import type { DefineCommand } from '../cli/command-entry.ts'
 import { DEFAULT_AGENT_SOCKET } from '../cni/plugin.ts'
 import { UserError } from '../lib/errors.ts'
@@ -13,8 +15,14 @@ export const defineAgent: DefineCommand = (command, context) => {
     .option('--store <address>', 'datastore: unix:PATH, or etcd endpoints as in ETCD_ENDPOINTS')
     .option('--socket <path>', 'unix socket to serve', DEFAULT_AGENT_SOCKET)
     .option('--state-dir <path>', 'folder for what outlives the agent', '/var/lib/tortie')
+    .addOption(
+      new Option('--tunnel <kind>', 'what tunl0 is made of: the kernel’s ipip module or eBPF')
+        .choices(TUNNEL_KINDS)
+        .default('auto' as const)
+        .env('TORTIE_TUNNEL'),
+    )
     .option('--netns-path <path>', 'path of this network namespace, for commands shown to people')
-    .action(async ({ node, store, socket, stateDir, netnsPath }) => {
+    .action(async ({ node, store, socket, stateDir, tunnel, netnsPath }) => {
       const address = store ?? context.env['ETCD_ENDPOINTS']
       if (address === undefined) {
         throw new UserError(
@@ -31,6 +39,7 @@ export const defineAgent: DefineCommand = (command, context) => {
         store: await etcdStore(address, log),
         socketPath: socket,
         stateFolder: stateDir,
+        tunnelKind: tunnel,
         ...(netnsPath === undefined ? {} : { namespacePath: netnsPath }),
         log,
       })

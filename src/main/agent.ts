@@ -1,12 +1,13 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { TunnelKind } from '../agent/tunnel-device.ts'
 import { type Attachment, attachmentKey, type AttachmentStore } from '../cni/attachment.ts'
 import type { Closable } from '../lib/closable.ts'
 import type { Log } from '../lib/log.ts'
 import { serveRpc } from '../lib/rpc.ts'
 import { createLinuxMachine } from '../platform/linux/machine.ts'
-import { equipTunnel } from '../platform/linux/tunnel.ts'
+import { tunnelPrograms } from '../platform/linux/tunnel.ts'
 import { systemClock } from '../platform/node/clock.ts'
 import { jsonFiles } from '../platform/node/json-files.ts'
 import { systemRandom } from '../platform/node/random.ts'
@@ -23,6 +24,8 @@ export interface AgentOptions {
   readonly stateFolder: string
   readonly store: Store
   readonly log: Log
+  /** What tunl0 is to be made of. */
+  readonly tunnelKind: TunnelKind
   /** Path by which a person opens the node's network namespace. */
   readonly namespacePath?: string
 }
@@ -44,7 +47,8 @@ export async function runAgent(options: AgentOptions): Promise<{
     node,
     kernel,
     machine,
-    equipTunnel: (link, ends) => equipTunnel(kernel, link, ends),
+    tunnelKind: options.tunnelKind,
+    tunnelPrograms: tunnelPrograms(kernel),
     store: options.store,
     clock: systemClock,
     random: systemRandom,

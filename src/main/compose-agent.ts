@@ -1,7 +1,7 @@
 import { NodeAgent } from '../agent/agent.ts'
 import { NodeIpam } from '../agent/node-ipam.ts'
 import { storeFeed } from '../agent/store-feed.ts'
-import type { EquipTunnel } from '../agent/tunnel-device.ts'
+import type { TunnelKind, TunnelPrograms } from '../agent/tunnel-device.ts'
 import { WorkloadEndpoints } from '../agent/workload-endpoints.ts'
 import { bgpControlMethods } from '../bgp/control-methods.ts'
 import { createSpeaker } from '../bgp/index.ts'
@@ -28,8 +28,10 @@ export interface AgentPorts {
   readonly kernel: Kernel
   /** Where pods' network namespaces are opened. */
   readonly machine: Pick<Machine, 'openNamespace'>
+  /** What tunl0 is to be made of; "auto" when absent. */
+  readonly tunnelKind?: TunnelKind
   /** For kernels without the ipip module. */
-  readonly equipTunnel?: EquipTunnel
+  readonly tunnelPrograms?: TunnelPrograms
   readonly store: Store
   readonly clock: Clock
   readonly random: Random
@@ -80,7 +82,8 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
   const agent = new NodeAgent({
     node,
     kernel,
-    ...(ports.equipTunnel === undefined ? {} : { equipTunnel: ports.equipTunnel }),
+    tunnelKind: ports.tunnelKind ?? 'auto',
+    ...(ports.tunnelPrograms === undefined ? {} : { tunnelPrograms: ports.tunnelPrograms }),
     feed: storeFeed(resources),
     addresses: nodeIpam,
     speaker,

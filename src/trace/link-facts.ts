@@ -7,7 +7,7 @@ export function isTunnel(link: Link): boolean {
   return link.kind === 'ipip' || link.name === 'tunl0' || link.vxlan !== undefined
 }
 
-/** Links whose carrier is a cable's; a TUN device without a process has none and works. */
+/** Links whose carrier is a cable's; what a tunnel is made of is its own affair. */
 export function isWired(link: Link): boolean {
   return link.macAddress !== undefined && link.kind !== 'loopback' && !isTunnel(link)
 }

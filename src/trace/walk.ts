@@ -194,7 +194,7 @@ export class Walk {
   /**
    * Sends through the tunnel. IPIP: the outer header is from the node's address towards the gateway, to
    * the gateway; a tunnel without a TTL of its own copies the inner one (ip_tunnel_xmit in
-   * net/ipv4/ip_tunnel.c), be it the kernel's or a TUN device with programs. VXLAN: it is from the link's
+   * net/ipv4/ip_tunnel.c), be it the kernel's or one of programs. VXLAN: it is from the link's
    * own address to the node that the gateway's MAC address is behind, with the namespace's default TTL
    * (vxlan_xmit_one in drivers/net/vxlan).
    */

@@ -2,14 +2,12 @@ import { close as closeDescriptor } from 'node:fs'
 import type { Capture, CapturedPacket, CaptureOptions } from '../../kernel/kernel.ts'
 import type { Context } from './context.ts'
 import { ERRNO } from './errno.ts'
-import { COPY_MARK } from './ebpf/ipip-programs.ts'
 import { FdWatcher } from './fd-watcher.ts'
 import { checked, type Libc } from './libc.ts'
 import { compileFilter } from './packet-filter.ts'
 import { MessageReceiver } from './received-message.ts'
 import type { Resources } from './resources.ts'
-import { copyPackets } from './tunnel-map.ts'
-import { getOption, int, OPTION, setOption, SOCK } from './socket-options.ts'
+import { getOption, setOption, SOCK } from './socket-options.ts'
 
 const AF_PACKET = 17
 const ETH_P_ALL = 0x0003
@@ -17,13 +15,10 @@ const SOCKADDR_LL_OCTETS = 20
 const PACKET_OUTGOING = 4
 const SOL_SOCKET = 1
 const SCM_TIMESTAMPNS = 35
-const SO_MARK = 36
 const SOL_PACKET = 263
 const PACKET_AUXDATA = 8
 const DEFAULT_SNAP_OCTETS = 256
 const MAX_SNAP_OCTETS = 65_535
-/** Should this process end without a word, the tunnel stops copying after so long. */
-const COPY_SECONDS = 30n
 const BUFFER_OCTETS = 8 * 1024 * 1024
 /** Packets read in one turn of the event loop, so that a flood does not stop everything else. */
 const PACKETS_PER_TURN = 1000
@@ -44,7 +39,6 @@ export function capture(
   const filter = compileFilter(options.filter, snapOctets)
   const fd = openSocket(context, what, options.linkIndex, filter)
   const receiver = new MessageReceiver(libc, snapOctets)
-  const stopCopies = copyWhileCapturing(context, options.linkIndex)
   let closed = false
   let lost = 0
   const watcher = new FdWatcher(fd, 'readable', () => {
@@ -65,7 +59,6 @@ export function capture(
       if (closed) return
       lost += readLost(libc, fd)
       closed = true
-      stopCopies()
       watcher.close()
       // Closing a packet socket waits for all processors to have let go of it (packet_release in
       // net/packet/af_packet.c), some ten milliseconds: not on the thread that runs everything else.
@@ -74,15 +67,6 @@ export function capture(
     },
   }
   return resources.keep(capturing)
-}
-
-/** At a tunnel of programs: has all packets copied to its capture points, and says so again in time. */
-function copyWhileCapturing(context: Context, linkIndex: number): () => void {
-  const renew = (): boolean =>
-    copyPackets(context, linkIndex, process.hrtime.bigint() + COPY_SECONDS * 1_000_000_000n)
-  if (!renew()) return () => {}
-  const timer = setInterval(renew, Number(COPY_SECONDS) * 500).unref()
-  return () => clearInterval(timer)
 }
 
 /** Nothing is received before the socket is bound, so nothing from before the filter or another link. */
@@ -94,7 +78,6 @@ function openSocket(context: Context, what: string, linkIndex: number, filter: U
     setOption(libc, what, fd, 'receiveBufferForce', BUFFER_OCTETS)
     setOption(libc, what, fd, 'timestampNanoseconds', 1)
     setOption(libc, what, fd, 'packetAuxiliaryData', 1)
-    libc.setOption(fd, ...OPTION.receiveMark, int(1)) // Linux 5.19; needed at tunnels of programs only.
     setOption(libc, what, fd, 'attachFilter', filterProgram(libc, filter))
     checked(what, libc.bind(fd, linkAddress(linkIndex)))
     return fd
@@ -107,20 +90,17 @@ function openSocket(context: Context, what: string, linkIndex: number, filter: U
 function packetFrom(receiver: MessageReceiver, length: number): CapturedPacket {
   let atNanoseconds = 0n
   let fullLength = length
-  let isCopy = false
   for (const { level, type, value } of receiver.controls()) {
     if (level === SOL_SOCKET && type === SCM_TIMESTAMPNS) {
       atNanoseconds = value.readBigInt64LE(0) * 1_000_000_000n + value.readBigInt64LE(8)
     } else if (level === SOL_PACKET && type === PACKET_AUXDATA) {
       fullLength = value.readUInt32LE(4) // struct tpacket_auxdata, tp_len
-    } else if (level === SOL_SOCKET && type === SO_MARK) {
-      isCopy = value.readUInt32LE(0) === COPY_MARK
     }
   }
   return {
     atNanoseconds,
-    // sockaddr_ll, sll_pkttype; what leaves by a tunnel of programs is seen as a copy that comes in.
-    direction: isCopy || receiver.from[10] === PACKET_OUTGOING ? 'out' : 'in',
+    // sockaddr_ll, sll_pkttype
+    direction: receiver.from[10] === PACKET_OUTGOING ? 'out' : 'in',
     octets: new Uint8Array(receiver.payload.subarray(0, length)),
     length: fullLength,
   }

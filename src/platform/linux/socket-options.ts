@@ -11,7 +11,6 @@ export const OPTION = {
   bindToDevice: [1, 25],
   attachFilter: [1, 26],
   receiveBufferForce: [1, 33],
-  receiveMark: [1, 75],
   timestampNanoseconds: [1, 35],
   ipTtl: [0, 2],
   ipPacketInfo: [0, 8],

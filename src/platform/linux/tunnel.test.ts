@@ -6,7 +6,7 @@ import { prefix } from '../../net/prefix.ts'
 import type { LinuxKernel } from './linux-kernel.ts'
 import { createLinuxMachine, type LinuxMachine } from './machine.ts'
 import { until } from './testing/until.ts'
-import { createTunnel } from './tunnel.ts'
+import { createTunnel, removeTunnel, tunnelDrops } from './tunnel.ts'
 
 const isRoot = process.getuid?.() === 0
 if (!isRoot) console.log('Skipped: tests of tunnels need root')
@@ -197,7 +197,7 @@ describe.skipIf(!isRoot)('a tunnel', () => {
 
   /** What only the programs do; the kernel's own device takes packets from anyone. */
   function hasPrograms(): boolean {
-    const has = node1.link('tunl0')!.kind === 'tun'
+    const has = node1.link('tunl0')!.kind !== 'ipip'
     if (!has) console.log('Skipped: this kernel has a tunnel of its own')
     return has
   }
@@ -221,6 +221,7 @@ describe.skipIf(!isRoot)('a tunnel', () => {
   })
 
   it('leaves alone what is no whole packet for it, and what is hidden in one', async () => {
+    expect(ping(pod1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=62')
     const seen = listen(node2, 'tunl0')
     const inner = ipv4('10.211.0.6', '10.211.3.4', 17, new Uint8Array(8))
     const cases: Record<string, Uint8Array> = {
@@ -235,11 +236,81 @@ describe.skipIf(!isRoot)('a tunnel', () => {
       'a first fragment': ipv4('172.16.170.128', '172.16.2.1', 4, inner, 0x2000),
     }
     const wire = listen(node2, 'ens33')
+    const before = drops(node2)
     for (const packet of Object.values(cases)) node1.sendPacket(packet)
     const whole = ipv4('172.16.170.128', '172.16.2.1', 4, inner)
     node1.sendPacket(whole)
     await until(() => wire.length >= 5 && seen.length > 0, 'the packets')
     expect(seen.map(describePacket)).toEqual(['in 10.211.0.6 > 10.211.3.4 ttl 64'])
+    // IPv6 inside, nothing inside; fragments are the kernel's business.
+    if (hasPrograms()) expect(drops(node2)['malformed']! - before['malformed']!).toBe(2)
+  })
+
+  it('takes marks of congestion in with it, and nothing that cannot bear them', async ({
+    skip,
+  }) => {
+    if (!hasPrograms()) skip()
+    expect(ping(pod1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=62')
+    const seen = listen(node2, 'tunl0')
+    const marks: [outer: number, inner: number][] = [
+      [0b11, 0b00], // congested, and the sender knows no marks
+      [0b11, 0b10],
+      [0b01, 0b10],
+      [0b10, 0b11],
+      [0b00, 0xb8 | 0b01],
+    ]
+    for (const [outer, inner] of marks) {
+      const within = ipv4('10.211.0.6', '10.211.3.4', 17, new Uint8Array(8))
+      within[1] = inner
+      const packet = ipv4('172.16.170.128', '172.16.2.1', 4, withChecksum(within))
+      packet[1] = outer
+      node1.sendPacket(packet)
+    }
+    await until(() => seen.length >= 4, 'the packets')
+    expect(seen.map(({ octets }) => octets[1])).toEqual([0b11, 0b01, 0b11, 0xb8 | 0b01])
+    for (const { octets } of seen) expect(checksum(octets.subarray(0, 20))).toBe(0)
+    expect(drops(node2)['congested']).toBe(1)
+  })
+
+  it('counts strangers’ packets, and goes on counting when it is set up again', ({ skip }) => {
+    if (!hasPrograms()) skip()
+    expect(ping(router, '-c', '1', '-W', '5', '172.16.2.1')).toContain('ttl=64')
+    const inner = ipv4('10.211.0.6', '10.211.3.4', 17, new Uint8Array(8))
+    for (let count = 0; count < 3; count++) {
+      router.sendPacket(ipv4('172.16.2.254', '172.16.2.1', 4, inner))
+    }
+    expect(drops(node2)['stranger']).toBe(3)
+    const underlays = [node2.link('ens33')!.index]
+    const own = settings('172.16.2.1', '172.16.170.128')
+    createTunnel(node2, 'tunl0', { ...own, underlays, localAddress: ip('172.16.2.9') }, 1480)
+    createTunnel(node2, 'tunl0', { ...own, underlays }, 1480)
+    expect(drops(node2)['stranger']).toBe(3)
+  })
+
+  it('passes large segments whole', async ({ skip }) => {
+    if (!hasPrograms()) skip()
+    const wire = listen(node1, 'ens33')
+    pod2.tcp.listen({ family: 4, port: 5001 }, (connection) => {
+      connection.handlers = { onData() {}, onClose() {} }
+    })
+    let connected = false
+    const connection = pod1.tcp.connect(
+      { remote: { address: ip('10.211.3.4'), port: 5001 } },
+      { onConnect: () => (connected = true), onData() {}, onClose() {} },
+    )
+    await until(() => connected, 'the connection')
+    const isWhole = ({ length }: CapturedPacket): boolean => length > 10_000
+    connection.write(new Uint8Array(1 << 20))
+    await until(() => wire.some(isWhole), 'a segment of more than the MTU')
+    const { octets } = wire.find(isWhole)!
+    expect(octets[9]).toBe(4)
+  })
+
+  it('is taken away without a trace', ({ skip }) => {
+    if (!hasPrograms()) skip()
+    removeTunnel(node1, 'tunl0')
+    expect(node1.links().map(({ name }) => name)).toEqual(['lo', 'cali1', 'ens33'])
+    expect(filters(node1, 'ens33')).not.toContain('tortie')
   })
 
   it('moves with its underlay', ({ skip }) => {
@@ -306,8 +377,26 @@ describe.skipIf(!isRoot)('a tunnel', () => {
     return Uint8Array.of(...fixed, ...rest, ...payload)
   }
 
-  function filters(node: LinuxKernel): string {
-    return ['tunl0', 'ens33']
+  function drops(node: LinuxKernel): Record<string, number> {
+    return Object.fromEntries(tunnelDrops(node, node.link('tunl0')!))
+  }
+
+  function checksum(header: Uint8Array): number {
+    let sum = 0
+    for (let at = 0; at < header.length; at += 2) sum += (header[at]! << 8) | header[at + 1]!
+    while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16)
+    return ~sum & 0xffff
+  }
+
+  function withChecksum(packet: Uint8Array): Uint8Array {
+    packet.set([0, 0], 10)
+    const sum = checksum(packet.subarray(0, 20))
+    packet.set([sum >> 8, sum & 255], 10)
+    return packet
+  }
+
+  function filters(node: LinuxKernel, ...links: string[]): string {
+    return (links.length > 0 ? links : ['tunl0-inside', 'ens33'])
       .flatMap((link) => ['ingress', 'egress'].map((hook) => [link, hook]))
       .map(([link, hook]) =>
         execFileSync('tc', ['-n', node.name, 'filter', 'show', 'dev', link!, hook!], {

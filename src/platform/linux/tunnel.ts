@@ -1,11 +1,13 @@
-import { isKernelError, KernelError, type Kernel, type Link } from '../../kernel/kernel.ts'
+import { isKernelError, type Kernel, KernelError, type Link } from '../../kernel/kernel.ts'
 import { addressFromOctets, addressOctets, familyOf, type IpAddress } from '../../net/ip-address.ts'
-import type { Context } from './context.ts'
 import { type BpfMap, loadProgram } from './ebpf/bpf.ts'
-import { decapsulateProgram, dropCopiesProgram, encapsulateProgram } from './ebpf/ipip-programs.ts'
+import { decapsulateProgram } from './ebpf/decapsulate.ts'
+import { encapsulateProgram } from './ebpf/encapsulate.ts'
+import { DROPS, type Drop } from './ebpf/tunnel-drops.ts'
 import { LinuxKernel } from './linux-kernel.ts'
 import { attachedProgram, attachProgram, detachProgram, type Hook } from './traffic-control.ts'
-import { COPY_UNTIL_ADDRESS, openNodes, PROGRAM_PREFIX } from './tunnel-map.ts'
+import { createTunnelPair, insideEnd } from './tunnel-link.ts'
+import { openTunnelMaps, PROGRAM_PREFIX, type TunnelMaps } from './tunnel-maps.ts'
 
 export interface TunnelSettings {
   /** The node's own address: source of what leaves, destination of what comes. */
@@ -17,11 +19,11 @@ export interface TunnelSettings {
 }
 
 const ETHERNET_OCTETS = 14
-const PRESENT = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)
+const PRESENT = Uint8Array.of(1)
 
 /**
  * Makes a tunnel do what its routes say, and answers its link: the kernel's ipip device where there is
- * one, else a TUN device with programs around it. Does only what is not done yet, so that it can be
+ * one, else a pair of links with programs at them. Does only what is not done yet, so that it can be
  * called again at any time; a tunnel that is right goes on without losing a packet.
  *
  * @param name "tunl0"
@@ -33,64 +35,122 @@ export function createTunnel(
   mtu?: number,
 ): Link {
   const link = kernel.link(name) ?? createLink(kernel, name, mtu)
-  if (link.kind !== 'tun') return link
-  if (!(kernel instanceof LinuxKernel)) throw new TypeError(`${kernel.name} is no Linux namespace`)
-  equipTunnel(kernel, link, settings)
+  if (link.kind === 'ipip') return link
+  equipTunnel(linuxKernel(kernel), link, settings)
   return link
 }
 
-function createLink(kernel: Kernel, name: string, mtu: number | undefined): Link {
-  const size = mtu === undefined ? {} : { mtu }
-  try {
-    return kernel.createLink({ kind: 'ipip', name, ...size })
-  } catch (thrown) {
-    if (!isKernelError(thrown, 'EOPNOTSUPP')) throw thrown
-    return kernel.createLink({ kind: 'tun', name, ...size })
+/** The agent's port to tunnels of programs, for one namespace. */
+export function tunnelPrograms(context: LinuxKernel) {
+  return {
+    create: (name: string, mtu: number) => createTunnelPair(context, name, mtu),
+    made: (link: Link) => insideEnd(context, link) !== undefined,
+    equip: (link: Link, settings: TunnelSettings) => equipTunnel(context, link, settings),
+    remove: (name: string) => removeTunnel(context, name),
+    drops: (link: Link) => tunnelDrops(context, link),
   }
 }
 
-/** Hangs the programs around a TUN device that is there, and tells them which nodes there are. */
+function createLink(kernel: Kernel, name: string, mtu: number | undefined): Link {
+  try {
+    return kernel.createLink({ kind: 'ipip', name, ...(mtu === undefined ? {} : { mtu }) })
+  } catch (thrown) {
+    if (!isKernelError(thrown, 'EOPNOTSUPP')) throw thrown
+    return createTunnelPair(linuxKernel(kernel), name, mtu)
+  }
+}
+
+function linuxKernel(kernel: Kernel): LinuxKernel {
+  if (kernel instanceof LinuxKernel) return kernel
+  throw new TypeError(`${kernel.name} is no Linux namespace`)
+}
+
+/** Hangs the programs at a pair that is there, and tells them which nodes there are. */
 export function equipTunnel(context: LinuxKernel, link: Link, settings: TunnelSettings): void {
-  const { localAddress } = settings
-  if (familyOf(localAddress) !== 4) {
+  if (familyOf(settings.localAddress) !== 4) {
     throw new KernelError(
       'EAFNOSUPPORT',
       `${link.name} on ${context.name}: IPIP joins IPv4 addresses`,
     )
   }
-  const nodes = openNodes(context, link.index)
-  const map = nodes.id()
+  const inside = insideEnd(context, link)
+  if (inside === undefined || link.macAddress === undefined) {
+    throw new KernelError('ENODEV', `${link.name} on ${context.name}: its inside end is missing`)
+  }
+  if (!inside.up) context.changeLink(inside.index, { up: true })
+  const maps = openTunnelMaps(context, inside.index)
   try {
-    setNodes(nodes, settings.nodes)
+    setNodes(maps.nodes, settings.nodes)
     // What sends comes last: where it hangs, everything else does.
-    equip(context, link.index, 'ingress', 'copies', () => dropCopiesProgram())
-    let changed = false
-    for (const index of settings.underlays) {
-      const title = `decapsulate ${localAddress} into ${link.index}, map ${map}`
-      const isNew = equip(context, index, 'ingress', title, () =>
-        decapsulateProgram({
-          local: localAddress,
-          tunnelIndex: link.index,
-          nodesFd: nodes.fd,
-          linkHeaderOctets: linkHeaderOctets(context, index),
-        }),
-      )
-      changed ||= isNew
-    }
-    const title = `encapsulate ${localAddress}, map ${map}`
-    equip(context, link.index, 'egress', title, () => encapsulateProgram(localAddress, nodes.fd))
-    if (changed) releaseOthers(context, link, settings.underlays)
+    const changed = equipUnderlays(context, { ...link, macAddress: link.macAddress }, inside, {
+      ...settings,
+      maps,
+    })
+    const title = `encapsulate ${settings.localAddress} of ${link.index}, maps ${maps.id}`
+    equip(context, inside.index, title, () =>
+      encapsulateProgram({
+        local: settings.localAddress,
+        tunnelIndex: link.index,
+        nodesFd: maps.nodes.fd,
+        countersFd: maps.counters.fd,
+      }),
+    )
+    if (changed) releaseOthers(context, [inside.index, ...settings.underlays])
   } finally {
-    nodes.close()
+    maps.close()
+  }
+}
+
+function equipUnderlays(
+  context: LinuxKernel,
+  link: Link & { readonly macAddress: NonNullable<Link['macAddress']> },
+  inside: Link,
+  { localAddress, underlays, maps }: TunnelSettings & { readonly maps: TunnelMaps },
+): boolean {
+  const [end, mac] = [inside.index, link.macAddress]
+  const title = `decapsulate ${localAddress} into ${end} ${mac}, maps ${maps.id}`
+  let changed = false
+  for (const index of underlays) {
+    const isNew = equip(context, index, title, () =>
+      decapsulateProgram({
+        local: localAddress,
+        insideIndex: end,
+        tunnelMac: mac,
+        nodesFd: maps.nodes.fd,
+        countersFd: maps.counters.fd,
+        linkHeaderOctets: linkHeaderOctets(context, index),
+      }),
+    )
+    changed ||= isNew
+  }
+  return changed
+}
+
+/** Takes a tunnel away: programs, maps and links. Does nothing where there is none of ours. */
+export function removeTunnel(context: LinuxKernel, name: string): void {
+  const link = context.link(name)
+  if (link === undefined || insideEnd(context, link) === undefined) return
+  context.deleteLink(link.index)
+  releaseOthers(context, [])
+}
+
+/** Packets that the programs dropped since the tunnel was made, by reason; empty without programs. */
+export function tunnelDrops(context: LinuxKernel, link: Link): ReadonlyMap<Drop, number> {
+  const inside = insideEnd(context, link)
+  if (inside === undefined || attachedProgram(context, inside.index, HOOK) === undefined) {
+    return new Map()
+  }
+  const maps = openTunnelMaps(context, inside.index)
+  try {
+    return new Map(DROPS.map((drop, index) => [drop, maps.count(index)]))
+  } finally {
+    maps.close()
   }
 }
 
 function setNodes(map: BpfMap, nodes: readonly IpAddress[]): void {
   const wanted = new Set<string>(nodes.filter((node) => familyOf(node) === 4))
-  for (const key of map.keys()) {
-    const address = addressFromOctets(key)
-    if (!wanted.delete(address) && address !== COPY_UNTIL_ADDRESS) map.delete(key)
-  }
+  for (const key of map.keys()) if (!wanted.delete(addressFromOctets(key))) map.delete(key)
   for (const address of wanted) map.set(addressOctets(address as IpAddress), PRESENT)
 }
 
@@ -100,29 +160,31 @@ function linkHeaderOctets(context: LinuxKernel, index: number): number {
   throw new KernelError('ENODEV', `Tunnel over link ${index} on ${context.name}`)
 }
 
-/** Takes our programs off links that are no longer underlays of the tunnel. */
-function releaseOthers(context: LinuxKernel, tunnel: Link, underlays: readonly number[]): void {
+/** Takes our programs off all links but these. */
+function releaseOthers(context: LinuxKernel, keep: readonly number[]): void {
   for (const { index } of context.links()) {
-    if (index === tunnel.index || underlays.includes(index)) continue
-    const attached = attachedProgram(context, index, 'ingress')
-    if (attached?.name.startsWith(PROGRAM_PREFIX) === true) detachProgram(context, index, 'ingress')
+    if (keep.includes(index)) continue
+    const attached = attachedProgram(context, index, HOOK)
+    if (attached?.name.startsWith(PROGRAM_PREFIX) === true) detachProgram(context, index, HOOK)
   }
 }
 
+/** Where all programs of the tunnel hang. */
+const HOOK: Hook = 'ingress'
+
 /** Loads and attaches a program unless the very same is attached; answers whether it was not. */
 function equip(
-  context: Context,
+  context: LinuxKernel,
   linkIndex: number,
-  hook: Hook,
   title: string,
   assemble: () => Uint8Array,
 ): boolean {
   const name = `${PROGRAM_PREFIX}${title}`
-  if (attachedProgram(context, linkIndex, hook)?.name === name) return false
+  if (attachedProgram(context, linkIndex, HOOK)?.name === name) return false
   const [word = ''] = title.split(' ')
   const fd = loadProgram(context.libc, `tortie_${word}`, assemble())
   try {
-    attachProgram(context, linkIndex, hook, { fd, name })
+    attachProgram(context, linkIndex, HOOK, { fd, name })
     return true
   } finally {
     context.libc.close(fd)

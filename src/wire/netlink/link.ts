@@ -14,7 +14,13 @@ import {
 } from './codec.ts'
 
 /** IFF_* (linux/if.h). */
-export const IFF = { up: 0x1, loopback: 0x8, running: 0x40, lowerUp: 0x1_0000 } as const
+export const IFF = {
+  up: 0x1,
+  loopback: 0x8,
+  running: 0x40,
+  noArp: 0x80,
+  lowerUp: 0x1_0000,
+} as const
 
 /** ARPHRD_* (linux/if_arp.h): what kind of link layer. */
 export const ARPHRD = { ether: 1, tunnel: 768, loopback: 772, none: 0xfffe } as const

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { hex } from '../../../lib/bytes.ts'
 import {
   assemble,
+  atomicAdd,
   calculate,
   call,
   exit,
@@ -21,6 +22,7 @@ const INSTRUCTIONS = [
   ['r0 = 2', move(0, 2), 'b700000002000000'],
   ['r0 = -1', move(0, -1), 'b7000000ffffffff'],
   ['r2 += -64', calculate('add', 2, -64), '07020000c0ffffff'],
+  ['lock *(u64 *)(r0 + 8) += r1', atomicAdd(0, 8, 1), 'db10080000000000'],
   ['r2 += r3', calculate('add', 2, register(3)), '0f32000000000000'],
   ['r3 >>= 16', calculate('shiftRight', 3, 16), '7703000010000000'],
   ['r2 = be16 r2', swap16(2), 'dc02000010000000'],

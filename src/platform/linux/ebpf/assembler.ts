@@ -94,6 +94,11 @@ export function store(size: Size, destination: Register, offset: number, operand
     : { opcode: CLASS.store | SIZE[size], destination, offset, source: operand.register }
 }
 
+/** Adds a register to 64 bits of memory, undisturbed by other processors. */
+export function atomicAdd(pointer: Register, offset: number, value: Register): Item {
+  return { opcode: 0xdb, destination: pointer, source: value, offset }
+}
+
 /** A map by its descriptor, which the kernel turns into a pointer. */
 export function loadMap(destination: Register, fd: number): Item {
   return { opcode: 0x18, destination, source: 1, immediate: fd, upper: 0 }

@@ -15,7 +15,7 @@ const COMMAND = {
   information: 15,
 } as const
 
-const MAP_TYPE_HASH = 1
+const MAP_TYPE = { hash: 1, array: 2 } as const
 const MAP_FLAG_NO_PREALLOCATION = 1
 const PROGRAM_TYPE_SCHED_CLS = 3
 const ATTRIBUTES_OCTETS = 120
@@ -27,7 +27,7 @@ const INFORMATION_OCTETS = 232
 const MAP_INFORMATION_OCTETS = 80
 const ENOENT = 2
 
-/** A hash map in the kernel. Keys and values have a length fixed when it was made. */
+/** A map in the kernel. Keys and values have a length fixed when it was made. */
 export class BpfMap {
   readonly fd: number
   readonly #libc: Libc
@@ -99,12 +99,21 @@ export interface MapShape {
 }
 
 export function createHashMap(libc: Libc, shape: MapShape): BpfMap {
+  return createMap(libc, shape, MAP_TYPE.hash, MAP_FLAG_NO_PREALLOCATION)
+}
+
+/** Keys are indices of 32 bits; all entries are there from the beginning, and zero. */
+export function createArrayMap(libc: Libc, shape: MapShape): BpfMap {
+  return createMap(libc, shape, MAP_TYPE.array, 0)
+}
+
+function createMap(libc: Libc, shape: MapShape, type: number, flags: number): BpfMap {
   const attributes = Buffer.alloc(ATTRIBUTES_OCTETS)
-  attributes.writeUInt32LE(MAP_TYPE_HASH, 0)
+  attributes.writeUInt32LE(type, 0)
   attributes.writeUInt32LE(shape.keyOctets, 4)
   attributes.writeUInt32LE(shape.valueOctets, 8)
   attributes.writeUInt32LE(shape.entries, 12)
-  attributes.writeUInt32LE(MAP_FLAG_NO_PREALLOCATION, 16)
+  attributes.writeUInt32LE(flags, 16)
   writeName(attributes, shape.name, 28)
   const fd = checked(`Make BPF map ${shape.name}`, libc.bpf(COMMAND.mapCreate, attributes))
   return new BpfMap(libc, fd, shape)
@@ -134,12 +143,8 @@ export function loadProgram(libc: Libc, name: string, instructions: Uint8Array):
   throw new KernelError(errnoName(-fd), `Load BPF program ${name}: ${words.join(' | ')}`)
 }
 
-/** The maps that a loaded program uses, opened anew. */
-export function mapsOfProgram(
-  libc: Libc,
-  programId: number,
-  sizes: { keyOctets: number; valueOctets: number },
-): BpfMap[] {
+/** The maps that a loaded program uses, opened anew, by name. */
+export function mapsOfProgram(libc: Libc, programId: number): Map<string, BpfMap> {
   const program = byId(libc, COMMAND.programById, programId)
   try {
     const ids = Buffer.alloc(4 * 16)
@@ -148,13 +153,24 @@ export function mapsOfProgram(
     information.writeBigUInt64LE(libc.addressOf(ids), 56)
     informationOf(libc, program, information)
     const count = Math.min(information.readUInt32LE(52), ids.length / 4)
-    return Array.from({ length: count }, (_, index) => {
-      const fd = byId(libc, COMMAND.mapById, ids.readUInt32LE(index * 4))
-      return new BpfMap(libc, fd, sizes)
-    })
+    const numbers = Array.from({ length: count }, (_, index) => ids.readUInt32LE(index * 4))
+    return new Map(numbers.map((id) => openMap(libc, id)))
   } finally {
     libc.close(program)
   }
+}
+
+/** struct bpf_map_info: type, id, key_size, value_size, max_entries, map_flags, name. */
+function openMap(libc: Libc, id: number): [name: string, map: BpfMap] {
+  const fd = byId(libc, COMMAND.mapById, id)
+  const information = Buffer.alloc(MAP_INFORMATION_OCTETS)
+  informationOf(libc, fd, information)
+  const [name = ''] = information.toString('latin1', 24, 24 + NAME_OCTETS).split('\0')
+  const sizes = {
+    keyOctets: information.readUInt32LE(8),
+    valueOctets: information.readUInt32LE(12),
+  }
+  return [name, new BpfMap(libc, fd, sizes)]
 }
 
 function informationOf(libc: Libc, fd: number, into: Uint8Array): void {
