@@ -9,11 +9,14 @@ import type { Clock, Timer } from '../lib/clock.ts'
 import type { Closable } from '../lib/closable.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import type { BlockOwners } from '../ipam/block-owners.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Kind, Resource } from '../model/resource.ts'
 import { parseSelector, type Selector } from '../model/selector.ts'
 import type { IpAddress } from '../net/ip-address.ts'
+import type { MacAddress } from '../net/mac-address.ts'
 import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
+import type { RowHandlers } from '../store/follower.ts'
 import { BgpPolicies, exportRules } from './bgp-policies.ts'
 import { nodeAddress, speakerConfig } from './bgp-configuration.ts'
 import { ClusterView } from './cluster-view.ts'
@@ -21,7 +24,9 @@ import { Dataplane, type DataplaneSettings } from './dataplane.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import type { AgentStatus } from './status.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
-import { tunnelDevice, tunnelsAnything } from './tunnel-settings.ts'
+import { tunnelDevice, tunnelOverhead, tunnelsAnything } from './tunnel-settings.ts'
+import { VxlanNetwork } from './vxlan-network.ts'
+import { remoteVteps, usesVxlan, vtepMac, vxlanDevice } from './vxlan-settings.ts'
 
 /** A pod of this node, as far as the agent serves it. */
 export interface LocalPod {
@@ -42,6 +47,8 @@ export interface ClusterFeed {
   }): Closable
   /** The blocks of one node: all of them, at first and at every change. */
   followBlocks(node: string, onBlocks: (blocks: readonly OwnBlock[]) => void): Closable
+  /** Which node has which block, of all blocks. */
+  followBlockOwners(handlers: RowHandlers<BlockOwners>): Closable
 }
 
 /** Addresses, as far as the node itself needs them. */
@@ -50,6 +57,8 @@ export interface NodeAddresses {
   claimBlock(node: string, block: Prefix): Promise<void>
   /** The address of tunl0, assigned if there is none yet, and written to the Node. */
   ensureTunnelAddress(node: string): Promise<IpAddress | undefined>
+  /** The same of vxlan.calico, with its MAC address; taken back where no pool has VXLAN. */
+  ensureVxlanAddress(node: string, macAddress: MacAddress): Promise<void>
 }
 
 export interface AgentNeeds {
@@ -97,6 +106,9 @@ export class NodeAgent {
   readonly #announced = new Set<Prefix>()
   readonly #closables: Closable[] = []
   readonly #policies = new BgpPolicies()
+  readonly #vxlan: VxlanNetwork
+  /** What the node's own VXLAN address was last seen to follow from. */
+  #vxlanBooked: string | undefined
   #blocks: readonly OwnBlock[] | undefined
   #viewInSync = false
   #dataplaneStarted = false
@@ -113,6 +125,12 @@ export class NodeAgent {
 
   constructor(needs: AgentNeeds) {
     this.#needs = needs
+    this.#vxlan = new VxlanNetwork({
+      node: needs.node,
+      follow: (handlers) => needs.feed.followBlockOwners(handlers),
+      onChanges: (prefixes) => this.#dataplane.waysChanged(prefixes),
+      onInSync: () => this.#dataplane.schedule(),
+    })
     this.#dataplane = new Dataplane({
       kernel: needs.kernel,
       clock: needs.clock,
@@ -122,7 +140,9 @@ export class NodeAgent {
       settings: () => this.#dataplaneSettings(),
       pods: () => needs.pods(),
       learned: this.#learned.rows,
+      remote: this.#vxlan.rows,
       keepsLearnedRoutes: () => this.#keepsLearnedRoutes,
+      keepsRemoteRoutes: () => this.#vxlan.isBehind,
     })
   }
 
@@ -130,6 +150,7 @@ export class NodeAgent {
   start(): void {
     const { feed, node, speaker } = this.#needs
     this.#closables.push(
+      this.#vxlan,
       { close: speaker.onBestPaths((changes) => this.#onBestPaths(changes)) },
       { close: speaker.onEvent((event) => this.#onSpeakerEvent(event)) },
       feed.follow({
@@ -185,7 +206,7 @@ export class NodeAgent {
 
   /** Octets of a pod's interface where the network configuration leaves it to the agent. */
   podMtu(): number {
-    return tunnelsAnything(this.#view) ? this.#uplinkMtu() - 20 : this.#uplinkMtu()
+    return this.#uplinkMtu() - tunnelOverhead(this.#view)
   }
 
   status(): AgentStatus {
@@ -200,7 +221,8 @@ export class NodeAgent {
       received: neighbor.families.reduce((sum, family) => sum + family.received, 0),
     }))
     const notReady = this.notReady()
-    const lacking = this.#dataplane.lacking()
+    const behind = this.#vxlan.isBehind ? ['the blocks of other nodes have not been read yet'] : []
+    const lacking = [...behind, ...this.#dataplane.lacking()]
     const tunnel = this.#dataplane.tunnelStatus()
     return {
       node: this.#needs.node,
@@ -218,8 +240,12 @@ export class NodeAgent {
     }
   }
 
+  #ownNode() {
+    return this.#view.get('Node', this.#needs.node)
+  }
+
   #ownAddress() {
-    const node = this.#view.get('Node', this.#needs.node)
+    const node = this.#ownNode()
     return node === undefined ? undefined : nodeAddress(node)
   }
 
@@ -244,6 +270,7 @@ export class NodeAgent {
   #seeToChanges(): void {
     this.#changeTimer = undefined
     this.#changesSeenAt = this.#needs.clock.now()
+    this.#vxlan.update(this.#view)
     this.#startDataplane()
     this.#configureSpeaker()
     this.#announceBlocks()
@@ -340,7 +367,7 @@ export class NodeAgent {
   }
 
   #onBestPaths(changes: Parameters<LearnedRoutes['apply']>[0]): void {
-    this.#dataplane.learnedChanged(this.#learned.apply(changes))
+    this.#dataplane.waysChanged(this.#learned.apply(changes))
   }
 
   #onSpeakerEvent(event: SpeakerEvent): void {
@@ -362,14 +389,23 @@ export class NodeAgent {
     const own = this.#ownAddress()
     return {
       blocks: originatedPrefixes(this.#exportRules()),
-      pools: this.#view
-        .list('IPPool')
-        .map(({ spec }) => ({ cidr: spec.cidr as Prefix, ipipMode: spec.ipipMode })),
+      pools: this.#view.list('IPPool').map(({ spec: { cidr, ipipMode, vxlanMode } }) => ({
+        cidr: cidr as Prefix,
+        ipipMode,
+        vxlanMode,
+      })),
       nodeNetworks: own === undefined ? [] : [prefixOf(own.address, own.prefixLength)],
       ownAddress: own?.address,
       nodeAddresses: () =>
         this.#view.list('Node').flatMap((node) => nodeAddress(node)?.address ?? []),
       tunnel: tunnelDevice(this.#view, this.#tunnelAddress, this.#uplinkMtu()),
+      vxlan: vxlanDevice(this.#view, {
+        node: this.#needs.node,
+        address: this.#ownNode()?.spec.ipv4VXLANTunnelAddr as IpAddress | undefined,
+        localAddress: own?.address,
+        uplinkMtu: this.#uplinkMtu(),
+      }),
+      vteps: () => remoteVteps(this.#view, this.#needs.node),
     }
   }
 
@@ -397,12 +433,30 @@ export class NodeAgent {
       if (this.#confirmedBlocks().includes(block as Prefix)) continue
       await addresses.claimBlock(node, block as Prefix)
     }
+    await this.#bookVxlan()
     const tunnelAddress = tunnelsAnything(this.#view)
       ? await addresses.ensureTunnelAddress(node)
       : undefined
     if (tunnelAddress === this.#tunnelAddress) return
     this.#tunnelAddress = tunnelAddress
     this.#dataplane.settingsChanged()
+  }
+
+  /** Looks at the datastore only when something that the address follows from is another one. */
+  async #bookVxlan(): Promise<void> {
+    const { addresses, node } = this.#needs
+    const own = this.#ownNode()
+    const isUsed = usesVxlan(this.#view)
+    if (!isUsed && own?.spec.ipv4VXLANTunnelAddr === undefined) return
+    const { ipv4VXLANTunnelAddr, vxlanTunnelMACAddr } = own?.spec ?? {}
+    const { labels } = own?.metadata ?? {}
+    const pools = this.#view.list('IPPool').map(({ spec }) => spec)
+    const podCidrs = own?.status?.podCIDRs
+    const facts = [isUsed, ipv4VXLANTunnelAddr, vxlanTunnelMACAddr, labels, pools, podCidrs]
+    const text = JSON.stringify(facts)
+    if (text === this.#vxlanBooked) return
+    await addresses.ensureVxlanAddress(node, vtepMac(node, own))
+    this.#vxlanBooked = text
   }
 
   #retry(): void {

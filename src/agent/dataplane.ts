@@ -13,8 +13,8 @@ import {
 } from '../kernel/kernel.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import { hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
-import type { PoolEncapsulation } from '../routes/encapsulation.ts'
-import { isOurRoute, POD_LINK_PREFIX } from '../routes/ownership.ts'
+import type { PoolEncapsulation, RemoteNode } from '../routes/encapsulation.ts'
+import { isOurRoute, POD_LINK_PREFIX, VXLAN_LINK } from '../routes/ownership.ts'
 import { RoutePlan } from '../routes/route-plan.ts'
 import { RouteTable } from '../routes/route-table.ts'
 import { KnownLinks } from './known-links.ts'
@@ -26,8 +26,11 @@ import {
   type TunnelKind,
   type TunnelPrograms,
 } from './tunnel-device.ts'
+import { ensureVxlanDevice } from './vxlan-device.ts'
+import { VxlanPeers } from './vxlan-peers.ts'
+import type { Vtep, VxlanDevice } from './vxlan-settings.ts'
 
-/** What the dataplane of a node should serve beside pods; routes, tunl0 and settings follow from it. */
+/** What the dataplane of a node should serve beside pods; routes, tunnels and settings follow from it. */
 export interface DataplaneSettings {
   readonly blocks: readonly Prefix[]
   readonly pools: readonly PoolEncapsulation[]
@@ -36,6 +39,9 @@ export interface DataplaneSettings {
   /** Addresses of nodes: this one's, and all (asked for only where it matters). */
   readonly ownAddress: IpAddress | undefined
   nodeAddresses(): readonly IpAddress[]
+  readonly vxlan: VxlanDevice | undefined
+  /** Other nodes' ends of it (asked for only where it matters). */
+  vteps(): readonly Vtep[]
 }
 
 export interface DataplaneNeeds {
@@ -52,8 +58,12 @@ export interface DataplaneNeeds {
   }[]
   /** What BGP learned, as it is at any time. */
   readonly learned: ReadonlyMap<Prefix, readonly IpAddress[]>
+  /** Other nodes' blocks in pools with VXLAN, as they are at any time. */
+  readonly remote: ReadonlyMap<Prefix, RemoteNode>
   /** Routes to other nodes' blocks that nobody announces (yet) are kept while this answers true. */
   keepsLearnedRoutes(): boolean
+  /** The same of routes in pools with VXLAN. */
+  keepsRemoteRoutes(): boolean
 }
 
 /** Everything is read anew this often, in case a notification was missed or the kernel kept silent. */
@@ -73,6 +83,7 @@ export class Dataplane {
   readonly #table: RouteTable
   readonly #plan: RoutePlan
   readonly #links = new KnownLinks()
+  readonly #vxlanPeers: VxlanPeers
   #watch: Closable | undefined
   #resyncTimer: Timer | undefined
   #pending: Timer | undefined
@@ -96,7 +107,8 @@ export class Dataplane {
       isOurs: (route) => this.#isOurs(route),
       log: needs.log,
     })
-    this.#plan = new RoutePlan(this.#table, needs.learned)
+    this.#plan = new RoutePlan(this.#table, needs.learned, needs.remote)
+    this.#vxlanPeers = new VxlanPeers(needs.kernel)
   }
 
   /** Begins to follow the kernel and to keep it; the first pass is done when this returns. */
@@ -129,8 +141,8 @@ export class Dataplane {
     this.schedule()
   }
 
-  /** {@link DataplaneNeeds.learned} has other next hops for these. */
-  learnedChanged(prefixes: readonly Prefix[]): void {
+  /** {@link DataplaneNeeds.learned} or {@link DataplaneNeeds.remote} has another way to these. */
+  waysChanged(prefixes: readonly Prefix[]): void {
     for (const prefix of prefixes) this.#plan.touch(prefix)
     if (prefixes.length > 0) this.schedule()
   }
@@ -206,10 +218,12 @@ export class Dataplane {
         this.#forgetAll()
         this.schedule()
         return
-      case 'rule':
       case 'neighbor':
-      case 'packetFilter':
       case 'forwarding':
+        if (this.#vxlanPeers.observe(event)) this.schedule()
+        return
+      case 'rule':
+      case 'packetFilter':
     }
   }
 
@@ -253,18 +267,25 @@ export class Dataplane {
   }
 
   #pass(): void {
-    const { clock, kernel, log, keepsLearnedRoutes } = this.#needs
+    const { clock, kernel, log, keepsLearnedRoutes, keepsRemoteRoutes } = this.#needs
     this.#passedAt = clock.now()
     try {
       if (kernel.readSysctl('ipv4.ip_forward') !== '1') kernel.writeSysctl('ipv4.ip_forward', '1')
-      if (this.#mustReadTable) this.#links.read(kernel.links())
+      if (this.#mustReadTable) {
+        this.#links.read(kernel.links())
+        this.#vxlanPeers.forget()
+      }
       if (this.#mustReadSettings) this.#readSettings()
       if (this.#mustReadPods) this.#readPods()
       this.#plan.settle()
       if (this.#mustReadTable) this.#table.resync()
       this.#mustReadTable = false
-      const keep = keepsLearnedRoutes()
-      const applied = this.#table.apply((route) => keep && isLearned(route))
+      const [keepsLearned, keepsRemote] = [keepsLearnedRoutes(), keepsRemoteRoutes()]
+      this.#vxlanPeers.write()
+      const applied = this.#table.apply(
+        (route) => (keepsLearned && isLearned(route)) || (keepsRemote && this.#isRemote(route)),
+      )
+      this.#vxlanPeers.sweep()
       if (applied.written + applied.removed > 0) log.info('Routes changed', { ...applied })
       if (applied.failed > 0) this.schedule(RETRY_MILLISECONDS)
       this.#failure = undefined
@@ -283,10 +304,10 @@ export class Dataplane {
     const tunnelLinkIndex = this.#keepTunnel(rest)?.index
     const loopbackLinkIndex = this.#links.named('lo')?.index ?? 1
     this.#plan.setBlocks(new Set(blocks))
-    const text = JSON.stringify({ pools, nodeNetworks, tunnelLinkIndex, loopbackLinkIndex })
+    const ways = { pools, nodeNetworks, tunnelLinkIndex, ...this.#keepVxlan(rest) }
+    const text = JSON.stringify({ ...ways, loopbackLinkIndex })
     if (text !== this.#surroundings) {
-      const surroundings = { pools, nodeNetworks, tunnelLinkIndex, resolve: resolver(kernel) }
-      this.#plan.setSurroundings(surroundings, loopbackLinkIndex)
+      this.#plan.setSurroundings({ ...ways, resolve: resolver(kernel) }, loopbackLinkIndex)
     }
     this.#surroundings = text
     this.#mustReadSettings = false
@@ -315,6 +336,32 @@ export class Dataplane {
     }
     this.#tunnel = use
     return use?.link
+  }
+
+  /** Nothing is asked of the kernel on a node where there is no VXLAN and was none. */
+  #keepVxlan({
+    vxlan,
+    vteps,
+    ownAddress,
+  }: Pick<DataplaneSettings, 'vxlan' | 'vteps' | 'ownAddress'>): {
+    readonly vxlanLinkIndex: number | undefined
+    readonly uplinkIndex: number | undefined
+  } {
+    if (vxlan === undefined && this.#links.named(VXLAN_LINK) === undefined) {
+      this.#vxlanPeers.setDesired(undefined, [])
+      return { vxlanLinkIndex: undefined, uplinkIndex: undefined }
+    }
+    const { kernel, log } = this.#needs
+    const uplinkIndex = kernel.addresses().find(({ address }) => address === ownAddress)?.linkIndex
+    const link = ensureVxlanDevice(kernel, vxlan, uplinkIndex, log)
+    this.#vxlanPeers.setDesired(link?.index, link === undefined ? [] : vteps())
+    return { vxlanLinkIndex: link?.index, uplinkIndex }
+  }
+
+  /** A route to a block of another node in a pool with VXLAN, perhaps Calico's. */
+  #isRemote({ protocol, nextHops: [hop] }: Route): boolean {
+    if (hop?.gateway === undefined) return false
+    return protocol === ROUTE_PROTOCOL.felix || this.#links.at(hop.linkIndex)?.name === VXLAN_LINK
   }
 
   #readPods(): void {

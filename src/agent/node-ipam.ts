@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Ipam } from '../ipam/ipam.ts'
 import type { IpAddress } from '../net/ip-address.ts'
+import type { MacAddress } from '../net/mac-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { Resources } from '../store/resources.ts'
 
@@ -73,6 +74,24 @@ export class NodeIpam {
       resource.spec.bgp = address === undefined ? bgp : { ...bgp, ipv4IPIPTunnelAddr: address }
     })
     return address
+  }
+
+  async ensureVxlanAddress(node: string, macAddress: MacAddress): Promise<void> {
+    const { ipam, resources } = this.#needs
+    const { metadata, status } = await resources.get('Node', node)
+    const address = await ipam.ensureTunnelAddress({
+      node,
+      kind: 'vxlan',
+      nodeLabels: metadata.labels ?? {},
+      podCidrs: (status?.podCIDRs ?? []) as Prefix[],
+    })
+    await resources.modify('Node', node, ({ spec }) => {
+      delete spec.ipv4VXLANTunnelAddr
+      delete spec.vxlanTunnelMACAddr
+      if (address === undefined) return
+      spec.ipv4VXLANTunnelAddr = address
+      spec.vxlanTunnelMACAddr = macAddress
+    })
   }
 
   /** As Calico writes it: 2019-01-16 06:46:19.000000000 +0000 UTC. */

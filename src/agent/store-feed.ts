@@ -1,4 +1,5 @@
 import type { OwnBlock } from '../bgp/filters/calico-export.ts'
+import type { Ipam } from '../ipam/ipam.ts'
 import type { BlockAffinity, Kind } from '../model/resource.ts'
 import { comparePrefixes, type Prefix } from '../net/prefix.ts'
 import type { Resources } from '../store/resources.ts'
@@ -6,8 +7,12 @@ import type { ClusterFeed } from './agent.ts'
 import { FOLLOWED_KINDS } from './cluster-view.ts'
 
 /** The cluster as the agent follows it, out of the datastore. */
-export function storeFeed(resources: Pick<Resources, 'follow'>): ClusterFeed {
+export function storeFeed(
+  resources: Pick<Resources, 'follow'>,
+  ipam: Pick<Ipam, 'followBlockOwners'>,
+): ClusterFeed {
   return {
+    followBlockOwners: (handlers) => ipam.followBlockOwners(handlers),
     follow: ({ onSet, onDelete, onInSync }) =>
       resources.follow<Kind>(FOLLOWED_KINDS, {
         onChanges(changes) {

@@ -69,13 +69,13 @@ export function ensureTunnelDevice(
   const { kernel } = needs
   if (wanted === undefined) {
     const link = kernel.link(TUNNEL_LINK)
-    if (link !== undefined) setAddress(kernel, link, undefined)
+    if (link !== undefined) setOnlyAddress(kernel, link, undefined)
     return undefined
   }
   const { link, ...use } = tunnelLink(needs, wanted.mtu)
   if (link.mtu !== wanted.mtu) kernel.changeLink(link.index, { mtu: wanted.mtu })
   if (!link.up) kernel.changeLink(link.index, { up: true })
-  setAddress(kernel, link, wanted.address)
+  setOnlyAddress(kernel, link, wanted.address)
   return { link: kernel.link(TUNNEL_LINK) ?? link, ...use }
 }
 
@@ -135,12 +135,13 @@ function createTunnelLink(
 
 /** The kernel's device goes on under another name, without an address and down. */
 function setAside(kernel: Kernel, link: Link): void {
-  setAddress(kernel, link, undefined)
+  setOnlyAddress(kernel, link, undefined)
   kernel.changeLink(link.index, { up: false })
   kernel.changeLink(link.index, { name: SET_ASIDE_LINK })
 }
 
-function setAddress(kernel: Kernel, link: Link, wanted: IpAddress | undefined): void {
+/** Gives a link one IPv4 address, of a single host, and takes all others; undefined takes all. */
+export function setOnlyAddress(kernel: Kernel, link: Link, wanted: IpAddress | undefined): void {
   const rows = kernel
     .addresses()
     .filter((row) => row.linkIndex === link.index && !row.address.includes(':'))

@@ -1,6 +1,8 @@
 import type { IpAddress } from '../net/ip-address.ts'
+import * as vxlan from '../wire/packet/vxlan.ts'
 import type { ClusterView } from './cluster-view.ts'
 import type { TunnelDevice } from './tunnel-device.ts'
+import { usesVxlan } from './vxlan-settings.ts'
 
 /** Octets of an outer IPv4 header. */
 const IPIP_OVERHEAD = 20
@@ -10,6 +12,12 @@ export function tunnelsAnything(view: ClusterView): boolean {
   const forced = view.get('FelixConfiguration', 'default')?.spec.ipipEnabled
   if (forced !== undefined) return forced
   return view.list('IPPool').some(({ spec }) => spec.ipipMode !== 'Never')
+}
+
+/** Octets that the largest header of a tunnel in use takes of every packet between nodes. */
+export function tunnelOverhead(view: ClusterView): number {
+  if (usesVxlan(view)) return vxlan.OVERHEAD_OCTETS
+  return tunnelsAnything(view) ? IPIP_OVERHEAD : 0
 }
 
 /** tunl0 as it should be; undefined where nothing tunnels. */

@@ -1,3 +1,4 @@
+import type { Closable } from '../lib/closable.ts'
 import { type Clock, sleep } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
@@ -11,6 +12,8 @@ import {
   prefixFamily,
   prefixOf,
 } from '../net/prefix.ts'
+import { type DecodedRows, followRows, type RowHandlers } from '../store/follower.ts'
+import { blockPrefix } from '../store/keys.ts'
 import { Resources } from '../store/resources.ts'
 import type { Store } from '../store/store.ts'
 import { Assigner, type Terms } from './assigner.ts'
@@ -22,11 +25,13 @@ import {
   blockSize,
   nodeOf,
 } from './block.ts'
+import { decodeBlock } from './block-codec.ts'
+import { type BlockOwners, blockOwners } from './block-owners.ts'
 import { BlockClaims } from './block-claims.ts'
 import { isUnused } from './handle.ts'
 import { IpamError } from './ipam-error.ts'
 import { type Affinity, IpamStore } from './ipam-store.ts'
-import { type Pool, qualifiedPools, tunnelPools } from './pools.ts'
+import { type Pool, qualifiedPools, type TunnelProtocol, tunnelPools } from './pools.ts'
 import { Releaser } from './releaser.ts'
 import type {
   AssignAddressRequest,
@@ -40,6 +45,8 @@ export interface IpamOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Where those who follow one store in one process share what its rows mean. */
+  readonly decoded?: DecodedRows | undefined
 }
 
 /** Most blocks of a node where neither the configuration nor the request says. */
@@ -49,11 +56,14 @@ const DEFAULT_BLOCK_LIMIT = 20
 const POOL_GRACE_MILLISECONDS = 500
 
 /** The type of a tunnel address and what its handle begins with, in Calico's words. */
-const TUNNEL = { type: 'ipipTunnelAddress', handle: 'ipip-tunnel-addr' } as const
+const TUNNELS = {
+  ipip: { type: 'ipipTunnelAddress', handle: 'ipip-tunnel-addr' },
+  vxlan: { type: 'vxlanTunnelAddress', handle: 'vxlan-tunnel-addr' },
+} as const satisfies Record<TunnelProtocol, unknown>
 
-/** The handle under which the tunnel address of a node is kept. */
-export function tunnelHandle(node: string): string {
-  return `${TUNNEL.handle}-${node}`
+/** The handle under which a tunnel address of a node is kept. */
+export function tunnelHandle(node: string, kind: TunnelProtocol = 'ipip'): string {
+  return `${TUNNELS[kind].handle}-${node}`
 }
 
 /**
@@ -74,6 +84,7 @@ export function tunnelHandle(node: string): string {
  * the handle undoes it.
  */
 export class Ipam {
+  readonly #ports: IpamOptions
   readonly #clock: Clock
   readonly #rows: IpamStore
   readonly #resources: Resources
@@ -83,6 +94,7 @@ export class Ipam {
 
   constructor(options: IpamOptions) {
     const { store, clock, random, log } = options
+    this.#ports = options
     this.#clock = clock
     this.#rows = new IpamStore(store, log)
     this.#resources = new Resources(options)
@@ -283,7 +295,9 @@ export class Ipam {
         ...(sequenceNumber !== undefined && { sequenceNumber }),
       })),
     )
-    await this.releaseByHandle(tunnelHandle(node))
+    for (const kind of ['ipip', 'vxlan'] as const) {
+      await this.releaseByHandle(tunnelHandle(node, kind))
+    }
     for (const { cidr } of await this.#rows.affinities(node)) await this.releaseAffinity(node, cidr)
   }
 
@@ -309,14 +323,15 @@ export class Ipam {
   }
 
   /**
-   * The address of the node's tunl0: the one that it has, if it is still right, else a new one.
-   * Undefined, and a former one taken back, if no enabled pool uses IPIP.
+   * The address of the node's tunl0, or of its vxlan.calico: the one that it has, if it is still right,
+   * else a new one. Undefined, and a former one taken back, if no enabled pool uses the encapsulation.
    *
    * With `podCidrs`, the second address of the first IPv4 one, as Calico takes it there, kept in the
-   * block as any other; the block is claimed.
+   * block as any other; the block is claimed. For VXLAN another of the block if that one is taken.
    */
   async ensureTunnelAddress(options: TunnelOptions): Promise<IpAddress | undefined> {
-    const pools = tunnelPools(await this.#resources.list('IPPool'), options.nodeLabels ?? {})
+    const { node, kind = 'ipip', nodeLabels = {} } = options
+    const pools = tunnelPools(await this.#resources.list('IPPool'), nodeLabels, kind)
     const { address } = await this.#rows.retry(async () => {
       const kept = await this.#keepTunnelAddress(options, pools)
       if (pools.length === 0) return { address: undefined }
@@ -325,7 +340,7 @@ export class Ipam {
         return { address: await this.#newTunnelAddress(options, pools) }
       } catch (thrown) {
         if (!(thrown instanceof IpamError) || thrown.code !== 'taken') throw thrown
-        if (!(await this.#mendTunnelHandle(options.node))) throw thrown
+        if (!(await this.#mendHandle(tunnelHandle(node, kind)))) throw thrown
         return undefined
       }
     })
@@ -333,8 +348,7 @@ export class Ipam {
   }
 
   /** Whether it was the handle that stood in the way; if it counts what it does not have, it is deleted. */
-  async #mendTunnelHandle(node: string): Promise<boolean> {
-    const handle = tunnelHandle(node)
+  async #mendHandle(handle: string): Promise<boolean> {
     const { value } = await this.#rows.handle(handle)
     if (isUnused(value)) return false
     if ((await this.addressesOf(handle)).length === 0) await this.releaseByHandle(handle)
@@ -343,15 +357,17 @@ export class Ipam {
 
   /** Takes back every tunnel address of the node but the one that is right. */
   async #keepTunnelAddress(
-    { node, podCidrs }: TunnelOptions,
+    { node, kind = 'ipip', podCidrs }: TunnelOptions,
     pools: readonly Pool[],
   ): Promise<IpAddress | undefined> {
-    const handle = tunnelHandle(node)
-    const wanted = addressOfPodCidr(podCidrs)?.address
+    const handle = tunnelHandle(node, kind)
+    const wanted = addressOfPodCidr(podCidrs)
+    const fits = (address: IpAddress): boolean => {
+      if (wanted === undefined) return isIn(pools, address)
+      return kind === 'ipip' ? address === wanted.address : contains(wanted.block, address)
+    }
     const right = ({ address, attributes }: Allocation): boolean =>
-      attributes['type'] === TUNNEL.type &&
-      attributes['node'] === node &&
-      (wanted === undefined ? isIn(pools, address) : address === wanted)
+      attributes['type'] === TUNNELS[kind].type && attributes['node'] === node && fits(address)
     const present = await this.addressesOf(handle)
     const [kept] = pools.length === 0 ? [] : present.filter(right)
     const wrong = present.filter((allocation) => allocation !== kept)
@@ -366,13 +382,13 @@ export class Ipam {
   }
 
   async #newTunnelAddress(
-    { node, nodeLabels = {}, podCidrs }: TunnelOptions,
+    { node, kind = 'ipip', nodeLabels = {}, podCidrs }: TunnelOptions,
     pools: readonly Pool[],
   ): Promise<IpAddress> {
-    const attributes = { node, type: TUNNEL.type }
+    const attributes = { node, type: TUNNELS[kind].type }
     const owner = {
       node,
-      handle: tunnelHandle(node),
+      handle: tunnelHandle(node, kind),
       attributes,
       use: 'Tunnel',
       exclusive: true,
@@ -380,7 +396,7 @@ export class Ipam {
     const wanted = addressOfPodCidr(podCidrs)
     if (wanted !== undefined) {
       await this.claimAffinity(node, wanted.block)
-      return (await this.assignAddress({ ...owner, ...wanted })).address
+      return await this.#secondOrOther({ ...owner, ...wanted }, kind)
     }
     const request = {
       ...owner,
@@ -390,10 +406,43 @@ export class Ipam {
     } as const
     return (await this.autoAssign(request))[0]!.address
   }
+
+  /** The address asked for; for VXLAN any of the block where that is taken, perhaps by tunl0. */
+  async #secondOrOther(
+    request: AssignAddressRequest & { readonly block: Prefix },
+    kind: TunnelProtocol,
+  ): Promise<IpAddress> {
+    try {
+      return (await this.assignAddress(request)).address
+    } catch (thrown) {
+      if (kind === 'ipip' || !(thrown instanceof IpamError) || thrown.code !== 'taken') throw thrown
+      const { address: _, block, ...rest } = request
+      const assigned = await this.autoAssign({ ...rest, family: 4, blocks: [block] })
+      return assigned[0]!.address
+    }
+  }
+
+  /**
+   * Tells which node has which block of IPv4, and which addresses other nodes use: all, and then every
+   * change, through outages of the store, until closed.
+   */
+  followBlockOwners(handlers: RowHandlers<BlockOwners>): Closable {
+    return followRows(
+      this.#ports,
+      blockPrefix(4),
+      {
+        decode: ({ key, value, modRevision }) => blockOwners(decodeBlock(key, value), modRevision),
+        revisionOf: ({ modRevision }) => modRevision,
+      },
+      handlers,
+    )
+  }
 }
 
 interface TunnelOptions {
   readonly node: string
+  /** "ipip" when absent. */
+  readonly kind?: TunnelProtocol
   readonly nodeLabels?: Readonly<Record<string, string>>
   readonly podCidrs?: readonly Prefix[]
 }

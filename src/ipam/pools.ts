@@ -75,16 +75,21 @@ function automatic(
   )
 }
 
-/** Pools whose packets between nodes may travel in IPIP: those that a node needs a tunnel address for. */
+/** What packets between nodes may travel in. */
+export type TunnelProtocol = 'ipip' | 'vxlan'
+
+/** Pools whose packets between nodes may travel in it: those that a node needs a tunnel address for. */
 export function tunnelPools(
   pools: readonly IPPool[],
   nodeLabels: Readonly<Record<string, string>>,
+  kind: TunnelProtocol,
 ): Pool[] {
+  const mode = `${kind}Mode` as const
   const use: Use = 'Tunnel'
   return enabledPools(pools, 4)
     .filter(
       ({ spec }) =>
-        spec.ipipMode !== 'Never' &&
+        spec[mode] !== 'Never' &&
         spec.allowedUses.includes(use) &&
         parseSelector(spec.nodeSelector).matches(nodeLabels),
     )

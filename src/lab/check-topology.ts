@@ -48,6 +48,7 @@ const CHECKS: readonly Check[] = [
   apartRanges,
   joinedNetworks,
   poolSizes,
+  poolTunnels,
   podBlocks,
   podNodes,
   podAddresses,
@@ -230,6 +231,14 @@ function* poolSizes({ pools }: TopologyDraft): Generator<FieldProblem> {
     if (item.blockSize >= prefixLength(item.cidr)) continue
     const message = `expected at least ${prefixLength(item.cidr)}: pool ${item.cidr} is smaller than one block`
     yield { path: [...path, 'blockSize'], message, other: [...path, 'cidr'] }
+  }
+}
+
+function* poolTunnels({ pools }: TopologyDraft): Generator<FieldProblem> {
+  for (const { item, path } of placed(pools, 'pools')) {
+    if (item.vxlanMode === 'Never' || (item.ipipMode ?? 'Never') === 'Never') continue
+    const message = 'expected Never: a pool cannot have both IPIP and VXLAN'
+    yield { path: [...path, 'ipipMode'], message, other: [...path, 'vxlanMode'] }
   }
 }
 

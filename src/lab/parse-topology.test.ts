@@ -149,7 +149,7 @@ const BAD: readonly (readonly [string, from: string, to: string, ...lines: strin
     'an interface name that Calico uses',
     'name: eth0, network: lan, address: 192.0.2.1/',
     'name: tunl0, network: lan, address: 192.0.2.1/',
-    'lab.yaml:7:26: nodes[0].interfaces[0].name is "tunl0": expected a name that is not taken: lo, all, default, tunl0 and cali… have a meaning',
+    'lab.yaml:7:26: nodes[0].interfaces[0].name is "tunl0": expected a name that is not taken: lo, all, default, tunl0, vxlan.calico and cali… have a meaning',
   ],
   [
     'an interface named twice on one host',
@@ -226,6 +226,12 @@ const BAD: readonly (readonly [string, from: string, to: string, ...lines: strin
     'lab.yaml:18:48: pools[0].ipipMode is "crosssubnet": expected one of Never, Always, CrossSubnet',
   ],
   [
+    'a pool with both kinds of tunnel',
+    'cidr: 10.0.0.0/24 }',
+    'cidr: 10.0.0.0/24, ipipMode: Always, vxlanMode: Always }',
+    'lab.yaml:18:48: pools[0].ipipMode is "Always": expected Never: a pool cannot have both IPIP and VXLAN (pools[0].vxlanMode, line 18)',
+  ],
+  [
     'a missing field',
     'name: q, node: b',
     'name: q',
@@ -255,7 +261,7 @@ describe('a topology file', () => {
   it('that is well formed has no mistakes, and defaults', () => {
     expect(mistakesIn(GOOD)).toEqual([])
     const { pools, pods, bgp, networks } = parseTopology(GOOD, 'lab.yaml')
-    expect(pools[0]).toMatchObject({ blockSize: 26, ipipMode: 'CrossSubnet', natOutgoing: false })
+    expect(pools[0]).toMatchObject({ blockSize: 26, vxlanMode: 'Never', natOutgoing: false })
     expect(pods[1]).toEqual({ namespace: 'default', name: 'q', node: 'b', labels: {} })
     expect(bgp.asNumber).toBe(64512)
     expect(networks[0]!.mtu).toBe(1500)

@@ -77,6 +77,7 @@ describe('the plan of a lab', () => {
           cidr: '10.211.0.0/16',
           blockSize: 24,
           ipipMode: 'CrossSubnet',
+          vxlanMode: 'Never',
           natOutgoing: false,
           disableBGPExport: false,
         },

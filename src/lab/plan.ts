@@ -8,6 +8,7 @@ import type {
   TopologyNetwork,
   TopologyNode,
   TopologyPod,
+  TopologyPool,
 } from './topology-schema.ts'
 import { underlayRoutes } from './underlay-routes.ts'
 
@@ -226,12 +227,16 @@ function resources({ pools, nodes, bgp, mtu }: Topology): Draft[] {
     {
       kind: 'BGPConfiguration',
       metadata: { name: 'default' },
-      spec: { asNumber: bgp.asNumber, nodeToNodeMeshEnabled: true, logSeverityScreen: 'Info' },
+      spec: {
+        asNumber: bgp.asNumber,
+        nodeToNodeMeshEnabled: bgp.nodeToNodeMeshEnabled,
+        logSeverityScreen: 'Info',
+      },
     },
     ...pools.map(({ name, ...spec }): Draft<'IPPool'> => ({
       kind: 'IPPool',
       metadata: { name },
-      spec,
+      spec: { ...spec, ipipMode: spec.ipipMode ?? usualIpipMode(spec) },
     })),
     ...nodes.map((node): Draft<'Node'> => {
       const { address, prefixLength } = nodeAddress(node)
@@ -247,4 +252,9 @@ function resources({ pools, nodes, bgp, mtu }: Topology): Draft[] {
       }
     }),
   ]
+}
+
+/** What the title of IPIP labs promises, unless the pool has VXLAN: it cannot have both. */
+function usualIpipMode({ vxlanMode }: Pick<TopologyPool, 'vxlanMode'>): 'CrossSubnet' | 'Never' {
+  return vxlanMode === 'Never' ? 'CrossSubnet' : 'Never'
 }

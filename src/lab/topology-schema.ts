@@ -25,7 +25,7 @@ function dnsLabel(most: number, what: string): z.ZodString {
   return z.string().max(most, expected).regex(DNS_LABEL, expected).describe(what)
 }
 
-const RESERVED_INTERFACES = /^(lo|all|default|tunl0|cali.*)$/
+const RESERVED_INTERFACES = /^(lo|all|default|tunl0|vxlan\.calico|cali.*)$/
 const interfaceName = z
   .string()
   .regex(
@@ -36,7 +36,8 @@ const interfaceName = z
     error: 'expected an interface name without "/" or ":", and not "." or ".."',
   })
   .refine((name) => !RESERVED_INTERFACES.test(name), {
-    error: 'expected a name that is not taken: lo, all, default, tunl0 and cali… have a meaning',
+    error:
+      'expected a name that is not taken: lo, all, default, tunl0, vxlan.calico and cali… have a meaning',
   })
   .describe('interface name, as ip link shows it: "ens33"')
 
@@ -111,11 +112,14 @@ const routerSchema = z.strictObject({
   interfaces: list(interfaceSchema, 16).min(2, 'expected interfaces in two networks at least'),
 })
 
+const modeSchema = z.enum(['Never', 'Always', 'CrossSubnet'])
+
 const poolSchema = z.strictObject({
   name: dnsLabel(63, 'the name of the IPPool'),
   cidr: network,
   blockSize: integer(20, 32).default(26),
-  ipipMode: z.enum(['Never', 'Always', 'CrossSubnet']).default('CrossSubnet'),
+  ipipMode: modeSchema.optional().describe('CrossSubnet when absent; Never where vxlanMode is not'),
+  vxlanMode: modeSchema.default('Never'),
   natOutgoing: z.boolean({ error: 'expected true or false' }).default(false),
   disableBGPExport: z.boolean({ error: 'expected true or false' }).default(false),
 })
@@ -134,6 +138,10 @@ const bgpSchema = z.strictObject({
       error: 'expected an AS number that is not reserved (RFC 6793: 23456, RFC 7300: 65535)',
     })
     .default(64512),
+  nodeToNodeMeshEnabled: z
+    .boolean({ error: 'expected true or false' })
+    .default(true)
+    .describe('pools with VXLAN need no BGP'),
 })
 
 const mtuSchema = z.strictObject({
@@ -161,7 +169,7 @@ export const topologySchema = z.strictObject({
   routers: list(routerSchema, TOPOLOGY_LIMITS.routers).default([]),
   pools: list(poolSchema, TOPOLOGY_LIMITS.pools).min(1, 'expected one pool at least'),
   pods: list(podSchema, TOPOLOGY_LIMITS.pods).default([]),
-  bgp: bgpSchema.default({ asNumber: 64512 }),
+  bgp: bgpSchema.default({ asNumber: 64512, nodeToNodeMeshEnabled: true }),
   mtu: mtuSchema.default({}),
 })
 

@@ -70,7 +70,7 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
   const { node, kernel, machine, store, clock, random, log, attachments } = ports
 
   const resources = new Resources({ store, clock, random, log, decoded: ports.decoded })
-  const ipam = new Ipam({ store, clock, random, log })
+  const ipam = new Ipam({ store, clock, random, log, decoded: ports.decoded })
   const nodeIpam = new NodeIpam({ node, ipam, resources, clock })
   const speaker = createSpeaker({
     clock,
@@ -84,7 +84,7 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
     kernel,
     tunnelKind: ports.tunnelKind ?? 'auto',
     ...(ports.tunnelPrograms === undefined ? {} : { tunnelPrograms: ports.tunnelPrograms }),
-    feed: storeFeed(resources),
+    feed: storeFeed(resources, ipam),
     addresses: nodeIpam,
     speaker,
     clock,

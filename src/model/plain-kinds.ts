@@ -17,6 +17,13 @@ export const felixConfigurationSpec = loose({
   ipipEnabled: z.boolean().optional(),
   /** Octets inside tunl0; absent or 0: 20 less than the uplink. */
   ipipMTU: z.number().optional(),
+  /** The same of VXLAN; absent or 0: 50 less than the uplink. */
+  vxlanEnabled: z.boolean().optional(),
+  vxlanMTU: z.number().optional(),
+  /** Network identifier; absent: 4096. */
+  vxlanVNI: z.number().optional(),
+  /** UDP port; absent: 4789. */
+  vxlanPort: z.number().optional(),
 })
 
 /** Addresses never given to anybody new. */

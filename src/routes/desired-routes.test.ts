@@ -14,7 +14,7 @@ import type { PoolEncapsulation, Surroundings } from './encapsulation.ts'
 import { isOurRoute } from './ownership.ts'
 import { RouteTable } from './route-table.ts'
 
-const [lo, ens33, tunl0, cali] = [1, 2, 3, 4]
+const [lo, ens33, tunl0, cali, vxlan] = [1, 2, 3, 4, 5]
 const router = ip('172.16.170.1')
 
 const pod = prefix('10.211.0.6/32')
@@ -29,10 +29,13 @@ const server01: RouteInputs = {
     [inRack, [ip('172.16.170.129')]],
     [afar, [ip('172.16.171.10')]],
   ]),
+  remote: new Map(),
   surroundings: {
-    pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'CrossSubnet' }],
+    pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'CrossSubnet', vxlanMode: 'Never' }],
     nodeNetworks: [prefix('172.16.170.0/24')],
     tunnelLinkIndex: tunl0,
+    vxlanLinkIndex: undefined,
+    uplinkIndex: ens33,
     resolve: (address) => ({
       linkIndex: ens33,
       gateway: address.startsWith('172.16.170.') ? undefined : router,
@@ -46,7 +49,23 @@ function among(change: Partial<Surroundings>): RouteInputs {
 }
 
 function inMode(ipipMode: PoolEncapsulation['ipipMode']): RouteInputs {
-  return among({ pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode }] })
+  return among({ pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode, vxlanMode: 'Never' }] })
+}
+
+/** The same cluster with VXLAN: what BGP says of its pool does not count. */
+function withVxlan(vxlanMode: PoolEncapsulation['vxlanMode']): RouteInputs {
+  const inputs = among({
+    pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'Never', vxlanMode }],
+    vxlanLinkIndex: vxlan,
+  })
+  return {
+    ...inputs,
+    learned: new Map([[inRack, [ip('172.16.170.77')]]]),
+    remote: new Map([
+      [inRack, { address: ip('172.16.170.129'), tunnelAddress: ip('10.211.1.1') }],
+      [afar, { address: ip('172.16.171.10'), tunnelAddress: ip('10.211.3.1') }],
+    ]),
+  }
 }
 
 function hopsTo(destination: Prefix, inputs: RouteInputs): unknown {
@@ -70,6 +89,27 @@ describe('the routes of a node', () => {
     const single = { ...server01, blocks: new Set([pod]) }
     expect(desiredRoute(pod, single)).toMatchObject({ type: 'unicast' })
     expect(desiredRoute(pod, { ...single, pods: new Map() })).toBeUndefined()
+  })
+
+  it('goes by VXLAN to the node that has a block, whatever BGP says, and bare in its own network', () => {
+    const direct = { linkIndex: ens33, gateway: '172.16.170.129', onlink: true }
+    const tunnelled = { linkIndex: vxlan, gateway: '10.211.1.1', onlink: true }
+    expect(hopsTo(inRack, withVxlan('CrossSubnet'))).toEqual([direct])
+    expect(hopsTo(inRack, withVxlan('Always'))).toEqual([tunnelled])
+    expect(hopsTo(afar, withVxlan('CrossSubnet'))).toEqual([
+      { linkIndex: vxlan, gateway: '10.211.3.1', onlink: true },
+    ])
+    expect(desiredRoute(afar, withVxlan('CrossSubnet'))?.protocol).toBe(80)
+    expect(desiredRoute(prefix('10.211.0.0/24'), withVxlan('Always'))).toMatchObject({
+      type: 'blackhole',
+      protocol: 80,
+    })
+  })
+
+  it('has no way by VXLAN to a node without a tunnel address', () => {
+    const inputs = withVxlan('CrossSubnet')
+    const remote = new Map([[afar, { address: ip('172.16.171.10'), tunnelAddress: undefined }]])
+    expect(desiredRoute(afar, { ...inputs, remote })).toBeUndefined()
   })
 
   it('goes bare to a next hop in its own network and through the tunnel to any other', () => {

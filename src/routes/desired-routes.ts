@@ -1,7 +1,13 @@
 import { type NextHop, type Route, ROUTE_PROTOCOL, ROUTE_TABLE } from '../kernel/kernel.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
-import { hopTo, type Surroundings } from './encapsulation.ts'
+import {
+  followsBlocks,
+  hopTo,
+  type RemoteNode,
+  remoteHop,
+  type Surroundings,
+} from './encapsulation.ts'
 
 /** Everything that the routes of a node follow from. */
 export interface RouteInputs {
@@ -11,6 +17,8 @@ export interface RouteInputs {
   readonly pods: ReadonlyMap<Prefix, number>
   /** Best paths that BGP learned: several next hops are equally good. */
   readonly learned: ReadonlyMap<Prefix, readonly IpAddress[]>
+  /** Blocks of other nodes, and single addresses that another node than the block's uses. */
+  readonly remote: ReadonlyMap<Prefix, RemoteNode>
   readonly surroundings: Surroundings
   /** Index of `lo`. */
   readonly loopbackLinkIndex: number
@@ -27,16 +35,27 @@ export const POD_GATEWAY_PREFIX = hostPrefix(POD_GATEWAY)
 
 /**
  * The route to one destination that should be in the main table of a node. Where several claim the
- * destination the first of these wins: a local pod, a block's own blackhole, what BGP learned.
+ * destination the first of these wins: a local pod, a block's own blackhole, what BGP learned or, in
+ * pools with VXLAN, what IPAM says.
  */
 export function desiredRoute(destination: Prefix, inputs: RouteInputs): Route | undefined {
   const linkIndex = inputs.pods.get(destination)
   if (linkIndex !== undefined) return linkRoute(destination, linkIndex)
   // A blackhole of one address would hide the pod itself.
-  if (inputs.blocks.has(destination) && !isHostPrefix(destination)) return blackhole(destination)
+  const isOfAgent = followsBlocks(destination, inputs.surroundings)
+  if (inputs.blocks.has(destination) && !isHostPrefix(destination)) {
+    return blackhole(destination, isOfAgent ? ROUTE_PROTOCOL.felix : ROUTE_PROTOCOL.bird)
+  }
+  if (isOfAgent) return remoteRoute(destination, inputs)
   const nextHops = inputs.learned.get(destination)
   if (nextHops !== undefined) return learnedRoute(destination, nextHops, inputs.surroundings)
   return destination === POD_GATEWAY_PREFIX ? podGatewayRoute(inputs) : undefined
+}
+
+/** Whether other nodes have something at a destination that there should be a route to, if one can be. */
+export function isCalledFor(destination: Prefix, inputs: RouteInputs): boolean {
+  const rows = followsBlocks(destination, inputs.surroundings) ? inputs.remote : inputs.learned
+  return rows.has(destination)
 }
 
 /** All routes that should be in the main table of a node, by destination. */
@@ -49,6 +68,7 @@ export function desiredRoutes(inputs: RouteInputs): Map<Prefix, Route> {
   for (const destination of inputs.pods.keys()) add(destination)
   for (const destination of inputs.blocks) add(destination)
   for (const destination of inputs.learned.keys()) add(destination)
+  for (const destination of inputs.remote.keys()) add(destination)
   add(POD_GATEWAY_PREFIX)
   return routes
 }
@@ -90,17 +110,36 @@ function podGatewayRoute({ pods, blocks, loopbackLinkIndex }: RouteInputs): Rout
 
 /**
  * `blackhole 10.211.0.0/24 proto bird`: a packet to an address of the block that no pod has ends here
- * instead of leaving by the default route.
+ * instead of leaving by the default route. In pools with VXLAN `proto 80`.
  */
-function blackhole(block: Prefix): Route {
+function blackhole(block: Prefix, protocol: number): Route {
   return {
     destination: block,
     type: 'blackhole',
     table: ROUTE_TABLE.main,
-    protocol: ROUTE_PROTOCOL.bird,
+    protocol,
     scope: 'global',
     priority: 0,
     nextHops: [],
+  }
+}
+
+/** `10.211.3.0/24 via 10.211.3.1 dev vxlan.calico proto 80 onlink`, or `via 172.16.170.129 dev ens33 …`. */
+function remoteRoute(
+  destination: Prefix,
+  { remote, surroundings }: RouteInputs,
+): Route | undefined {
+  const node = remote.get(destination)
+  const hop = node && remoteHop(destination, node, surroundings)
+  if (hop === undefined) return undefined
+  return {
+    destination,
+    type: 'unicast',
+    table: ROUTE_TABLE.main,
+    protocol: ROUTE_PROTOCOL.felix,
+    scope: 'global',
+    priority: 0,
+    nextHops: [hop],
   }
 }
 

@@ -2,9 +2,13 @@ import type { NextHop } from '../kernel/kernel.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import { contains, covers, type Prefix } from '../net/prefix.ts'
 
+type Mode = 'Never' | 'Always' | 'CrossSubnet'
+
+/** At most one of the two modes is not "Never". */
 export interface PoolEncapsulation {
   readonly cidr: Prefix
-  readonly ipipMode: 'Never' | 'Always' | 'CrossSubnet'
+  readonly ipipMode: Mode
+  readonly vxlanMode: Mode
 }
 
 /** What decides by which link packets to another node's pods leave. */
@@ -14,16 +18,35 @@ export interface Surroundings {
   readonly nodeNetworks: readonly Prefix[]
   /** Index of tunl0, absent while there is none. */
   readonly tunnelLinkIndex: number | undefined
+  /** Index of vxlan.calico, absent while there is none. */
+  readonly vxlanLinkIndex: number | undefined
+  /** Index of the link that has this node's own address. */
+  readonly uplinkIndex: number | undefined
   /** How the kernel reaches an address that is no route of ours; undefined when it does not. */
   resolve(address: IpAddress): { linkIndex: number; gateway: IpAddress | undefined } | undefined
 }
 
+/** Another node, as packets for its pods are sent to it. */
+export interface RemoteNode {
+  readonly address: IpAddress
+  /** Of its vxlan.calico; undefined while it has none. */
+  readonly tunnelAddress: IpAddress | undefined
+}
+
 /**
- * How packets to a prefix go to one next hop of its route; undefined while they cannot.
- *
- * Decided here, by the node that receives the route, from the route's own next hop: inside one of my
- * networks it is reached bare, else through the tunnel (Calico's kernel export filter).
+ * Whether routes to a prefix follow from whom its block belongs to, rather than from BGP: in pools with
+ * VXLAN, as in Calico, where BGP may be absent and is not listened to.
  */
+export function followsBlocks(prefix: Prefix, { pools }: Pick<Surroundings, 'pools'>): boolean {
+  const pool = poolOf(prefix, pools)
+  return pool !== undefined && pool.vxlanMode !== 'Never'
+}
+
+function poolOf(prefix: Prefix, pools: readonly PoolEncapsulation[]) {
+  return pools.find(({ cidr }) => covers(cidr, prefix))
+}
+
+/** How packets to a prefix that BGP learned go to one next hop of its route; undefined while they cannot. */
 export function hopTo(
   prefix: Prefix,
   nextHop: IpAddress,
@@ -34,29 +57,56 @@ export function hopTo(
       return tunnelHop(nextHop, surroundings.tunnelLinkIndex)
     case 'none':
       return directHop(nextHop, surroundings)
+    case 'vxlan':
+      return undefined
   }
 }
 
+/** How packets to a prefix of a VXLAN pool go to the node that has it; undefined while they cannot. */
+export function remoteHop(
+  prefix: Prefix,
+  { address, tunnelAddress }: RemoteNode,
+  surroundings: Surroundings,
+): NextHop | undefined {
+  switch (encapsulationOf(prefix, address, surroundings)) {
+    case 'vxlan':
+      return tunnelHop(tunnelAddress, surroundings.vxlanLinkIndex)
+    case 'none':
+      return tunnelHop(address, surroundings.uplinkIndex)
+    case 'ipip':
+      return undefined
+  }
+}
+
+/**
+ * Decided here, by the node that sends, from the next hop: inside one of my networks it is reached bare,
+ * else through the tunnel (Calico's kernel export filter, and Felix's for VXLAN).
+ */
 function encapsulationOf(
   prefix: Prefix,
   nextHop: IpAddress,
   { pools, nodeNetworks }: Surroundings,
-): 'none' | 'ipip' {
-  const pool = pools.find(({ cidr }) => covers(cidr, prefix))
-  switch (pool?.ipipMode) {
+): 'none' | 'ipip' | 'vxlan' {
+  const pool = poolOf(prefix, pools)
+  if (pool === undefined) return 'none'
+  const kind = pool.vxlanMode === 'Never' ? 'ipip' : 'vxlan'
+  switch (kind === 'vxlan' ? pool.vxlanMode : pool.ipipMode) {
     case 'Always':
-      return 'ipip'
+      return kind
     case 'CrossSubnet':
-      return nodeNetworks.some((network) => contains(network, nextHop)) ? 'none' : 'ipip'
+      return nodeNetworks.some((network) => contains(network, nextHop)) ? 'none' : kind
     case 'Never':
-    case undefined:
       return 'none'
   }
 }
 
 /** `via 172.16.171.10 dev tunl0 onlink` */
-function tunnelHop(nextHop: IpAddress, linkIndex: number | undefined): NextHop | undefined {
-  return linkIndex === undefined ? undefined : { linkIndex, gateway: nextHop, onlink: true }
+function tunnelHop(
+  gateway: IpAddress | undefined,
+  linkIndex: number | undefined,
+): NextHop | undefined {
+  if (gateway === undefined || linkIndex === undefined) return undefined
+  return { linkIndex, gateway, onlink: true }
 }
 
 /** A next hop that is not on a link is reached as the kernel reaches it ("gateway recursive"). */

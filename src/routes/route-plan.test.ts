@@ -4,7 +4,7 @@ import type { Route } from '../kernel/kernel.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { type Prefix, prefix } from '../net/prefix.ts'
 import { desiredRoutes } from './desired-routes.ts'
-import type { Surroundings } from './encapsulation.ts'
+import type { PoolEncapsulation, RemoteNode, Surroundings } from './encapsulation.ts'
 import { RoutePlan } from './route-plan.ts'
 
 /** Few, so that pods, blocks and what is learned claim the same ones. */
@@ -32,15 +32,29 @@ const change = fc.oneof(
   fc.record({
     kind: fc.constant('surroundings' as const),
     hasTunnel: fc.boolean(),
-    ipipMode: fc.constantFrom('Never' as const, 'Always' as const, 'CrossSubnet' as const),
+    kindOfTunnel: fc.constantFrom('ipip' as const, 'vxlan' as const),
+    mode: fc.constantFrom('Never' as const, 'Always' as const, 'CrossSubnet' as const),
+  }),
+  fc.record({
+    kind: fc.constant('remote' as const),
+    destination: destinations,
+    address: fc.option(nextHops),
+    hasTunnel: fc.boolean(),
   }),
   fc.record({ kind: fc.constant('settle' as const) }),
 )
 
 /** Of next hops those in 10.0.0.0/24 are reached, others only through the tunnel. */
-function surroundingsOf(hasTunnel: boolean, ipipMode: 'Never' | 'Always' | 'CrossSubnet') {
+function surroundingsOf(
+  hasTunnel: boolean,
+  kind: 'ipip' | 'vxlan',
+  mode: PoolEncapsulation['ipipMode'],
+) {
+  const modes = { ipipMode: 'Never', vxlanMode: 'Never', [`${kind}Mode`]: mode } as const
   const surroundings: Surroundings = {
-    pools: [{ cidr: prefix('10.1.0.0/16'), ipipMode }],
+    pools: [{ cidr: prefix('10.1.0.0/16'), ...modes }],
+    vxlanLinkIndex: hasTunnel ? 4 : undefined,
+    uplinkIndex: 2,
     nodeNetworks: [prefix('10.0.0.0/24')],
     tunnelLinkIndex: hasTunnel ? 3 : undefined,
     resolve: (address) =>
@@ -49,10 +63,16 @@ function surroundingsOf(hasTunnel: boolean, ipipMode: 'Never' | 'Always' | 'Cros
   return surroundings
 }
 
+const isOutside = (key: Prefix) => !key.startsWith('10.1.')
+const destinationsIn = (rows: ReadonlyMap<Prefix, unknown>) =>
+  [...rows.keys()].filter((key) => !isOutside(key))
+const outside = (rows: ReadonlyMap<Prefix, unknown>) => [...rows.keys()].filter(isOutside)
+
 it('is after every change what it would be if it were computed anew', () => {
   fc.assert(
     fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
       const learned = new Map<Prefix, readonly IpAddress[]>()
+      const remote = new Map<Prefix, RemoteNode>()
       let table = new Map<string, Route>()
       const plan = new RoutePlan(
         {
@@ -61,22 +81,34 @@ it('is after every change what it would be if it were computed anew', () => {
             route === undefined ? table.delete(destination) : table.set(destination, route),
         },
         learned,
+        remote,
       )
       let [blocks, pods] = [new Set<Prefix>(), new Map<Prefix, number>()]
-      let surroundings = surroundingsOf(false, 'Never')
+      let surroundings = surroundingsOf(false, 'ipip', 'Never')
       plan.setSurroundings(surroundings, 1)
       const check = (): void => {
         plan.settle()
-        const wanted = desiredRoutes({ blocks, pods, learned, surroundings, loopbackLinkIndex: 1 })
+        const ways = { learned, remote, surroundings, loopbackLinkIndex: 1 }
+        const wanted = desiredRoutes({ blocks, pods, ...ways })
         expect(new Map(table)).toEqual(wanted)
-        const unreachable = [...learned.keys()].filter((key) => !wanted.has(key))
-        expect(plan.unreachable.length).toBe(unreachable.length)
+        const isVxlan = surroundings.pools[0]!.vxlanMode !== 'Never'
+        const heeded = [...destinationsIn(isVxlan ? remote : learned), ...outside(learned)]
+        const unreachable = new Set(heeded.filter((key) => !wanted.has(key)))
+        expect(plan.unreachable.length).toBe(unreachable.size)
       }
       for (const each of changes) {
         switch (each.kind) {
           case 'learn':
             if (each.nextHops.length === 0) learned.delete(each.destination)
             else learned.set(each.destination, each.nextHops)
+            plan.touch(each.destination)
+            break
+          case 'remote':
+            if (each.address === null) remote.delete(each.destination)
+            else {
+              const tunnelAddress = each.hasTunnel ? ip('10.1.9.1') : undefined
+              remote.set(each.destination, { address: each.address, tunnelAddress })
+            }
             plan.touch(each.destination)
             break
           case 'pods':
@@ -86,7 +118,7 @@ it('is after every change what it would be if it were computed anew', () => {
             plan.setBlocks((blocks = new Set(each.blocks)))
             break
           case 'surroundings':
-            surroundings = surroundingsOf(each.hasTunnel, each.ipipMode)
+            surroundings = surroundingsOf(each.hasTunnel, each.kindOfTunnel, each.mode)
             plan.setSurroundings(surroundings, 1)
             break
           case 'settle':

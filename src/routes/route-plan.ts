@@ -3,10 +3,11 @@ import type { Prefix } from '../net/prefix.ts'
 import {
   desiredRoute,
   desiredRoutes,
+  isCalledFor,
   POD_GATEWAY_PREFIX,
   type RouteInputs,
 } from './desired-routes.ts'
-import type { Surroundings } from './encapsulation.ts'
+import { followsBlocks, type RemoteNode, type Surroundings } from './encapsulation.ts'
 import type { RouteTable } from './route-table.ts'
 
 /**
@@ -21,20 +22,27 @@ export class RoutePlan {
   #isAllTouched = true
   readonly #unreachable = new Set<Prefix>()
 
-  /** @param learned what BGP learned, as it is at any time; {@link touch} says what changed in it */
+  /**
+   * @param learned what BGP learned, as it is at any time; {@link touch} says what changed in it
+   * @param remote the same of other nodes' blocks
+   */
   constructor(
     table: Pick<RouteTable, 'desire' | 'setDesired'>,
     learned: ReadonlyMap<Prefix, readonly IpAddress[]>,
+    remote: ReadonlyMap<Prefix, RemoteNode> = new Map(),
   ) {
     this.#table = table
     this.#inputs = {
       blocks: new Set(),
       pods: new Map(),
       learned,
+      remote,
       surroundings: {
         pools: [],
         nodeNetworks: [],
         tunnelLinkIndex: undefined,
+        vxlanLinkIndex: undefined,
+        uplinkIndex: undefined,
         resolve: () => undefined,
       },
       loopbackLinkIndex: 1,
@@ -82,15 +90,20 @@ export class RoutePlan {
     const routes = desiredRoutes(this.#inputs)
     this.#table.setDesired(routes)
     this.#unreachable.clear()
-    for (const destination of this.#inputs.learned.keys()) {
-      if (!routes.has(destination)) this.#unreachable.add(destination)
+    const { learned, remote } = this.#inputs
+    for (const rows of [learned, remote]) {
+      for (const destination of rows.keys()) {
+        if (!routes.has(destination) && isCalledFor(destination, this.#inputs)) {
+          this.#unreachable.add(destination)
+        }
+      }
     }
   }
 
   #settleOne(destination: Prefix): void {
     const route = desiredRoute(destination, this.#inputs)
     this.#table.desire(destination, route)
-    if (route === undefined && this.#inputs.learned.has(destination)) {
+    if (route === undefined && isCalledFor(destination, this.#inputs)) {
       this.#unreachable.add(destination)
     } else this.#unreachable.delete(destination)
   }
@@ -98,7 +111,10 @@ export class RoutePlan {
   /** What was learned and has no route, because its next hops cannot be reached; one sentence each. */
   get unreachable(): readonly string[] {
     return [...this.#unreachable].map((destination) => {
-      const nextHops = this.#inputs.learned.get(destination) ?? []
+      const { learned, remote, surroundings } = this.#inputs
+      const nextHops = followsBlocks(destination, surroundings)
+        ? [remote.get(destination)?.address]
+        : (learned.get(destination) ?? [])
       return `no way to ${destination} via ${nextHops.join(', ')}`
     })
   }

@@ -4,15 +4,17 @@ import type { Closable } from '../lib/closable.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
-import type { Kind, Resource, ResourceOf } from '../model/resource.ts'
-import { type KindStorage, storageOf } from './kind-storage.ts'
+import type { Kind, ResourceOf } from '../model/resource.ts'
+import { storageOf } from './kind-storage.ts'
 import type { Row, Store, WatchEvent } from './store.ts'
 
-export type ResourceChange<K extends Kind = Kind> =
+export type ResourceChange<K extends Kind = Kind> = RowChange<ResourceOf<K>>
+
+export type RowChange<Value> =
   /** Created, or other than it was. */
-  | { readonly type: 'put'; readonly resource: ResourceOf<K> }
+  | { readonly type: 'put'; readonly resource: Value }
   /** Gone; the resource is as it was last known. */
-  | { readonly type: 'delete'; readonly resource: ResourceOf<K> }
+  | { readonly type: 'delete'; readonly resource: Value }
 
 export interface FollowHandlers<K extends Kind = Kind> {
   /**
@@ -30,9 +32,10 @@ export interface FollowHandlers<K extends Kind = Kind> {
  * What rows mean, for many who follow one store in one process: each row is read once for all. Who is
  * told of a resource that others are told of too must not change it.
  */
-export type DecodedRows = WeakMap<Row, Resource>
+export type DecodedRows = WeakMap<Row, object>
 
-interface Ports {
+/** What following takes. */
+export interface FollowPorts {
   readonly store: Store
   readonly clock: Clock
   readonly random: Random
@@ -42,15 +45,20 @@ interface Ports {
 
 /** Follows several kinds, each by a list and a watch of its own. */
 export class Follower<K extends Kind> implements Closable {
-  readonly #streams: readonly Stream<K>[]
+  readonly #streams: readonly Stream<ResourceOf<K>>[]
   #missing: Set<K>
   #outages = 0
 
-  constructor(ports: Ports, kinds: readonly K[], handlers: FollowHandlers<K>, within?: string) {
+  constructor(
+    ports: FollowPorts,
+    kinds: readonly K[],
+    handlers: FollowHandlers<K>,
+    within?: string,
+  ) {
     this.#missing = new Set(kinds)
     this.#streams = [...this.#missing].map(
       (kind) =>
-        new Stream<K>(ports, storageOf(kind).prefix(within), kind, {
+        new Stream<ResourceOf<K>>(ports, storageOf(kind).prefix(within), readerOf(kind), {
           onChanges: (changes) => {
             handlers.onChanges(changes)
           },
@@ -71,30 +79,79 @@ export class Follower<K extends Kind> implements Closable {
   }
 }
 
-interface StreamHandlers<K extends Kind> {
-  onChanges(changes: readonly ResourceChange<K>[]): void
+/** How rows under one prefix are read. */
+export interface RowReader<Value> {
+  /** Undefined for a row that does not count; throws on a value that is not as it must be. */
+  decode(row: Row): Value | undefined
+  /** The modRevision of the row that a value was read from. */
+  revisionOf(value: Value): number
+}
+
+function readerOf<K extends Kind>(kind: K): RowReader<ResourceOf<K>> {
+  const storage = storageOf(kind)
+  return {
+    decode: (row) => storage.decode(row) as ResourceOf<K> | undefined,
+    revisionOf: ({ metadata }) => Number(metadata.resourceVersion),
+  }
+}
+
+/** As {@link FollowHandlers}, of rows that are no resources. */
+export interface RowHandlers<Value> {
+  onChanges(changes: readonly RowChange<Value>[]): void
+  onInSync(): void
+}
+
+/** Follows what stands under a prefix, as {@link Follower} does kinds. */
+export function followRows<Value extends object>(
+  ports: FollowPorts,
+  prefix: string,
+  reader: RowReader<Value>,
+  handlers: RowHandlers<Value>,
+): Closable {
+  let inSync = false
+  const stream = new Stream(ports, prefix, reader, {
+    onChanges: (changes) => {
+      handlers.onChanges(changes)
+    },
+    onListed: () => {
+      if (!inSync) handlers.onInSync()
+      inSync = true
+    },
+    onConnected() {},
+  })
+  stream.start()
+  return stream
+}
+
+interface StreamHandlers<Value> {
+  onChanges(changes: readonly RowChange<Value>[]): void
   onListed(): void
   onConnected(connected: boolean): void
 }
 
 /** One kind: list, tell the differences, watch; from the start again whenever the watch ends. */
-class Stream<K extends Kind> {
-  readonly #ports: Ports
+class Stream<Value extends object> implements Closable {
+  readonly #ports: FollowPorts
   readonly #prefix: string
-  readonly #storage: KindStorage
-  readonly #handlers: StreamHandlers<K>
+  readonly #reader: RowReader<Value>
+  readonly #handlers: StreamHandlers<Value>
   readonly #backoff: Backoff
   /** By key: the last readable state. */
-  readonly #known = new Map<string, ResourceOf<K>>()
+  readonly #known = new Map<string, Value>()
   #watch: Closable | undefined
   #timer: Timer | undefined
   #connected = true
   #open = true
 
-  constructor(ports: Ports, prefix: string, kind: K, handlers: StreamHandlers<K>) {
+  constructor(
+    ports: FollowPorts,
+    prefix: string,
+    reader: RowReader<Value>,
+    handlers: StreamHandlers<Value>,
+  ) {
     this.#ports = ports
     this.#prefix = prefix
-    this.#storage = storageOf(kind)
+    this.#reader = reader
     this.#handlers = handlers
     this.#backoff = new Backoff({
       firstMilliseconds: 100,
@@ -165,31 +222,33 @@ class Stream<K extends Kind> {
     if (changes.length > 0) this.#handlers.onChanges(changes)
   }
 
-  #put(row: Row): readonly ResourceChange<K>[] {
-    const version = String(row.modRevision)
-    if (this.#known.get(row.key)?.metadata.resourceVersion === version) return []
+  #put(row: Row): readonly RowChange<Value>[] {
+    const { key, modRevision } = row
+    const known = this.#known.get(key)
+    if (known !== undefined && this.#reader.revisionOf(known) === modRevision) return []
     try {
-      const resource = this.#decode(row) as ResourceOf<K> | undefined
+      const resource = this.#decode(row)
       if (resource === undefined) return []
-      this.#known.set(row.key, resource)
+      this.#known.set(key, resource)
       return [{ type: 'put', resource }]
     } catch (thrown) {
       const { log } = this.#ports
-      log.warn('a stored resource cannot be read', { key: row.key, error: messageOf(thrown) })
+      log.warn('a stored resource cannot be read', { key, error: messageOf(thrown) })
       return []
     }
   }
 
-  #decode(row: Row): Resource | undefined {
+  /** A row is of one prefix, and so always of the same type. */
+  #decode(row: Row): Value | undefined {
     const { decoded } = this.#ports
     const known = decoded?.get(row)
-    if (known !== undefined) return known
-    const resource = this.#storage.decode(row)
+    if (known !== undefined) return known as Value
+    const resource = this.#reader.decode(row)
     if (resource !== undefined) decoded?.set(row, resource)
     return resource
   }
 
-  #delete(key: string): readonly ResourceChange<K>[] {
+  #delete(key: string): readonly RowChange<Value>[] {
     const resource = this.#known.get(key)
     this.#known.delete(key)
     return resource === undefined ? [] : [{ type: 'delete', resource }]

@@ -1,0 +1,77 @@
+import type { BlockOwners } from '../ipam/block-owners.ts'
+import type { Closable } from '../lib/closable.ts'
+import type { Prefix } from '../net/prefix.ts'
+import type { RemoteNode } from '../routes/encapsulation.ts'
+import type { RowHandlers } from '../store/follower.ts'
+import type { ClusterView } from './cluster-view.ts'
+import { RemoteBlocks } from './remote-blocks.ts'
+import { remoteNodes, usesVxlan } from './vxlan-settings.ts'
+
+export interface VxlanNetworkNeeds {
+  /** Name of this node. */
+  readonly node: string
+  follow(handlers: RowHandlers<BlockOwners>): Closable
+  /** These go elsewhere now. */
+  onChanges(prefixes: readonly Prefix[]): void
+  /** Every block has been told. */
+  onInSync(): void
+}
+
+/**
+ * Where the blocks of VXLAN pools are: the datastore's, not BGP's word. Blocks change with every pod of
+ * the cluster, so they are followed only where a pool has VXLAN.
+ */
+export class VxlanNetwork implements Closable {
+  readonly #needs: VxlanNetworkNeeds
+  readonly #blocks: RemoteBlocks
+  #following: Closable | undefined
+  #inSync = false
+
+  constructor(needs: VxlanNetworkNeeds) {
+    this.#needs = needs
+    this.#blocks = new RemoteBlocks(needs.node)
+  }
+
+  /** Blocks of other nodes, as they are at any time. */
+  get rows(): ReadonlyMap<Prefix, RemoteNode> {
+    return this.#blocks.rows
+  }
+
+  /** Blocks are not all known yet: routes of an agent before this one may be right. */
+  get isBehind(): boolean {
+    return this.#following !== undefined && !this.#inSync
+  }
+
+  /** To be called when the cluster's resources are others. */
+  update(view: ClusterView): void {
+    if (!usesVxlan(view)) {
+      this.#following?.close()
+      this.#following = undefined
+      this.#inSync = false
+      this.#tell(this.#blocks.clear())
+      return
+    }
+    this.#tell(this.#blocks.setNodes(remoteNodes(view)))
+    this.#following ??= this.#needs.follow({
+      onChanges: (changes) => {
+        this.#tell(
+          changes.flatMap(({ type, resource }) =>
+            this.#blocks.setBlock(resource.cidr, type === 'put' ? resource : undefined),
+          ),
+        )
+      },
+      onInSync: () => {
+        this.#inSync = true
+        this.#needs.onInSync()
+      },
+    })
+  }
+
+  #tell(prefixes: readonly Prefix[]): void {
+    if (prefixes.length > 0) this.#needs.onChanges(prefixes)
+  }
+
+  close(): void {
+    this.#following?.close()
+  }
+}
