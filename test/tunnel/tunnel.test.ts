@@ -77,10 +77,14 @@ function report(kind: TunnelKind, run: () => Run | undefined): void {
   })
 }
 
+const byName = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1)
+
 /** A line each; two sockets on one link may see packets of both directions in different order. */
 function lines(rows: readonly PacketRow[]): string[] {
   const parts = rows.map(({ headers, transport }) => [...headers, transport])
-  const text = parts.map((row) => row.map((part) => Object.entries(part).join(' ')).join(' | '))
+  const text = parts.map((row) =>
+    row.map((part) => Object.entries(part).toSorted(byName).join(' ')).join(' | '),
+  )
   return text.toSorted()
 }
 
