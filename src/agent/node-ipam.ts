@@ -32,7 +32,7 @@ export class NodeIpam {
     const attributes = { namespace, node, pod, timestamp: this.#timestamp() }
     const common = { node, handle, attributes, use: 'Workload' } as const
     if (wanted.length === 0) {
-      const { metadata, status } = await resources.get('Node', node)
+      const { metadata, status } = await resources.getShared('Node', node)
       const assigned = await ipam.autoAssign({
         ...common,
         family: 4,

@@ -133,7 +133,7 @@ export class Ipam {
     const [rules, reserved, pools] = await Promise.all([
       this.#rules(),
       this.#reserved(),
-      request.blocks === undefined ? this.#resources.list('IPPool') : [],
+      request.blocks === undefined ? this.#resources.listShared('IPPool') : [],
     ])
     const { maxBlocks = 0 } = request
     const limits = [rules.maxBlocksPerHost, maxBlocks].filter((limit) => limit > 0)
@@ -157,7 +157,7 @@ export class Ipam {
 
   /** Addresses that are given to nobody new. */
   async #reserved(): Promise<Prefix[]> {
-    const reservations = await this.#resources.list('IPReservation')
+    const reservations = await this.#resources.listShared('IPReservation')
     return reservations
       .flatMap(({ spec }) => spec.reservedCIDRs ?? [])
       .flatMap((text) => {
@@ -181,7 +181,7 @@ export class Ipam {
 
   /** The block of an enabled pool in which an address is. */
   async #blockOfPool(address: IpAddress, use: AssignAddressRequest['use']): Promise<Prefix> {
-    const pools = (await this.#resources.list('IPPool')).filter(
+    const pools = (await this.#resources.listShared('IPPool')).filter(
       ({ spec }) => spec.disabled !== true && spec.allowedUses.includes(use),
     )
     for (const { spec } of pools) {
@@ -331,7 +331,7 @@ export class Ipam {
    */
   async ensureTunnelAddress(options: TunnelOptions): Promise<IpAddress | undefined> {
     const { node, kind = 'ipip', nodeLabels = {} } = options
-    const pools = tunnelPools(await this.#resources.list('IPPool'), nodeLabels, kind)
+    const pools = tunnelPools(await this.#resources.listShared('IPPool'), nodeLabels, kind)
     const { address } = await this.#rows.retry(async () => {
       const kept = await this.#keepTunnelAddress(options, pools)
       if (pools.length === 0) return { address: undefined }

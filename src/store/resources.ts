@@ -36,6 +36,8 @@ export interface ResourcesOptions {
 
 /** Tries of a read-modify-write before a conflict is told to the caller. */
 const TRIES = 32
+/** Resources kept for those who only read. */
+const SHARED_MAX = 1_000
 
 /**
  * Resources in a store: Calico's keys, values and compare-and-swap.
@@ -55,6 +57,8 @@ export class Resources {
   readonly #random: Random
   readonly #log: Log
   readonly #decoded: DecodedRows | undefined
+  /** What was read for those who only read, by key. */
+  readonly #shared = new Map<string, { readonly text: string; readonly resource: Resource }>()
 
   constructor({ store, clock, random, log, decoded }: ResourcesOptions) {
     this.#store = store
@@ -99,6 +103,32 @@ export class Resources {
     })
   }
 
+  /** As {@link list}, for those who change nothing in it: what is as it was before is not read again. */
+  async listShared<K extends Kind>(kind: K): Promise<readonly ResourceOf<K>[]> {
+    const { rows } = await this.#store.list(storageOf(kind).prefix())
+    return rows.flatMap((row) => this.#decodeShared(kind, row) ?? [])
+  }
+
+  /** As {@link get}, for those who change nothing in it. */
+  async getShared<K extends Kind>(kind: K, name: string): Promise<ResourceOf<K>> {
+    const key = storageOf(kind).key(name)
+    const { row } = key === undefined ? {} : await this.#store.get(key)
+    const found = row === undefined ? undefined : this.#decodeShared(kind, row)
+    return found ?? this.get(kind, name)
+  }
+
+  #decodeShared<K extends Kind>(kind: K, row: Row): ResourceOf<K> | undefined {
+    const { key, value, modRevision } = row
+    const known = this.#shared.get(key)
+    if (known?.text === value && known.resource.metadata.resourceVersion === String(modRevision)) {
+      return known.resource as ResourceOf<K>
+    }
+    const resource = this.#decode(kind, row)
+    if (this.#shared.size >= SHARED_MAX) this.#shared.clear()
+    if (resource !== undefined) this.#shared.set(key, { text: value, resource })
+    return resource
+  }
+
   #decode<K extends Kind>(kind: K, row: Row): ResourceOf<K> | undefined {
     try {
       return storageOf(kind).decode(row) as ResourceOf<K> | undefined
@@ -110,7 +140,10 @@ export class Resources {
 
   /** Throws ResourceAlreadyExists. The draft must have no resourceVersion. */
   async create<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
-    const resource = this.#prepare(draft)
+    return this.#create(this.#prepare(draft))
+  }
+
+  async #create<K extends Kind>(resource: ResourceOf<K>): Promise<ResourceOf<K>> {
     const { metadata } = resource
     if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') {
       throw invalid(
@@ -125,7 +158,7 @@ export class Resources {
     const key = this.#writableKey('create', resource)
     const { succeeded, revision } = await this.#store.transact({
       compare: [{ key, exists: false }],
-      success: [{ put: key, value: storageOf(draft.kind).encode(resource) }],
+      success: [{ put: key, value: storageOf(resource.kind).encode(resource) }],
     })
     if (!succeeded) throw new ResourceAlreadyExists(this.#identifierOf(resource))
     metadata.resourceVersion = String(revision)
@@ -165,11 +198,12 @@ export class Resources {
 
   /** Creates it, or updates what is there. A resourceVersion in the draft must still hold. */
   async apply<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
-    const { name, namespace } = this.#prepare(draft).metadata
+    const prepared = this.#prepare(draft)
+    const { name, namespace } = prepared.metadata
     for (let tries = 1; ; tries++) {
       const stored = await this.find(draft.kind, name, namespace)
       try {
-        if (stored === undefined) return await this.create(draft)
+        if (stored === undefined) return await this.#create(prepared)
         const { uid, creationTimestamp, resourceVersion } = stored.metadata
         const metadata = {
           uid,
