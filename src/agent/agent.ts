@@ -119,6 +119,10 @@ export class NodeAgent {
   #changesSeenAt = -Infinity
   readonly #selectors = new Map<string, Selector>()
   #tunnelAddress: IpAddress | undefined
+  /** What is announced; undefined when it may be something else. */
+  #rules: ExportRules | undefined
+  /** As of the last look at the links. */
+  #knownUplinkMtu: number | undefined
   #bookkeeping: Promise<void> = Promise.resolve()
   #bookkeepingAsked = false
   #stopped = false
@@ -206,7 +210,7 @@ export class NodeAgent {
 
   /** Octets of a pod's interface where the network configuration leaves it to the agent. */
   podMtu(): number {
-    return this.#uplinkMtu() - tunnelOverhead(this.#view)
+    return (this.#knownUplinkMtu ?? this.#uplinkMtu()) - tunnelOverhead(this.#view)
   }
 
   status(): AgentStatus {
@@ -258,6 +262,7 @@ export class NodeAgent {
 
   /** The datastore told something: what follows from it is seen to at once, or soon if it just was. */
   #onChange(): void {
+    this.#rules = undefined
     if (this.#stopped || !this.#viewInSync || this.#blocks === undefined) return
     if (this.#changeTimer !== undefined) return
     const { clock } = this.#needs
@@ -332,7 +337,8 @@ export class NodeAgent {
   }
 
   #exportRules(): ExportRules {
-    return exportRules(this.#view, this.#needs.node, this.#blocks ?? [])
+    this.#rules ??= exportRules(this.#view, this.#needs.node, this.#blocks ?? [])
+    return this.#rules
   }
 
   #confirmedBlocks(): readonly Prefix[] {
@@ -387,6 +393,8 @@ export class NodeAgent {
 
   #dataplaneSettings(): DataplaneSettings {
     const own = this.#ownAddress()
+    const uplinkMtu = this.#uplinkMtu()
+    this.#knownUplinkMtu = uplinkMtu
     return {
       blocks: originatedPrefixes(this.#exportRules()),
       pools: this.#view.list('IPPool').map(({ spec: { cidr, ipipMode, vxlanMode } }) => ({
@@ -398,12 +406,12 @@ export class NodeAgent {
       ownAddress: own?.address,
       nodeAddresses: () =>
         this.#view.list('Node').flatMap((node) => nodeAddress(node)?.address ?? []),
-      tunnel: tunnelDevice(this.#view, this.#tunnelAddress, this.#uplinkMtu()),
+      tunnel: tunnelDevice(this.#view, this.#tunnelAddress, uplinkMtu),
       vxlan: vxlanDevice(this.#view, {
         node: this.#needs.node,
         address: this.#ownNode()?.spec.ipv4VXLANTunnelAddr as IpAddress | undefined,
         localAddress: own?.address,
-        uplinkMtu: this.#uplinkMtu(),
+        uplinkMtu,
       }),
       vteps: () => remoteVteps(this.#view, this.#needs.node),
     }

@@ -1,11 +1,11 @@
-import type { IpAddress } from '../net/ip-address.ts'
+import { addressFromOctets, ip, type IpAddress } from '../net/ip-address.ts'
 import type { AttributeTable } from './rib/attribute-table.ts'
 import { comparePaths, DECISION_STEPS } from './rib/decision.ts'
 import { PATH_FLAG, PATH_STATUS, type PathStatus } from './rib/path-state.ts'
 import { prefixOfRow } from './rib/prefix-text.ts'
 import type { Rib } from './rib/rib.ts'
 import { OWN_SOURCE, SOURCE_KIND, type SourceKind } from './rib/sources.ts'
-import { attributesOfBlock } from './route-attributes.ts'
+import { attributesOfBlock, type RouteAttributes } from './route-attributes.ts'
 import type { BestPath, DecisionReason, RibPath } from './status.ts'
 
 const KINDS: Readonly<Record<SourceKind, BestPath['kind']>> = {
@@ -36,15 +36,29 @@ export class PathViews {
 
   bestPath(rib: Rib, path: number): BestPath {
     const source = rib.pathSources[path]!
-    const attributes = attributesOfBlock(this.#attributes.block(rib.pathAttributes[path]!))
+    const set = rib.pathAttributes[path]!
+    // A copy: the block may be another's before somebody looks, and most only want the next hop.
+    const block = this.#attributes.block(set).slice()
+    let attributes: RouteAttributes | undefined
     const stale = PATH_FLAG.stale | PATH_FLAG.longLivedStale
     return {
-      nextHop: attributes.nextHop,
+      nextHop: this.#nextHopIn(block, set),
       from: source === OWN_SOURCE ? undefined : this.#addressOf(source),
       kind: KINDS[rib.sources.kinds[source] as SourceKind],
-      attributes,
+      get attributes() {
+        return (attributes ??= attributesOfBlock(block))
+      },
       stale: (rib.pathFlags[path]! & stale) !== 0,
     }
+  }
+
+  #nextHopIn(block: Uint8Array, set: number): IpAddress {
+    const at = this.#attributes.nextHopAts[set]!
+    if (at === 0) return ip('0.0.0.0')
+    // The first of two is the global one (RFC 2545 section 3).
+    return addressFromOctets(
+      block.subarray(at, at + Math.min(16, this.#attributes.nextHopSizes[set]!)),
+    )
   }
 
   /** All paths of a row in order of preference, those that cannot be used last. */

@@ -57,27 +57,29 @@ const NEIGH = {
 }
 
 /** Values that stand alone under /proc/sys/net. */
-const GLOBAL: Readonly<Record<string, string>> = {
-  'ipv4.icmp_echo_ignore_all': '0',
-  'ipv4.icmp_echo_ignore_broadcasts': '1',
-  'ipv4.icmp_errors_use_inbound_ifaddr': '0',
-  'ipv4.icmp_ratelimit': '1000',
-  'ipv4.icmp_ratemask': '6168',
-  'ipv4.ip_default_ttl': '64',
-  'ipv4.ip_forward_use_pmtu': '0',
-  'ipv4.ip_local_port_range': '32768\t60999',
-  'ipv4.ip_nonlocal_bind': '0',
-  'ipv4.ip_unprivileged_port_start': '1024',
-  'ipv4.ipfrag_time': '30',
-  'ipv4.fib_multipath_hash_policy': '0',
-  'ipv4.tcp_retries2': '15',
-  'ipv4.tcp_syn_retries': '6',
-  'ipv4.tcp_synack_retries': '5',
-  'ipv4.tcp_l3mdev_accept': '0',
-  'ipv6.bindv6only': '0',
-  'ipv6.fib_multipath_hash_policy': '0',
-  'core.somaxconn': '4096',
-}
+const GLOBAL: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    'ipv4.icmp_echo_ignore_all': '0',
+    'ipv4.icmp_echo_ignore_broadcasts': '1',
+    'ipv4.icmp_errors_use_inbound_ifaddr': '0',
+    'ipv4.icmp_ratelimit': '1000',
+    'ipv4.icmp_ratemask': '6168',
+    'ipv4.ip_default_ttl': '64',
+    'ipv4.ip_forward_use_pmtu': '0',
+    'ipv4.ip_local_port_range': '32768\t60999',
+    'ipv4.ip_nonlocal_bind': '0',
+    'ipv4.ip_unprivileged_port_start': '1024',
+    'ipv4.ipfrag_time': '30',
+    'ipv4.fib_multipath_hash_policy': '0',
+    'ipv4.tcp_retries2': '15',
+    'ipv4.tcp_syn_retries': '6',
+    'ipv4.tcp_synack_retries': '5',
+    'ipv4.tcp_l3mdev_accept': '0',
+    'ipv6.bindv6only': '0',
+    'ipv6.fib_multipath_hash_policy': '0',
+    'core.somaxconn': '4096',
+  }),
+)
 
 export type Conf4 = Record<keyof typeof CONF4, number>
 export type Conf6 = Record<keyof typeof CONF6, number>
@@ -111,7 +113,8 @@ function freshConf(): LinkConf {
 export class Sysctl {
   readonly all = freshConf()
   readonly default = freshConf()
-  readonly #global = new Map(Object.entries(GLOBAL))
+  /** Global values that were written. */
+  readonly #global = new Map<string, string>()
   readonly #links = new Map<string, LinkConf>()
   /** Called when a value has been written that others derive from. */
   onChange: () => void = () => {}
@@ -141,14 +144,14 @@ export class Sysctl {
 
   /** A global value as a number. */
   number(name: string): number {
-    return Number(this.#global.get(name) ?? 0)
+    return Number(this.#global.get(name) ?? GLOBAL.get(name) ?? 0)
   }
 
   read(path: string): string {
     if (path === 'ipv4.ip_forward') return String(this.all.conf4.forwarding)
     const field = this.#field(path)
     if (field !== undefined) return String(field.values[field.key])
-    const value = this.#global.get(path)
+    const value = this.#global.get(path) ?? GLOBAL.get(path)
     if (value === undefined) throw new KernelError('ENOENT', `Unable to read sysctl net.${path}`)
     return value
   }
@@ -158,7 +161,7 @@ export class Sysctl {
     if (path === 'ipv4.ip_forward') return this.#setForwarding(numberOf(path, text) === 0 ? 0 : 1)
     const field = this.#field(path)
     if (field === undefined) {
-      if (!this.#global.has(path)) {
+      if (!GLOBAL.has(path)) {
         throw new KernelError('ENOENT', `Unable to write sysctl net.${path}`)
       }
       this.#global.set(path, text)
