@@ -22,6 +22,8 @@ import { nodeAddress, speakerConfig } from './bgp-configuration.ts'
 import { ClusterView } from './cluster-view.ts'
 import { Dataplane, type DataplaneSettings } from './dataplane.ts'
 import { LearnedRoutes } from './learned-routes.ts'
+import { FilterKeeper } from './filter-keeper.ts'
+import { filterTable, rememberAddresses } from './filter-table.ts'
 import type { AgentStatus } from './status.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
 import { tunnelDevice, tunnelOverhead, tunnelsAnything } from './tunnel-settings.ts'
@@ -102,6 +104,7 @@ export class NodeAgent {
   readonly #needs: AgentNeeds
   readonly #view = new ClusterView()
   readonly #dataplane: Dataplane
+  readonly #filter: FilterKeeper
   readonly #learned = new LearnedRoutes()
   readonly #announced = new Set<Prefix>()
   readonly #closables: Closable[] = []
@@ -135,6 +138,13 @@ export class NodeAgent {
       onChanges: (prefixes) => this.#dataplane.waysChanged(prefixes),
       onInSync: () => this.#dataplane.schedule(),
     })
+    const addressesOf = rememberAddresses()
+    this.#filter = new FilterKeeper({
+      kernel: needs.kernel,
+      clock: needs.clock,
+      log: needs.log,
+      table: () => filterTable({ view: this.#view, ownNetwork: this.#ownNetwork(), addressesOf }),
+    })
     this.#dataplane = new Dataplane({
       kernel: needs.kernel,
       clock: needs.clock,
@@ -147,6 +157,7 @@ export class NodeAgent {
       remote: this.#vxlan.rows,
       keepsLearnedRoutes: () => this.#keepsLearnedRoutes,
       keepsRemoteRoutes: () => this.#vxlan.isBehind,
+      onPacketFilter: () => this.#filter.changed(),
     })
   }
 
@@ -186,6 +197,7 @@ export class NodeAgent {
     this.#changeTimer?.cancel()
     for (const closable of this.#closables) closable.close()
     this.#dataplane.stop()
+    this.#filter.stop()
     await this.#needs.speaker.stop(options)
   }
 
@@ -226,7 +238,7 @@ export class NodeAgent {
     }))
     const notReady = this.notReady()
     const behind = this.#vxlan.isBehind ? ['the blocks of other nodes have not been read yet'] : []
-    const lacking = [...behind, ...this.#dataplane.lacking()]
+    const lacking = [...behind, ...this.#dataplane.lacking(), ...this.#filter.lacking]
     const tunnel = this.#dataplane.tunnelStatus()
     return {
       node: this.#needs.node,
@@ -234,6 +246,7 @@ export class NodeAgent {
       blocks: this.#confirmedBlocks(),
       pods: this.#needs.pods().length,
       neighbors,
+      packetFilter: this.#filterStatus(),
       learnedRoutes: this.#learned.rows.size,
       ...(tunnel === undefined ? {} : { tunnel }),
       lacking,
@@ -246,6 +259,20 @@ export class NodeAgent {
 
   #ownNode() {
     return this.#view.get('Node', this.#needs.node)
+  }
+
+  #ownNetwork(): Prefix | undefined {
+    const own = this.#ownAddress()
+    return own && prefixOf(own.address, own.prefixLength)
+  }
+
+  #filterStatus(): AgentStatus['packetFilter'] {
+    const { unavailable } = this.#filter
+    const counters = [...this.#filter.counters()]
+    return {
+      ...(unavailable === undefined ? {} : { unavailable }),
+      counters: Object.fromEntries(counters.map(([name, { packets }]) => [name, packets])),
+    }
   }
 
   #ownAddress() {
@@ -280,6 +307,7 @@ export class NodeAgent {
     this.#configureSpeaker()
     this.#announceBlocks()
     this.#dataplane.settingsChanged()
+    this.#filter.changed()
     this.#askBookkeeping()
   }
 
@@ -294,6 +322,7 @@ export class NodeAgent {
         this.#endRestart('not all neighbors came back in time'),
       )
     }
+    this.#filter.start()
     this.#dataplane.start()
   }
 

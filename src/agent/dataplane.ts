@@ -64,6 +64,8 @@ export interface DataplaneNeeds {
   keepsLearnedRoutes(): boolean
   /** The same of routes in pools with VXLAN. */
   keepsRemoteRoutes(): boolean
+  /** Somebody changed the packet filter, or may have. */
+  onPacketFilter?(): void
 }
 
 /** Everything is read anew this often, in case a notification was missed or the kernel kept silent. */
@@ -222,8 +224,10 @@ export class Dataplane {
       case 'forwarding':
         if (this.#vxlanPeers.observe(event)) this.schedule()
         return
-      case 'rule':
       case 'packetFilter':
+        this.#needs.onPacketFilter?.()
+        return
+      case 'rule':
     }
   }
 
@@ -260,6 +264,7 @@ export class Dataplane {
 
   /** Nothing that was told or read before is believed any more. */
   #forgetAll(): void {
+    this.#needs.onPacketFilter?.()
     this.#mustReadTable = true
     this.#mustReadPods = true
     this.#mustReadSettings = true

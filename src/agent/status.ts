@@ -34,6 +34,12 @@ export interface AgentStatus {
     readonly endOfRibReceived: boolean
     readonly received: number
   }[]
+  readonly packetFilter: {
+    /** Why this kernel can neither masquerade nor drop forgeries; absent where it can. */
+    readonly unavailable?: string
+    /** Packets by the names of filter-table.ts: "forged-ipip", "spoofed-source". */
+    readonly counters: Readonly<Record<string, number>>
+  }
   readonly learnedRoutes: number
   /** Absent where nothing is tunnelled. */
   readonly tunnel?: TunnelStatus

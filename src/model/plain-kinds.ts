@@ -13,6 +13,13 @@ export const clusterInformationSpec = loose({
 
 /** Parameters of Calico's Felix, kept as they are. */
 export const felixConfigurationSpec = loose({
+  /** Where pods of pools with natOutgoing keep their address: IPPoolsOnly, IPPoolsAndHostIPs. */
+  natOutgoingExclusions: z.string().optional(),
+  /** Hosts that are no nodes and whose tunnels are trusted all the same: addresses, networks. */
+  externalNodesList: z.array(z.string()).optional(),
+  /** Pods may send IPIP, VXLAN themselves. */
+  allowIPIPPacketsFromWorkloads: z.boolean().optional(),
+  allowVXLANPacketsFromWorkloads: z.boolean().optional(),
   /** IPIP on or off whatever the pools say; absent: as the pools say. */
   ipipEnabled: z.boolean().optional(),
   /** Octets inside tunl0; absent or 0: 20 less than the uplink. */

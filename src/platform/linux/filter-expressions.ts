@@ -98,7 +98,7 @@ const WAY_BACK_MISSING: readonly Expression[] = [
       flags: NFT_FIB.source | NFT_FIB.inputLink | NFT_FIB.present,
     },
   },
-  equal([0]),
+  equal([0, 0, 0, 0]),
 ]
 
 function count(name: string): Expression {

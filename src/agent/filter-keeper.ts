@@ -1,0 +1,100 @@
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { isKernelError, type Kernel } from '../kernel/kernel.ts'
+import type { FilterCounter, FilterTable } from '../kernel/packet-filter.ts'
+
+export interface FilterKeeperNeeds {
+  readonly kernel: Kernel
+  readonly clock: Clock
+  readonly log: Log
+  /** The table as it should be. */
+  table(): FilterTable
+}
+
+/** Between two looks, however much changes: nodes come in crowds, and each is a member of a set. */
+const PASS_MILLISECONDS = 100
+/** After a refusal of the kernel. */
+const RETRY_MILLISECONDS = 5_000
+/** What a kernel answers that has no packet filter, or not all that a rule needs. */
+const UNABLE = ['EPROTONOSUPPORT', 'EOPNOTSUPP', 'ENOENT'] as const
+
+/** Keeps a node's table of the packet filter as it should be, whoever changes it. */
+export class FilterKeeper {
+  readonly #needs: FilterKeeperNeeds
+  #started = false
+  #pending: Timer | undefined
+  #passedAt = -Infinity
+  #failure: { readonly message: string; readonly unable: boolean } | undefined
+
+  constructor(needs: FilterKeeperNeeds) {
+    this.#needs = needs
+  }
+
+  /** The first look is done when this returns. */
+  start(): void {
+    this.#started = true
+    this.#pass()
+  }
+
+  /** Leaves the table as it is. */
+  stop(): void {
+    this.#started = false
+    this.#pending?.cancel()
+  }
+
+  /** Asks for a look soon: {@link FilterKeeperNeeds.table} or the kernel's table may be another. */
+  changed(): void {
+    this.#schedule(this.#passedAt + PASS_MILLISECONDS - this.#needs.clock.now())
+  }
+
+  /** Why the node lacks its packet filter, if it does. A kernel that has none at all lacks nothing. */
+  get lacking(): readonly string[] {
+    return this.#failure?.unable === false ? [this.#failure.message] : []
+  }
+
+  /** Why this kernel cannot have it, or undefined. */
+  get unavailable(): string | undefined {
+    return this.#failure?.unable === true ? this.#failure.message : undefined
+  }
+
+  counters(): ReadonlyMap<string, FilterCounter> {
+    if (!this.#started || this.#failure !== undefined) return new Map()
+    try {
+      return this.#needs.kernel.packetFilterCounters(this.#needs.table().name)
+    } catch (thrown) {
+      if (!isKernelError(thrown)) throw thrown
+      return new Map()
+    }
+  }
+
+  #schedule(milliseconds: number): void {
+    if (!this.#started || this.#pending !== undefined) return
+    this.#pending = this.#needs.clock.after(Math.max(milliseconds, 0), () => {
+      this.#pending = undefined
+      this.#pass()
+    })
+  }
+
+  #pass(): void {
+    const { clock, kernel, log, table } = this.#needs
+    this.#passedAt = clock.now()
+    try {
+      const change = kernel.keepPacketFilter(table())
+      if (change !== 'none') log.info('Packet filter changed', { what: change })
+      this.#failure = undefined
+    } catch (thrown) {
+      if (!isKernelError(thrown)) throw thrown
+      const failure = { message: thrown.message, unable: isKernelError(thrown, ...UNABLE) }
+      if (failure.message !== this.#failure?.message) {
+        log.warn(
+          'Unable to make the packet filter: nothing is masqueraded, no forgery is dropped',
+          {
+            error: failure.message,
+          },
+        )
+      }
+      this.#failure = failure
+      this.#schedule(RETRY_MILLISECONDS)
+    }
+  }
+}

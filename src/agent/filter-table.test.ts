@@ -1,0 +1,158 @@
+import { describe, expect, it } from 'vitest'
+import { createSimulatedMachine } from '../kernel/sim/machine.ts'
+import type { FilterRule, FilterTable } from '../kernel/packet-filter.ts'
+import { VirtualClock } from '../lib/clock.ts'
+import { SeededRandom } from '../lib/random.ts'
+import { parseResource } from '../model/parse-resource.ts'
+import type { Kind, Resource } from '../model/resource.ts'
+import { prefix } from '../net/prefix.ts'
+import { ClusterView } from './cluster-view.ts'
+import { filterTable, rememberAddresses } from './filter-table.ts'
+
+function resource(kind: Kind, name: string, spec: unknown): Resource {
+  return parseResource({ apiVersion: 'projectcalico.org/v3', kind, metadata: { name }, spec })
+}
+
+function table(...resources: readonly Resource[]): FilterTable {
+  const view = new ClusterView()
+  for (const [name, ipv4Address] of [
+    ['one', '172.16.1.1/24'],
+    ['two', '172.16.1.2/24'],
+    ['far', '172.16.2.1/24'],
+  ] as const) {
+    view.set(resource('Node', name, { bgp: { ipv4Address } }))
+  }
+  for (const each of resources) view.set(each)
+  const ownNetwork = prefix('172.16.1.0/24')
+  return filterTable({ view, ownNetwork, addressesOf: rememberAddresses() })
+}
+
+const pool = (name: string, cidr: string, spec: object = {}): Resource =>
+  resource('IPPool', name, { cidr, ...spec })
+const felix = (spec: object): Resource => resource('FelixConfiguration', 'default', spec)
+
+const rules = ({ chains }: FilterTable, name: string): readonly FilterRule[] =>
+  chains.find((chain) => chain.name === name)?.rules ?? []
+
+/** "source > destination verdict", a rule a line. */
+const nat = (made: FilterTable): readonly string[] =>
+  rules(made, 'from-pools').map(({ match: { source, destination, protocol }, verdict }) =>
+    [source?.set, destination?.not === true ? 'not' : '', destination?.set, protocol, verdict]
+      .filter((word) => word !== '' && word !== undefined)
+      .join(' '),
+  )
+const members = (made: FilterTable, name: string): readonly string[] | undefined =>
+  made.sets.find((set) => set.name === name)?.prefixes
+
+const MASQUERADE = [
+  'masquerade4 not pools4 6 masqueradeRandomly',
+  'masquerade4 not pools4 17 masqueradeRandomly',
+  'masquerade4 not pools4 masquerade',
+]
+
+describe('a node’s packet filter', () => {
+  it('has no source NAT, which costs connection tracking, where no pool asks for it', () => {
+    const made = table(pool('a', '10.1.0.0/16'))
+    expect(made.chains.map(({ name }) => name)).toEqual(['from-pods'])
+    expect(made.sets.map(({ name }) => name)).toEqual(['gateway4'])
+  })
+
+  it('masquerades what leaves pools with natOutgoing for no pool at all, disabled ones included', () => {
+    const made = table(
+      pool('a', '10.1.0.0/16', { natOutgoing: true, disabled: true }),
+      pool('b', '10.2.0.0/16'),
+      pool('lb', '10.3.0.0/16', { natOutgoing: true, allowedUses: ['LoadBalancer'] }),
+    )
+    expect(nat(made).slice(-3)).toEqual(MASQUERADE)
+    expect(members(made, 'masquerade4')).toEqual(['10.1.0.0/16'])
+    expect(members(made, 'pools4')).toEqual(['10.1.0.0/16', '10.2.0.0/16'])
+  })
+
+  it('leaves packets to nodes alone where the answer comes back the same way', () => {
+    const made = table(
+      pool('never', '10.1.0.0/16', { natOutgoing: true }),
+      pool('cross', '10.2.0.0/16', { natOutgoing: true, ipipMode: 'CrossSubnet' }),
+      pool('vxlan', '10.3.0.0/16', { natOutgoing: true, vxlanMode: 'CrossSubnet' }),
+      pool('always', '10.4.0.0/16', { natOutgoing: true, ipipMode: 'Always' }),
+      pool('quiet', '10.5.0.0/16', { ipipMode: 'CrossSubnet' }),
+    )
+    expect(nat(made)).toEqual([
+      'never-tunnelled4 nodes4 accept',
+      'near-bare4 near-nodes4 accept',
+      ...MASQUERADE,
+    ])
+    expect(members(made, 'never-tunnelled4')).toEqual(['10.1.0.0/16'])
+    expect(members(made, 'near-bare4')).toEqual(['10.2.0.0/16', '10.3.0.0/16'])
+    expect(members(made, 'near-nodes4')).toEqual(['172.16.1.1/32', '172.16.1.2/32'])
+    expect(members(made, 'nodes4')).toEqual(['172.16.2.1/32', '172.16.1.1/32', '172.16.1.2/32'])
+  })
+
+  it('does as natOutgoingExclusions says of nodes', () => {
+    const own = pool('a', '10.1.0.0/16', { natOutgoing: true })
+    expect(nat(table(own, felix({ natOutgoingExclusions: 'IPPoolsOnly' })))).toEqual(MASQUERADE)
+    expect(nat(table(own, felix({ natOutgoingExclusions: 'IPPoolsAndHostIPs' })))).toEqual([
+      'masquerade4 nodes4 accept',
+      ...MASQUERADE,
+    ])
+  })
+
+  it('masquerades IPv6 by itself', () => {
+    const made = table(
+      pool('a', '10.1.0.0/16'),
+      pool('b', 'fd00:1::/64', { natOutgoing: true }),
+      resource('Node', 'six', { bgp: { ipv6Address: 'fd00::7/64' } }),
+    )
+    expect(nat(made)).toContain('masquerade6 not pools6 masquerade')
+    expect(nat(made).some((rule) => rule.includes('masquerade4'))).toBe(false)
+    expect(members(made, 'nodes6')).toEqual(['fd00::7/128'])
+  })
+
+  it('drops tunnels from strangers, of the kinds that the cluster uses', () => {
+    const chain = (...resources: readonly Resource[]) =>
+      rules(table(...resources), 'to-node').map(
+        ({ counter, match }) => `${counter} ${match.source?.set}`,
+      )
+    expect(chain(pool('a', '10.1.0.0/16', { ipipMode: 'CrossSubnet' }))).toEqual([
+      'forged-ipip nodes4',
+    ])
+    expect(chain(pool('a', '10.1.0.0/16', { vxlanMode: 'Always', disabled: true }))).toEqual([
+      'forged-vxlan nodes4',
+      'forged-vxlan nodes6',
+    ])
+    expect(chain(pool('a', '10.1.0.0/16'), felix({ ipipEnabled: true }))).toEqual([
+      'forged-ipip nodes4',
+    ])
+  })
+
+  it('trusts external nodes as it does its own', () => {
+    const externalNodesList = ['192.0.2.1', '192.0.2.128/25', 'nonsense']
+    const made = table(
+      pool('a', '10.1.0.0/16', { ipipMode: 'Always' }),
+      felix({ externalNodesList }),
+    )
+    expect(members(made, 'nodes4')).toEqual(
+      expect.arrayContaining(['192.0.2.1/32', '192.0.2.128/25']),
+    )
+  })
+
+  it('lets pods tunnel where that is allowed', () => {
+    const counted = (...resources: readonly Resource[]) =>
+      rules(table(...resources), 'from-pods').map(({ counter }) => counter)
+    expect(counted()).toEqual(['spoofed-source', 'to-gateway', 'tunnel-of-pod', 'tunnel-of-pod'])
+    expect(
+      counted(felix({ allowIPIPPacketsFromWorkloads: true, allowVXLANPacketsFromWorkloads: true })),
+    ).toEqual(['spoofed-source', 'to-gateway'])
+  })
+
+  it('is one that kernels take', () => {
+    const machine = createSimulatedMachine({
+      clock: new VirtualClock(),
+      random: new SeededRandom(1),
+    })
+    const made = table(
+      pool('a', '10.1.0.0/16', { natOutgoing: true, ipipMode: 'CrossSubnet' }),
+      pool('b', 'fd00:1::/64', { natOutgoing: true, vxlanMode: 'Always' }),
+    )
+    expect(machine.createNamespace('one').keepPacketFilter(made)).toBe('table')
+  })
+})

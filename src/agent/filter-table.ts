@@ -1,0 +1,259 @@
+import {
+  FILTER_PRIORITY,
+  type FilterChain,
+  type FilterMatch,
+  type FilterRule,
+  type FilterSet,
+  type FilterTable,
+} from '../kernel/packet-filter.ts'
+import type { EncapsulationMode } from '../model/ip-pool.ts'
+import type { IPPool, Node } from '../model/resource.ts'
+import { type Family, ip, parseIpAddress } from '../net/ip-address.ts'
+import {
+  covers,
+  hostPrefix,
+  parseInterfaceAddress,
+  parsePrefix,
+  type Prefix,
+} from '../net/prefix.ts'
+import { POD_LINK_PREFIX } from '../routes/ownership.ts'
+import * as vxlan from '../wire/packet/vxlan.ts'
+import type { ClusterView } from './cluster-view.ts'
+import { tunnelsAnything } from './tunnel-settings.ts'
+import { usesVxlan } from './vxlan-settings.ts'
+
+/** The one table of the packet filter that is the agent's; all others are somebody else's. */
+export const FILTER_TABLE = 'tortie'
+
+/** Counters of the table: what a person is told that they count. */
+export const FILTER_COUNTERS = {
+  'spoofed-source': 'spoofed source',
+  'to-gateway': 'sent to the pods’ gateway',
+  'tunnel-of-pod': 'tunnelled by a pod',
+  'forged-ipip': 'forged IPIP',
+  'forged-vxlan': 'forged VXLAN',
+  masqueraded: 'connections masqueraded',
+} as const satisfies Readonly<Record<string, string>>
+export type FilterCounterName = keyof typeof FILTER_COUNTERS
+
+const PROTOCOL = { ipip: 4, tcp: 6, udp: 17 } as const
+/** Calico's gateway of all pods. It has a route on the host for ARP's sake alone; nobody lives there. */
+const GATEWAY = hostPrefix(ip('169.254.1.1'))
+const FROM_PODS = `${POD_LINK_PREFIX}*`
+
+/** What a node's table follows from. */
+export interface FilterInputs {
+  readonly view: ClusterView
+  /** The own network of the node; undefined while it has none. */
+  readonly ownNetwork: Prefix | undefined
+  readonly addressesOf: AddressesOf
+}
+
+/**
+ * What a node's packet filter should be, as a pure function of the cluster:
+ *
+ *     from pods:  a source that is not the pod's own, tunnels, the gateway itself    --> dropped
+ *     to the node: IPIP and VXLAN from anybody but nodes, before decapsulation       --> dropped
+ *     from pools with natOutgoing to what is neither pool nor node                   --> masqueraded
+ *
+ * There is no chain for what the cluster does not use: one of type nat has the kernel track all
+ * connections.
+ */
+export function filterTable(inputs: FilterInputs): FilterTable {
+  const chains = [podsChain(inputs.view), nodeChain(inputs.view), sourceNatChain(inputs.view)]
+  const used = chains.filter(({ rules }) => rules.length > 0)
+  const matches = used.flatMap(({ rules }) => rules.map(({ match }) => match))
+  const names = matches.flatMap(({ source, destination }) => [source?.set, destination?.set])
+  return { name: FILTER_TABLE, sets: setsOf(inputs, new Set(names)), chains: used }
+}
+
+/** The addresses of a node by which others know it. */
+export type AddressesOf = (node: Node) => readonly Prefix[]
+
+/** {@link AddressesOf}, which remembers what it was asked for. */
+export function rememberAddresses(): AddressesOf {
+  const known = new WeakMap<Node, readonly Prefix[]>()
+  return (node) => {
+    let prefixes = known.get(node)
+    if (prefixes === undefined) {
+      const texts = [node.spec.bgp?.ipv4Address, node.spec.bgp?.ipv6Address]
+      const addresses = texts.flatMap((text) => parseInterfaceAddress(text ?? '')?.address ?? [])
+      known.set(node, (prefixes = addresses.map(hostPrefix)))
+    }
+    return prefixes
+  }
+}
+
+/** Pools that only stand for load balancers' addresses are no pod's. */
+function podPools(view: ClusterView): readonly IPPool[] {
+  return view.list('IPPool').filter(({ spec }) => !spec.allowedUses.includes('LoadBalancer'))
+}
+
+/** The sets that rules name. */
+function setsOf(inputs: FilterInputs, used: ReadonlySet<string | undefined>): readonly FilterSet[] {
+  const { view, ownNetwork, addressesOf } = inputs
+  const pools = podPools(view)
+  const external = felix(view)?.externalNodesList ?? []
+  const nodes = () => view.list('Node').flatMap(addressesOf)
+  const members: Readonly<Record<string, () => readonly Prefix[]>> = {
+    gateway: () => [GATEWAY],
+    pools: () => cidrsOf(pools),
+    masquerade: () => cidrsOf(pools.filter(isMasqueraded)),
+    nodes: () => [...nodes(), ...external.flatMap(prefixFrom)],
+    'never-tunnelled': () => cidrsOf(poolsWithMode(view, 'Never')),
+    'near-bare': () => cidrsOf(poolsWithMode(view, 'CrossSubnet')),
+    'near-nodes': () =>
+      ownNetwork === undefined ? [] : nodes().filter((node) => covers(ownNetwork, node)),
+  }
+  return Object.entries(members).flatMap(([name, list]) =>
+    FAMILIES.filter((family) => used.has(`${name}${family}`)).map((family) => ({
+      name: `${name}${family}`,
+      family,
+      prefixes: list().filter((prefix) => prefix.includes(':') === (family === 6)),
+    })),
+  )
+}
+
+const FAMILIES = [4, 6] as const
+
+function cidrsOf(pools: readonly IPPool[]): readonly Prefix[] {
+  return pools.map(({ spec }) => spec.cidr as Prefix)
+}
+
+/** A pool that is disabled gives out no more addresses, but serves those that are out. */
+function isMasqueraded({ spec }: IPPool): boolean {
+  return spec.natOutgoing === true
+}
+
+/** Pools with natOutgoing of one encapsulation. */
+function poolsWithMode(view: ClusterView, mode: EncapsulationMode): readonly IPPool[] {
+  return podPools(view).filter((pool) => {
+    const { ipipMode, vxlanMode } = pool.spec
+    return isMasqueraded(pool) && (ipipMode === 'Never' ? vxlanMode : ipipMode) === mode
+  })
+}
+
+/** A network, or an address without a length. */
+function prefixFrom(text: string): readonly Prefix[] {
+  const address = parseIpAddress(text)
+  if (address !== undefined) return [hostPrefix(address)]
+  return [parsePrefix(text)].filter((prefix) => prefix !== undefined)
+}
+
+function felix(view: ClusterView) {
+  return view.get('FelixConfiguration', 'default')?.spec
+}
+
+/** Before anything is made of it, connection tracking included: what pods must not send. */
+function podsChain(view: ClusterView): FilterChain {
+  const drop = (counter: FilterCounterName, match: FilterMatch): FilterRule => ({
+    match: { inputLink: FROM_PODS, ...match },
+    counter,
+    verdict: 'drop',
+  })
+  const { allowIPIPPacketsFromWorkloads, allowVXLANPacketsFromWorkloads } = felix(view) ?? {}
+  const encapsulated = {
+    protocol: PROTOCOL.udp,
+    destinationPort: felix(view)?.vxlanPort ?? vxlan.PORT,
+  }
+  return {
+    name: 'from-pods',
+    type: 'filter',
+    hook: 'prerouting',
+    priority: FILTER_PRIORITY.raw,
+    policy: 'accept',
+    rules: [
+      drop('spoofed-source', { sourceIsElsewhere: true }),
+      drop('to-gateway', { destination: { set: 'gateway4' } }),
+      ...(allowIPIPPacketsFromWorkloads === true
+        ? []
+        : [drop('tunnel-of-pod', { protocol: PROTOCOL.ipip })]),
+      ...(allowVXLANPacketsFromWorkloads === true ? [] : [drop('tunnel-of-pod', encapsulated)]),
+    ],
+  }
+}
+
+/** What a tunnel of the kernel would take out of its outer header. */
+function nodeChain(view: ClusterView): FilterChain {
+  const stranger = (
+    family: Family,
+    counter: FilterCounterName,
+    match: FilterMatch,
+  ): FilterRule => ({
+    match: { ...match, source: { set: `nodes${family}`, not: true } },
+    counter,
+    verdict: 'drop',
+  })
+  const encapsulated = {
+    protocol: PROTOCOL.udp,
+    destinationPort: felix(view)?.vxlanPort ?? vxlan.PORT,
+  }
+  const ipipRules = [stranger(4, 'forged-ipip', { protocol: PROTOCOL.ipip })]
+  const vxlanRules = [
+    stranger(4, 'forged-vxlan', encapsulated),
+    stranger(6, 'forged-vxlan', encapsulated),
+  ]
+  return {
+    name: 'to-node',
+    type: 'filter',
+    hook: 'input',
+    priority: FILTER_PRIORITY.filter,
+    policy: 'accept',
+    rules: [...(tunnelsAnything(view) ? ipipRules : []), ...(usesVxlan(view) ? vxlanRules : [])],
+  }
+}
+
+/**
+ * Packets to nodes keep their source where the answer comes back the way that they went: a node sends
+ * it through the tunnel if it would send any packet to the pod so, and a filter of reverse paths drops
+ * what came bare. Calico says with natOutgoingExclusions that all nodes are excluded, or none.
+ */
+function sourceNatChain(view: ClusterView): FilterChain {
+  const excluded = felix(view)?.natOutgoingExclusions
+  const rules = FAMILIES.filter((family) =>
+    podPools(view).some(
+      (pool) => isMasqueraded(pool) && pool.spec.cidr.includes(':') === (family === 6),
+    ),
+  ).flatMap((family) => [
+    ...(excluded === 'IPPoolsAndHostIPs' ? [keep(`masquerade${family}`, `nodes${family}`)] : []),
+    ...(excluded === undefined
+      ? [
+          keep(`never-tunnelled${family}`, `nodes${family}`),
+          keep(`near-bare${family}`, `near-nodes${family}`),
+        ]
+      : []),
+    ...masqueradeRules(family),
+  ])
+  return {
+    name: 'from-pools',
+    type: 'nat',
+    hook: 'postrouting',
+    priority: FILTER_PRIORITY.sourceNat,
+    policy: 'accept',
+    rules,
+  }
+}
+
+function keep(source: string, destination: string): FilterRule {
+  return {
+    match: { source: { set: source }, destination: { set: destination } },
+    verdict: 'accept',
+  }
+}
+
+/** Ports are drawn anew, so that two pods' connections that begin at once do not get the same one. */
+function masqueradeRules(family: Family): readonly FilterRule[] {
+  const leaving = {
+    source: { set: `masquerade${family}` },
+    destination: { set: `pools${family}`, not: true },
+  }
+  const counter: FilterCounterName = 'masqueraded'
+  return [
+    ...[PROTOCOL.tcp, PROTOCOL.udp].map((protocol): FilterRule => ({
+      match: { ...leaving, protocol },
+      counter,
+      verdict: 'masqueradeRandomly',
+    })),
+    { match: leaving, counter, verdict: 'masquerade' },
+  ]
+}
