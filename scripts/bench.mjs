@@ -24,7 +24,8 @@ await build({
   platform: 'node',
   format: 'esm',
   target: 'node20.19',
-  external: ['koffi'],
+  external: ['koffi', 'lmdb'],
+  loader: { '.yaml': 'text' },
   sourcemap: true,
   logLevel: 'warning',
   // CommonJS dependencies inside an ES module bundle still ask for `require`.

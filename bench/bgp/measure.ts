@@ -1,9 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eventually } from '../../test/support/command.ts'
 import { Namespaces } from '../../test/support/namespaces.ts'
 import type { Answer, GeneratorConfig, Order } from './control.ts'
+import type { EventLoopFigures } from './event-loop.ts'
 import { type Usage, usageOf } from './resources.ts'
 import {
   assignment,
@@ -32,6 +34,8 @@ export interface Measurement {
   readonly idleShare: number | undefined
   /** Longest silence between two KEEPALIVEs to an idle neighbor to which one a second is due. */
   readonly keepaliveGapSeconds: number
+  /** Of the whole run; undefined for a speaker without one that can be asked. */
+  readonly eventLoop: EventLoopFigures | undefined
 }
 
 const MAC = { speaker: '02:00:00:00:00:01', generator: '02:00:00:00:00:02' } as const
@@ -50,14 +54,15 @@ export async function measure(
     const [speakerSpace, generatorSpace] = joined(namespaces, scenario)
     const log = openSync(join(folder, 'speaker.log'), 'w')
     const [program, ...args] = launch.command
-    namespaces.spawn(speakerSpace, program!, args, {
+    const child = namespaces.spawn(speakerSpace, program!, args, {
       env: launch.env ?? process.env,
       cwd: folder,
       stdio: ['ignore', log, log],
     })
     const generator = (config: GeneratorConfig): Generator =>
       new Generator(namespaces, generatorSpace, config, deadlineSeconds)
-    return await run(scenario, generator, () => usageOf(namespaces.pids(speakerSpace)))
+    const seen = await run(scenario, generator, () => usageOf(namespaces.pids(speakerSpace)))
+    return { ...seen, eventLoop: await eventLoopFigures(child, launch.eventLoopFile) }
   } catch (error) {
     const said = readFileSync(join(folder, 'speaker.log'), 'utf8').trim().split('\n').slice(-5)
     throw new Error(`${String(error)}\n${said.join('\n')}`, { cause: error })
@@ -67,11 +72,24 @@ export async function measure(
   }
 }
 
+async function eventLoopFigures(
+  speaker: ChildProcess,
+  file: string | undefined,
+): Promise<EventLoopFigures | undefined> {
+  if (file === undefined) return undefined
+  speaker.kill('SIGUSR2')
+  const text = await eventually('the figures of the event loop', 5, () => {
+    const written = existsSync(file) ? readFileSync(file, 'utf8') : ''
+    return written.endsWith('}') && written
+  })
+  return JSON.parse(text) as EventLoopFigures
+}
+
 async function run(
   scenario: Scenario,
   generator: (config: GeneratorConfig) => Generator,
   usage: () => Usage,
-): Promise<Measurement> {
+): Promise<Omit<Measurement, 'eventLoop'>> {
   const sink = generator(sinkConfig(scenario))
   const watcher = generator(watcherConfig)
   await Promise.all([sink.said('established'), watcher.said('established')])

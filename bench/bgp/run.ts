@@ -105,7 +105,19 @@ function table(name: string, scenario: Scenario, rows: readonly Row[]): string {
       .map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!)))
       .join('  '),
   )
-  return [`\n${name}: ${scenario.what}`, ...lines].join('\n')
+  return [`\n${name}: ${scenario.what}`, ...lines, ...rows.flatMap(eventLoopLine)].join('\n')
+}
+
+function eventLoopLine({ speaker, eventLoop }: Row): string[] {
+  if (eventLoop === undefined) return []
+  const { turnCpu, callbackCpu, collection, delay } = eventLoop
+  const parts = [
+    `longest turn ${turnCpu.toFixed(1)} ms of CPU`,
+    `longest callback ${callbackCpu.toFixed(1)} ms of CPU`,
+    `longest garbage collection ${collection.toFixed(1)} ms`,
+    `latest timer ${delay.toFixed(1)} ms late`,
+  ]
+  return [`event loop of ${SPEAKER_TITLES[speaker] ?? speaker}: ${parts.join(', ')}`]
 }
 
 await main()

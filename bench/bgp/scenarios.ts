@@ -101,6 +101,7 @@ export function assignment(scenario: Scenario): Assignment {
       })),
       { ...WATCHER, receives: false },
     ],
+    watchesEventLoop: scenario.idleSeconds === undefined,
   }
 }
 

@@ -7,11 +7,15 @@ import {
   withUsers,
 } from '../../test/support/peer-packages.ts'
 
+import { EVENT_LOOP_FILE } from './event-loop.ts'
+
 /** What a speaker under test is asked to be; the same for all. */
 export interface Assignment {
   readonly localAs: number
   readonly address: string
   readonly neighbors: readonly AssignedNeighbor[]
+  /** Of Tortie: the event loop is watched, for which a timer goes off a thousand times a second. */
+  readonly watchesEventLoop: boolean
 }
 
 export interface AssignedNeighbor {
@@ -24,6 +28,8 @@ export interface AssignedNeighbor {
 export interface Launch {
   readonly command: readonly string[]
   readonly env?: NodeJS.ProcessEnv
+  /** Written when SIGUSR2 comes: EventLoopFigures as JSON. */
+  readonly eventLoopFile?: string
 }
 
 /** How one speaker is started with an assignment; files go into `folder`. Undefined says why not. */
@@ -36,6 +42,7 @@ export const SPEAKERS: Readonly<Record<string, Speaker>> = {
   frr: unpacked('frr', frr),
   gobgp: unpacked('gobgpd', gobgp),
   tortie,
+  bgpd,
 }
 
 export const SPEAKER_TITLES: Readonly<Record<string, string>> = {
@@ -45,6 +52,7 @@ export const SPEAKER_TITLES: Readonly<Record<string, string>> = {
   frr: 'FRR bgpd -n',
   gobgp: 'GoBGP',
   tortie: 'Tortie',
+  bgpd: 'tortie bgpd',
 }
 
 type Unpacked = (assignment: Assignment, folder: string, root: string) => Launch
@@ -191,5 +199,26 @@ function tortie(assignment: Assignment, folder: string): Launch | { missing: str
   const program = join(import.meta.dirname, 'tortie.js')
   if (!existsSync(program)) return { missing: 'bench/bgp/tortie.ts is not there' }
   const file = write(folder, 'assignment.json', JSON.stringify(assignment))
-  return { command: [process.execPath, program, file] }
+  const command = [process.execPath, program, file]
+  return assignment.watchesEventLoop
+    ? { command, eventLoopFile: join(folder, EVENT_LOOP_FILE) }
+    : { command }
+}
+
+/** The speaker as its users have it: the daemon with a file, policies and the history of routes. */
+function bgpd({ localAs, address, neighbors }: Assignment, folder: string): Launch {
+  const lines = [
+    `localAs: ${localAs}`,
+    `routerId: ${address}`,
+    `listen: [{ address: ${address} }]`,
+    `control: ${join(folder, 'bgpd.sock')}`,
+    'neighbors:',
+    ...neighbors.map(({ address: remote, as, receives }) => {
+      const policy = `import: accept, export: ${receives ? 'accept' : 'reject'}`
+      return `  - { address: ${remote}, remoteAs: ${as}, passive: true, holdTimeSeconds: 240, ${policy} }`
+    }),
+  ]
+  const file = write(folder, 'bgpd.yaml', `${lines.join('\n')}\n`)
+  const program = join(import.meta.dirname, 'tortie-bgpd.js')
+  return { command: [process.execPath, program, 'bgpd', '--config', file] }
 }

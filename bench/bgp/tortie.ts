@@ -1,6 +1,7 @@
-// Tortie's speaker as the runner starts it: the assignment comes as a JSON file.
-import { appendFileSync, readFileSync } from 'node:fs'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+// Tortie's speaker as the runner starts it: the assignment comes as a JSON file, and SIGUSR2 asks for the
+// figures of its event loop.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { rejectAll } from '../../src/bgp/policy.ts'
 import { createSpeaker } from '../../src/bgp/speaker.ts'
 import { silentLog } from '../../src/lib/log.ts'
@@ -8,6 +9,7 @@ import { ip } from '../../src/net/ip-address.ts'
 import { createLinuxMachine } from '../../src/platform/linux/machine.ts'
 import { systemClock } from '../../src/platform/node/clock.ts'
 import { systemRandom } from '../../src/platform/node/random.ts'
+import { EVENT_LOOP_FILE, watchEventLoop } from './event-loop.ts'
 import type { Assignment } from './speakers.ts'
 
 const assignment = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as Assignment
@@ -32,13 +34,8 @@ speaker.configure({
   })),
 })
 
-// With a file named, the longest that the event loop was held up is added to it, second by second.
-const loopFile = process.env['BENCH_EVENT_LOOP']
-if (loopFile !== undefined) {
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  delay.enable()
-  setInterval(() => {
-    appendFileSync(loopFile, `${(delay.max / 1e6).toFixed(1)} ms\n`)
-    delay.reset()
-  }, 1000)
+if (assignment.watchesEventLoop) {
+  const figures = watchEventLoop()
+  const file = join(dirname(process.argv[2]!), EVENT_LOOP_FILE)
+  process.on('SIGUSR2', () => writeFileSync(file, JSON.stringify(figures())))
 }

@@ -347,7 +347,7 @@ export class Neighbor {
       },
       shutdownCommunication: (text) => (this.shutdownCommunication = text),
       heard: () => this.#heard(runner),
-      quiet: () => this.#host.wake(),
+      processed: () => this.#host.wake(),
       drained: () => this.#host.wake(),
     })
   }

@@ -29,5 +29,8 @@ export type PolicyVerdict =
  */
 export type RoutePolicy = (route: PolicyRoute) => PolicyVerdict
 
+/** Lets everything pass as it is, like no policy, where one must be given; costs no computation either. */
+export const acceptAll: RoutePolicy = () => ({ accept: true })
+
 /** Lets nothing pass. A neighbor with this export policy costs no computation at all. */
 export const rejectAll: RoutePolicy = () => ({ accept: false })

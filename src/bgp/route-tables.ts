@@ -48,6 +48,7 @@ export class RouteTables {
         perRoute > 0
           ? new RouteHistory(this.ribs[family], this.#clock, perRoute, addressOf)
           : undefined
+      this.#histories[family]?.clear()
       this.ribs[family].observer = history
       if (history === undefined) delete this.#histories[family]
       else this.#histories[family] = history

@@ -2,7 +2,7 @@ import { addressOctets, type Family, ipv4ToNumber } from '../net/ip-address.ts'
 import { familyOfAfiSafi } from '../wire/bgp/families.ts'
 import type { SpeakerConfig } from './config.ts'
 import type { EstablishedSession, Neighbor } from './neighbor.ts'
-import { type PolicyNeighbor, rejectAll } from './policy.ts'
+import { acceptAll, type PolicyNeighbor, rejectAll, type RoutePolicy } from './policy.ts'
 import type { ImportRules } from './receive.ts'
 import type { ExportRules } from './rib/export-rules.ts'
 import { DEFAULT_LOCAL_PREFERENCE } from './rib/attribute-table.ts'
@@ -47,7 +47,7 @@ export function importRules(
     localAddress: addressOctets(session.localAddress),
     localPreference: preference === DEFAULT_LOCAL_PREFERENCE ? undefined : preference,
     lacksPolicy: lacksPolicy(speaker, neighbor, config.importPolicy),
-    policy: config.importPolicy,
+    policy: computed(config.importPolicy),
   }
 }
 
@@ -55,6 +55,16 @@ export function importRules(
 export function exportsNothing(speaker: SpeakerConfig, neighbor: Neighbor): boolean {
   const { exportPolicy } = neighbor.config
   return exportPolicy === rejectAll || lacksPolicy(speaker, neighbor, exportPolicy)
+}
+
+/** The policy that what goes to the neighbor is shown to; undefined where everything passes. */
+export function exportPolicy(speaker: SpeakerConfig, neighbor: Neighbor): RoutePolicy | undefined {
+  return exportsNothing(speaker, neighbor) ? rejectAll : computed(neighbor.config.exportPolicy)
+}
+
+/** A policy that is worth asking. */
+function computed(policy: RoutePolicy | undefined): RoutePolicy | undefined {
+  return policy === acceptAll ? undefined : policy
 }
 
 /** Rules for what goes to the neighbor. */

@@ -22,12 +22,12 @@ import type { Neighbor } from './neighbor.ts'
 import { OwnRestart, type OwnRestartHost } from './own-restart.ts'
 import { PathViews } from './path-views.ts'
 import { type Peer, Peers, type PeersHost } from './peers.ts'
-import { rejectAll } from './policy.ts'
 import { type Ribs, RouteReceiver } from './receive.ts'
 import type { Rib } from './rib/rib.ts'
 import { OWN_SOURCE, SOURCE_KIND, type Sources } from './rib/sources.ts'
 import { RouteTables } from './route-tables.ts'
 import {
+  exportPolicy,
   exportRules,
   exportsNothing,
   importRules,
@@ -305,7 +305,7 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     return {
       family,
       rules,
-      policy: exportsNothing(this.config, neighbor) ? rejectAll : neighbor.config.exportPolicy,
+      policy: exportPolicy(this.config, neighbor),
       adapt: (policy) =>
         policyAdapter(this.ribs[family], policy, to, rules, (source) => {
           const from = this.peers.ofSource(source)

@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 export type Job = () => boolean
 
 /** Milliseconds of work before the event loop gets its turn. */
-const SLICE_MILLISECONDS = 8
+const SLICE_MILLISECONDS = 6
 
 /**
  * Long work in slices, so that timers and sockets are served in between. Jobs take turns; each call of a

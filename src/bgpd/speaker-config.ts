@@ -6,7 +6,7 @@ import type {
 } from '../bgp/config.ts'
 import { type BgpFilter, compileBgpFilter } from '../bgp/filters/bgp-filter.ts'
 import { parseCommunityValue } from '../bgp/filters/communities.ts'
-import type { PolicyRoute, RoutePolicy } from '../bgp/policy.ts'
+import { acceptAll, type PolicyRoute, rejectAll, type RoutePolicy } from '../bgp/policy.ts'
 import type { AnnouncedAttributes, LargeCommunity } from '../bgp/route-attributes.ts'
 import type { Family } from '../net/ip-address.ts'
 import { BGP_PORT } from '../wire/bgp/iana.ts'
@@ -91,21 +91,17 @@ function defined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], u
 }
 
 function routePolicy(file: BgpdFile, policy: FilePolicy, cache: PolicyCache): RoutePolicy {
+  if (policy === 'accept') return acceptAll
+  if (policy === 'reject') return rejectAll
   const filters = Array.isArray(policy)
     ? policy.map((name) => ({ name, rules: file.filters?.[name] ?? [] }))
     : policy
   const key = JSON.stringify(filters)
   const known = cache.get(key)
   if (known !== undefined) return known
-  const made = typeof filters === 'string' ? constantPolicy(filters) : filterPolicy(filters)
+  const made = filterPolicy(filters)
   cache.set(key, made)
   return made
-}
-
-function constantPolicy(policy: 'accept' | 'reject'): RoutePolicy {
-  return policy === 'accept'
-    ? () => ({ accept: true })
-    : () => ({ accept: false, reason: 'the policy is to reject' })
 }
 
 type Rules = NonNullable<BgpdFile['filters']>[string]

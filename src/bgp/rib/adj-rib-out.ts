@@ -2,7 +2,7 @@ import type { ByteWriter } from '../../lib/bytes.ts'
 import { exportAttributes } from '../../wire/bgp/export-attributes.ts'
 import type { UpdateWriter } from '../../wire/bgp/update-writer.ts'
 import { type Batch, NONE } from './batch.ts'
-import { grown } from './columns.ts'
+import { grown, withRoom } from './columns.ts'
 import { exportedSet, type ExportPolicy, REJECTED } from './export-check.ts'
 import { ExportEdits } from './export-edits.ts'
 import type { ExportRules } from './export-rules.ts'
@@ -82,10 +82,9 @@ export class AdjRibOut implements RibOut {
   /** Tells of up to a batch of changed rows. True if there are more. */
   flush(): boolean {
     const rows = this.#batch.rows
-    const count = this.queue.take(rows, this.#rib.prefixes.rowLimit)
-    if (this.#advertised.length < this.#rib.prefixes.capacity) {
-      this.#advertised = grown(this.#advertised, this.#rib.prefixes.capacity)
-    }
+    const { rowLimit } = this.#rib.prefixes
+    const count = this.queue.take(rows, rowLimit)
+    this.#advertised = withRoom(this.#advertised, rowLimit)
     this.#batch.begin(this.#rib.attributes.idLimit)
     for (let index = 0; index < count; index++) this.#consider(rows[index]!)
     this.#sendWithdrawals()

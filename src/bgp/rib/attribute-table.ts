@@ -1,5 +1,5 @@
 import { COMMUNITY_BIT, PathFacts, readPathFacts } from '../../wire/bgp/path-facts.ts'
-import { grown, nextCapacity } from './columns.ts'
+import { firstLength, grown, roomOf, withRoom } from './columns.ts'
 import { RowIndex } from './row-index.ts'
 
 /** What is known of a set of attributes without looking at its octets; bits of `traits`. */
@@ -7,8 +7,6 @@ export const TRAIT = { ...COMMUNITY_BIT, hasLocalPreference: 1 << 15 } as const
 
 /** What every implementation takes for a route without LOCAL_PREF. */
 export const DEFAULT_LOCAL_PREFERENCE = 100
-
-const INITIAL_ROWS = 64
 
 /**
  * Sets of path attributes, each kept once with a number and a count of its users.
@@ -20,28 +18,28 @@ const INITIAL_ROWS = 64
 export class AttributeTable {
   /** All blocks, one after another; {@link offsets} and {@link sizes} say where each is. */
   octets = new Uint8Array(1 << 12)
-  offsets = new Uint32Array(INITIAL_ROWS)
-  sizes = new Uint16Array(INITIAL_ROWS)
-  users = new Uint32Array(INITIAL_ROWS)
-  traits = new Uint16Array(INITIAL_ROWS)
-  origins = new Uint8Array(INITIAL_ROWS)
+  offsets = new Uint32Array(firstLength(0))
+  sizes = new Uint16Array(firstLength(1))
+  users = new Uint32Array(firstLength(2))
+  traits = new Uint16Array(firstLength(3))
+  origins = new Uint8Array(firstLength(4))
   /** {@link DEFAULT_LOCAL_PREFERENCE} without LOCAL_PREF. */
-  localPreferences = new Uint32Array(INITIAL_ROWS)
-  meds = new Uint32Array(INITIAL_ROWS)
+  localPreferences = new Uint32Array(firstLength(5))
+  meds = new Uint32Array(firstLength(6))
   /** As counted by RFC 4271 section 9.1.2.2 (a): a set is one, confederations are none. */
-  asPathLengths = new Uint16Array(INITIAL_ROWS)
+  asPathLengths = new Uint16Array(firstLength(7))
   /** Leftmost AS of the path, 0 if it is empty or begins with a set. */
-  firstAses = new Uint32Array(INITIAL_ROWS)
+  firstAses = new Uint32Array(firstLength(8))
   /** 0 without ORIGINATOR_ID. */
-  originatorIds = new Uint32Array(INITIAL_ROWS)
-  clusterListLengths = new Uint8Array(INITIAL_ROWS)
+  originatorIds = new Uint32Array(firstLength(9))
+  clusterListLengths = new Uint8Array(firstLength(10))
   /** Where the next hop is, from the start of the block; 0 if there is none. */
-  nextHopAts = new Uint16Array(INITIAL_ROWS)
+  nextHopAts = new Uint16Array(firstLength(11))
   /** 4, 16, or 32 with a link-local next hop. */
-  nextHopSizes = new Uint8Array(INITIAL_ROWS)
+  nextHopSizes = new Uint8Array(firstLength(12))
 
   /** Occurrences of {@link localAs} in the AS_PATH. */
-  localAsCounts = new Uint8Array(INITIAL_ROWS)
+  localAsCounts = new Uint8Array(firstLength(13))
   /** Set before anything is interned. */
   localAs = 0
   readonly #facts = new PathFacts()
@@ -49,6 +47,8 @@ export class AttributeTable {
   idLimit = 0
   size = 0
   readonly #index = new RowIndex()
+  /** Ids that every column has room for. */
+  #room = 0
   /** First of the free ids, which are chained through `offsets`; -1 for none. */
   #free = -1
   #end = 0
@@ -141,24 +141,33 @@ export class AttributeTable {
       return free
     }
     const id = this.idLimit++
-    if (id >= this.users.length) {
-      const capacity = nextCapacity(this.users.length)
-      this.offsets = grown(this.offsets, capacity)
-      this.sizes = grown(this.sizes, capacity)
-      this.users = grown(this.users, capacity)
-      this.traits = grown(this.traits, capacity)
-      this.origins = grown(this.origins, capacity)
-      this.localPreferences = grown(this.localPreferences, capacity)
-      this.meds = grown(this.meds, capacity)
-      this.asPathLengths = grown(this.asPathLengths, capacity)
-      this.firstAses = grown(this.firstAses, capacity)
-      this.originatorIds = grown(this.originatorIds, capacity)
-      this.clusterListLengths = grown(this.clusterListLengths, capacity)
-      this.nextHopAts = grown(this.nextHopAts, capacity)
-      this.nextHopSizes = grown(this.nextHopSizes, capacity)
-      this.localAsCounts = grown(this.localAsCounts, capacity)
-    }
+    if (id >= this.#room) this.#grow(id + 1)
     return id
+  }
+
+  #grow(ids: number): void {
+    this.offsets = withRoom(this.offsets, ids)
+    this.sizes = withRoom(this.sizes, ids)
+    this.users = withRoom(this.users, ids)
+    this.traits = withRoom(this.traits, ids)
+    this.origins = withRoom(this.origins, ids)
+    this.localPreferences = withRoom(this.localPreferences, ids)
+    this.meds = withRoom(this.meds, ids)
+    this.asPathLengths = withRoom(this.asPathLengths, ids)
+    this.firstAses = withRoom(this.firstAses, ids)
+    this.originatorIds = withRoom(this.originatorIds, ids)
+    this.clusterListLengths = withRoom(this.clusterListLengths, ids)
+    this.nextHopAts = withRoom(this.nextHopAts, ids)
+    this.nextHopSizes = withRoom(this.nextHopSizes, ids)
+    this.localAsCounts = withRoom(this.localAsCounts, ids)
+    const { offsets, sizes, users, traits, origins, localPreferences, meds } = this
+    const { asPathLengths, firstAses, originatorIds, clusterListLengths } = this
+    const { nextHopAts, nextHopSizes, localAsCounts } = this
+    this.#room = Math.min(
+      roomOf(offsets, sizes, users, traits, origins, localPreferences, meds),
+      roomOf(asPathLengths, firstAses, originatorIds, clusterListLengths),
+      roomOf(nextHopAts, nextHopSizes, localAsCounts),
+    )
   }
 
   #place(size: number): number {

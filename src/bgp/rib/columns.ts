@@ -3,7 +3,7 @@
  * reads fastest, and calls this when a row beyond the capacity is needed.
  */
 
-type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array
+type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array
 
 /** A copy of `column` with room for `capacity` elements; the new ones are `fill`. */
 export function grown<C extends Column>(column: C, capacity: number, fill = 0): C {
@@ -13,8 +13,28 @@ export function grown<C extends Column>(column: C, capacity: number, fill = 0): 
   return next
 }
 
-/** The capacity after `capacity`: four times while tiny, double while small, half more when that saves megabytes. */
-export function nextCapacity(capacity: number): number {
-  if (capacity < 1 << 10) return capacity * 4
-  return capacity < 1 << 18 ? capacity * 2 : Math.ceil(capacity * 1.5)
+/** `column` itself, or a copy that has room for `rows` elements; the new ones are `fill`. */
+export function withRoom<C extends Column>(column: C, rows: number, fill = 0): C {
+  const { length } = column
+  if (rows <= length) return column
+  return grown(column, Math.max(rows, Math.ceil(length * factorAfter(length))), fill)
+}
+
+/** Four times while tiny, double while small, half more when that saves megabytes. */
+function factorAfter(length: number): number {
+  if (length < 1 << 10) return 4
+  return length < 1 << 18 ? 2 : 1.5
+}
+
+/**
+ * Elements that the column with this number in its table begins with. They are of several lengths so
+ * that they do not all grow at the same row: with a million rows that would be tens of milliseconds.
+ */
+export function firstLength(column: number): number {
+  return 64 + 4 * column
+}
+
+/** Rows that all of these columns have room for. */
+export function roomOf(...columns: readonly Column[]): number {
+  return columns.reduce((room, { length }) => Math.min(room, length), Infinity)
 }

@@ -1,8 +1,6 @@
 import type { Family } from '../../net/ip-address.ts'
-import { grown, nextCapacity } from './columns.ts'
+import { firstLength, withRoom } from './columns.ts'
 import { RowIndex } from './row-index.ts'
-
-const INITIAL_ROWS = 64
 
 /**
  * The prefixes of one family, each with a row number that stays until it is removed. Open addressing
@@ -25,12 +23,8 @@ export class PrefixTable {
   constructor(family: Family) {
     this.family = family
     this.stride = family === 4 ? 1 : 4
-    this.words = new Uint32Array(INITIAL_ROWS * this.stride)
-    this.lengths = new Uint8Array(INITIAL_ROWS).fill(FREE)
-  }
-
-  get capacity(): number {
-    return this.lengths.length
+    this.words = new Uint32Array(firstLength(10) * this.stride)
+    this.lengths = new Uint8Array(firstLength(11)).fill(FREE)
   }
 
   /** The row of the prefix whose words start at `words[at]`, or -1. */
@@ -86,11 +80,8 @@ export class PrefixTable {
       return free
     }
     const row = this.rowLimit++
-    if (row >= this.lengths.length) {
-      const capacity = nextCapacity(this.lengths.length)
-      this.words = grown(this.words, capacity * this.stride)
-      this.lengths = grown(this.lengths, capacity, FREE)
-    }
+    this.words = withRoom(this.words, this.rowLimit * this.stride)
+    this.lengths = withRoom(this.lengths, this.rowLimit, FREE)
     return row
   }
 

@@ -1,6 +1,6 @@
 import type { Family } from '../../net/ip-address.ts'
 import type { AttributeTable } from './attribute-table.ts'
-import { grown, nextCapacity } from './columns.ts'
+import { firstLength, grown, roomOf, withRoom } from './columns.ts'
 import { comparePaths, selectBest } from './decision.ts'
 import { PATH_FLAG, PATH_STATUS, type PathStatus } from './path-state.ts'
 import { PrefixTable } from './prefix-table.ts'
@@ -23,8 +23,6 @@ export interface RibObserver {
   forget(row: number): void
 }
 
-const INITIAL_ROWS = 64
-
 /**
  * Adj-RIB-In and Loc-RIB of one family in one structure: for each prefix the chain of its paths, one a
  * source (and path identifier), and which of them is the best. Everything is a column of a typed array;
@@ -41,20 +39,20 @@ export class Rib {
   observer: RibObserver | undefined
 
   /** By prefix row: first path of the chain, best path; -1 for none. */
-  first = new Int32Array(INITIAL_ROWS).fill(-1)
-  best = new Int32Array(INITIAL_ROWS).fill(-1)
+  first = new Int32Array(firstLength(8)).fill(-1)
+  best = new Int32Array(firstLength(9)).fill(-1)
 
   /** By path. */
-  pathPrefixes = new Int32Array(INITIAL_ROWS)
-  pathNexts = new Int32Array(INITIAL_ROWS)
-  pathSources = new Uint16Array(INITIAL_ROWS)
-  pathIds = new Uint32Array(INITIAL_ROWS)
+  pathPrefixes = new Int32Array(firstLength(0))
+  pathNexts = new Int32Array(firstLength(1))
+  pathSources = new Uint16Array(firstLength(2))
+  pathIds = new Uint32Array(firstLength(3))
   /** Attributes after import policy, which all else looks at. */
-  pathAttributes = new Int32Array(INITIAL_ROWS)
+  pathAttributes = new Int32Array(firstLength(4))
   /** Attributes as they came, to apply another policy to. */
-  pathReceived = new Int32Array(INITIAL_ROWS)
-  pathFlags = new Uint8Array(INITIAL_ROWS)
-  pathStatus = new Uint8Array(INITIAL_ROWS)
+  pathReceived = new Int32Array(firstLength(5))
+  pathFlags = new Uint8Array(firstLength(6))
+  pathStatus = new Uint8Array(firstLength(7))
   /** Paths are below it. */
   pathLimit = 0
   pathCount = 0
@@ -73,6 +71,9 @@ export class Rib {
 
   readonly #queues: RowQueue[] = []
   readonly #allPathQueues: RowQueue[] = []
+  /** Rows and paths that every column has room for. */
+  #prefixRoom = 0
+  #pathRoom = 0
   /** First of the free paths, chained through `pathNexts`; -1 for none. */
   #freePath = -1
 
@@ -121,7 +122,7 @@ export class Rib {
     status: PathStatus,
   ): boolean {
     const row = this.prefixes.intern(words, at, length)
-    if (row >= this.first.length) this.#growPrefixes()
+    if (row >= this.#prefixRoom) this.#growPrefixes(row + 1)
     let path = this.findPath(row, source, pathId)
     const isNew = path < 0
     if (isNew) path = this.#addPath(row, source, pathId)
@@ -290,23 +291,27 @@ export class Rib {
       return free
     }
     const path = this.pathLimit++
-    if (path >= this.pathNexts.length) {
-      const capacity = nextCapacity(this.pathNexts.length)
-      this.pathPrefixes = grown(this.pathPrefixes, capacity)
-      this.pathNexts = grown(this.pathNexts, capacity)
-      this.pathSources = grown(this.pathSources, capacity)
-      this.pathIds = grown(this.pathIds, capacity)
-      this.pathAttributes = grown(this.pathAttributes, capacity)
-      this.pathReceived = grown(this.pathReceived, capacity)
-      this.pathFlags = grown(this.pathFlags, capacity)
-      this.pathStatus = grown(this.pathStatus, capacity)
-    }
+    if (path >= this.#pathRoom) this.#growPaths(path + 1)
     return path
   }
 
-  #growPrefixes(): void {
-    const capacity = this.prefixes.capacity
-    this.first = grown(this.first, capacity, -1)
-    this.best = grown(this.best, capacity, -1)
+  #growPaths(paths: number): void {
+    this.pathPrefixes = withRoom(this.pathPrefixes, paths)
+    this.pathNexts = withRoom(this.pathNexts, paths)
+    this.pathSources = withRoom(this.pathSources, paths)
+    this.pathIds = withRoom(this.pathIds, paths)
+    this.pathAttributes = withRoom(this.pathAttributes, paths)
+    this.pathReceived = withRoom(this.pathReceived, paths)
+    this.pathFlags = withRoom(this.pathFlags, paths)
+    this.pathStatus = withRoom(this.pathStatus, paths)
+    const links = roomOf(this.pathPrefixes, this.pathNexts, this.pathSources, this.pathIds)
+    const sets = roomOf(this.pathAttributes, this.pathReceived)
+    this.#pathRoom = Math.min(links, sets, roomOf(this.pathFlags, this.pathStatus))
+  }
+
+  #growPrefixes(rows: number): void {
+    this.first = withRoom(this.first, rows, -1)
+    this.best = withRoom(this.best, rows, -1)
+    this.#prefixRoom = roomOf(this.first, this.best)
   }
 }

@@ -1,0 +1,2 @@
+// `tortie bgpd` as it is built.
+import '../../src/main/tortie.ts'
