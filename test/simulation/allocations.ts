@@ -10,9 +10,10 @@ export async function allocationUsers(cluster: SimulatedCluster): Promise<string
     }
   }
   for (const node of cluster.present) {
-    const tunnel = node.kernel.link('tunl0')
+    const tunnel = node.kernel.link(cluster.tunnelLink)
     for (const { address, linkIndex } of node.kernel.addresses()) {
-      if (linkIndex === tunnel?.index) used.set(address, `tunl0 of ${node.name}`)
+      if (linkIndex !== tunnel?.index || address.includes(':')) continue
+      used.set(address, `${cluster.tunnelLink} of ${node.name}`)
     }
   }
   const given = new Set<string>()

@@ -46,6 +46,10 @@ export interface ClusterOptions {
   readonly nodes: number
   /** Every third node is in a second network, behind a router. */
   readonly twoNetworks: boolean
+  /** What packets between the networks travel in; IPIP when absent. With VXLAN nobody speaks BGP. */
+  readonly encapsulation?: 'ipip' | 'vxlan'
+  /** Of the pool, whose blocks have eight addresses, perhaps too few for all nodes; 10.211.0.0/24 when absent. */
+  readonly pool?: string
   readonly log?: Log
   /** A mistake built into every agent, to see whether it is found. */
   readonly sabotage?: Sabotage
@@ -66,11 +70,16 @@ export class SimulatedCluster {
   readonly #log: Log
   readonly #plan: LabPlan
   readonly #sabotage: Sabotage
+  readonly #options: ClusterOptions
+  /** The link that has each node's address in the pod network. */
+  readonly tunnelLink: string
 
   constructor(options: ClusterOptions) {
     this.random = new SeededRandom(options.seed)
+    this.#options = options
     this.#log = options.log ?? silentLog
     this.#sabotage = options.sabotage ?? {}
+    this.tunnelLink = options.encapsulation === 'vxlan' ? 'vxlan.calico' : 'tunl0'
     const { clock, random } = this
     this.machine = createSimulatedMachine({ clock, random, log: this.#log })
     this.shared = new MemoryStore()
@@ -119,6 +128,13 @@ export class SimulatedCluster {
   async start(): Promise<void> {
     const client = this.#client()
     for (const draft of this.#plan.resources) await client.create(draft)
+    const { pool } = this.#options
+    if (pool !== undefined) {
+      await client.delete('IPPool', 'pool')
+      const drafts = this.#plan.resources.filter(({ kind }) => kind === 'IPPool')
+      for (const draft of drafts)
+        await client.create({ ...draft, spec: { ...draft.spec, cidr: pool } })
+    }
     for (const node of this.nodes) this.startAgent(node)
   }
 
@@ -252,6 +268,8 @@ function wipe(kernel: Kernel): void {
   for (const row of kernel.addresses()) {
     if (row.linkIndex === tunnel?.index) kernel.deleteAddress(row)
   }
+  const vxlan = kernel.link('vxlan.calico')
+  if (vxlan !== undefined) kernel.deleteLink(vxlan.index)
 }
 
 function unclosable(store: MemoryStore): ConstructorParameters<typeof FaultyStore>[0] {
@@ -264,7 +282,9 @@ function unclosable(store: MemoryStore): ConstructorParameters<typeof FaultyStor
   }
 }
 
-function topologyText({ nodes, twoNetworks }: ClusterOptions): string {
+function topologyText(options: ClusterOptions): string {
+  const { nodes, twoNetworks, encapsulation = 'ipip' } = options
+
   const hosts = Array.from({ length: nodes }, (_, at) => {
     const isFar = twoNetworks && at % 3 === 2
     const address = isFar ? `172.16.171.${128 + at}/24` : `172.16.170.${128 + at}/24`
@@ -282,6 +302,7 @@ networks:
 ${twoNetworks ? '  - { name: far, cidr: 172.16.171.0/24 }\n' : ''}nodes:
 ${hosts.join('\n')}
 ${twoNetworks ? router : ''}pools:
-  - { name: pool, cidr: 10.211.0.0/24, blockSize: 29, ipipMode: CrossSubnet }
+  - { name: pool, cidr: 10.211.0.0/24, blockSize: 29, ${encapsulation}Mode: CrossSubnet }
+bgp: { nodeToNodeMeshEnabled: ${encapsulation === 'ipip'} }
 `
 }

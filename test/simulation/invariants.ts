@@ -114,9 +114,10 @@ export async function quietBreaches(cluster: SimulatedCluster): Promise<string[]
     if (status?.converged !== true) {
       breaches.push(`the agent of ${node.name} says that it has not converged: ${whyNot(status)}`)
     }
-    const tunnel = node.kernel.link('tunl0')?.index
-    if (!node.kernel.addresses().some(({ linkIndex }) => linkIndex === tunnel)) {
-      breaches.push(`tunl0 of ${node.name} has no address`)
+    const tunnel = node.kernel.link(cluster.tunnelLink)?.index
+    const own = node.kernel.addresses().filter(({ linkIndex }) => linkIndex === tunnel)
+    if (!own.some(({ address }) => !address.includes(':'))) {
+      breaches.push(`${cluster.tunnelLink} of ${node.name} has no address`)
     }
     for (const pod of node.runtime.pods.values()) {
       if (pod.state !== 'ready')

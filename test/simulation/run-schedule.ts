@@ -1,6 +1,6 @@
 import { IpamError } from '../../src/ipam/ipam-error.ts'
 import { sleep } from '../../src/lib/clock.ts'
-import { ROUTE_PROTOCOL } from '../../src/kernel/kernel.ts'
+import { type Kernel, type Route, ROUTE_PROTOCOL } from '../../src/kernel/kernel.ts'
 import { prefix } from '../../src/net/prefix.ts'
 import { type ClusterOptions, SimulatedCluster } from './cluster.ts'
 import { alwaysBreaches, quietBreaches } from './invariants.ts'
@@ -15,7 +15,7 @@ const LOOK_MILLISECONDS = 1000
 /** Runs a schedule to its end, or to the first breach; answers the breaches, none if all is well. */
 export async function runSchedule(
   schedule: Schedule,
-  options: Pick<ClusterOptions, 'log' | 'sabotage'> = {},
+  options: Pick<ClusterOptions, 'log' | 'sabotage' | 'encapsulation'> = {},
 ): Promise<readonly string[]> {
   const cluster = new SimulatedCluster({ ...schedule, ...options })
   const { clock } = cluster
@@ -150,8 +150,7 @@ function happen(cluster: SimulatedCluster, { fault }: Event): number {
       return fault.after + 1000
     case 'meddle': {
       const { gone, kernel } = nodes[fault.node]!
-      const routes = gone ? [] : kernel.routes({ protocol: ROUTE_PROTOCOL.bird })
-      if (routes.length > 0) kernel.deleteRoute(routes[fault.which % routes.length]!)
+      if (!gone) meddle(kernel, fault.which)
       return 0
     }
     case 'outage':
@@ -197,4 +196,26 @@ async function moveBlock(
     // Another node has it, or pods have addresses of it.
     if (!(thrown instanceof IpamError)) throw thrown
   }
+}
+
+/** Takes away a row that the agent wrote: a route, or where a tunnel's end is. */
+function meddle(kernel: Kernel, which: number): void {
+  const vxlan = kernel.link('vxlan.calico')?.index
+  const isOfAgent = ({ protocol, type }: Route): boolean =>
+    protocol === ROUTE_PROTOCOL.bird ||
+    (protocol === ROUTE_PROTOCOL.felix && vxlan !== undefined && type === 'unicast')
+  const rows = [
+    ...kernel
+      .routes()
+      .filter(isOfAgent)
+      .map((route) => () => kernel.deleteRoute(route)),
+    ...(vxlan === undefined ? [] : kernel.forwardingEntries(vxlan)).map(
+      (entry) => () => kernel.deleteForwardingEntry(entry),
+    ),
+    ...kernel
+      .neighbors()
+      .filter(({ linkIndex, state }) => linkIndex === vxlan && state === 'permanent')
+      .map((neighbor) => () => kernel.deleteNeighbor(neighbor)),
+  ]
+  rows[which % rows.length]?.()
 }

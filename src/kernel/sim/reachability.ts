@@ -75,9 +75,22 @@ export class Reachability {
 
   #next(device: Device, nextHop: Addr): Namespace | undefined {
     const { peer } = device
+    if (device.vxlan !== undefined) return this.#behindVxlan(device, nextHop)
     // A cable between two hosts leads to one place; a bridge's port to whoever has the address.
     if (peer === undefined || peer.master !== undefined) return this.#owners.get(nextHop)
     return peer.up && answersFor(peer, nextHop) ? peer.namespace : undefined
+  }
+
+  /** By the neighbour's MAC address to the node that it is behind, if that has the other end of the tunnel. */
+  #behindVxlan(device: Device, nextHop: Addr): Namespace | undefined {
+    const { namespace, vxlan } = device
+    const mac = namespace.neighbors(addrFamily(nextHop)).get(device, nextHop)?.mac
+    const remote = mac === undefined ? undefined : vxlan!.forwarding.get(mac)
+    const owner = remote === undefined ? undefined : this.#owners.get(remote)
+    const isThere = [...(owner?.devices.values() ?? [])].some(
+      (each) => each.up && each.mac === mac && each.vxlan?.settings.vni === vxlan!.settings.vni,
+    )
+    return isThere ? owner : undefined
   }
 }
 
