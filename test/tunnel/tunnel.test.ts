@@ -14,8 +14,8 @@ import { FAR, NEAR } from './topology.ts'
 import type { TunnelKind } from './world.ts'
 
 /*
- * One suite, two kernels: this machine's, which may lack the ipip module and then has tunl0 by eBPF, and
- * Linux 6.1 in user mode, which has it.
+ * One suite for tunl0 by programs on the kernel of this machine, which may lack the ipip module, and for
+ * both kinds on Linux 6.1 in user mode, which has it.
  */
 
 const EXECUTABLE = join(import.meta.dirname, '../../dist/tortie.js')
@@ -105,7 +105,10 @@ function read(folder: string, said: string): Run {
   }
 }
 
-describe.skipIf(!canHere)('a tunnel on the kernel of this machine', () => {
+/** What the agents are told to make tunl0 of. */
+const environment = (kind: TunnelKind): Record<string, string> => ({ TORTIE_TUNNEL: kind })
+
+describe.skipIf(!canHere)('a tunnel of programs on the kernel of this machine', () => {
   const bundle = new Bundle()
   let run: Run | undefined
 
@@ -117,6 +120,7 @@ describe.skipIf(!canHere)('a tunnel on the kernel of this machine', () => {
       const { stdout, stderr } = spawnSync(process.execPath, args, {
         encoding: 'utf8',
         timeout: 280_000,
+        env: { ...process.env, ...environment('ebpf') },
       })
       run = read(folder, stdout + stderr)
     } finally {
@@ -128,7 +132,10 @@ describe.skipIf(!canHere)('a tunnel on the kernel of this machine', () => {
   report('ebpf', () => run)
 })
 
-describe.skipIf(lack !== undefined)('a tunnel on a kernel with the ipip module', () => {
+describe.skipIf(lack !== undefined).each([
+  ['the ipip module', 'kernel'],
+  ['programs', 'ebpf'],
+] as const)('a tunnel of %s on Linux 6.1', (_, kind) => {
   const bundle = new Bundle()
   let kernel: UserModeLinux | undefined
   let run: Run | undefined
@@ -136,8 +143,9 @@ describe.skipIf(lack !== undefined)('a tunnel on a kernel with the ipip module',
   beforeAll(async () => {
     const program = await bundle.build()
     kernel = await UserModeLinux.start({ memoryMegabytes: 1024 })
-    const command = [process.execPath, program, EXECUTABLE, OUT, 'uml', 'kernel'].join(' ')
-    const { stdout, stderr } = await kernel.run(command, 280_000)
+    const settings = Object.entries(environment(kind)).map((entry) => entry.join('='))
+    const command = [...settings, process.execPath, program, EXECUTABLE, OUT, 'uml', kind]
+    const { stdout, stderr } = await kernel.run(command.join(' '), 280_000)
     run = read(kernel.folder, stdout + stderr)
   })
   afterAll(async () => {
@@ -145,5 +153,5 @@ describe.skipIf(lack !== undefined)('a tunnel on a kernel with the ipip module',
     bundle.remove()
   })
 
-  report('kernel', () => run)
+  report(kind, () => run)
 })

@@ -44,7 +44,7 @@ export const HELPER = {
 export const ACTION = { next: -1, drop: 2 } as const
 
 /** BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_DECAP_L3_IPV4: segments stay together. */
-export const ADJUST = { mac: 1, encapsulateIpv4: 1 << 1, decapsulateIpv4: 1 << 7 } as const
+export const ADJUST = { mac: 1, encapsulateIpv4: 1 << 1 } as const
 export const ETHERNET_OCTETS = 14
 export const IPV4_OCTETS = 20
 export const PROTOCOL_IPIP = 4
