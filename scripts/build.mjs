@@ -1,5 +1,6 @@
 // Bundles the executables. `tortie` is split, so that `tortie get` does not load what only the agent
 // needs; the CNI executable is one CommonJS file, the form that starts fastest.
+import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -22,7 +23,7 @@ const requireShim =
 
 const modules = {
   tortie: 'src/main/tortie.ts',
-  bgp: 'src/bgp/index.ts',
+  bgp: 'src/main/bgp-package.ts',
 }
 const entryPoints = Object.fromEntries(
   Object.entries(modules).filter(([, path]) => existsSync(join(root, path))),
@@ -44,6 +45,14 @@ if (existsSync(join(root, 'src/main/cni.ts'))) {
     outExtension: { '.js': '.cjs' },
     format: 'cjs',
     minifySyntax: true,
+  })
+}
+// Types for those who import tortie/bgp; not where TypeScript is not installed, as in production.
+const compiler = join(root, 'node_modules/typescript/bin/tsc')
+if (existsSync(compiler)) {
+  execFileSync(process.execPath, [compiler, '-p', 'tsconfig.types.json'], {
+    cwd: root,
+    stdio: 'inherit',
   })
 }
 for (const file of ['dist/tortie.js', 'dist/tortie-cni.cjs']) {

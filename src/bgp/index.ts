@@ -1,4 +1,11 @@
 /** BGP-4 for programs: the codec, the finite state machine, the speaker. `import … from 'tortie/bgp'` */
+export * from '../lib/clock.ts'
+export * from '../lib/errors.ts'
+export * from '../lib/log.ts'
+export * from '../lib/random.ts'
+export * from '../net/ip-address.ts'
+export * from '../net/prefix.ts'
+export type * from '../net/transport.ts'
 export * from '../wire/bgp/bgp-error.ts'
 export type * from '../wire/bgp/capabilities.ts'
 export type * from '../wire/bgp/codec-context.ts'
