@@ -17,6 +17,7 @@ import type { IpAddress } from '../net/ip-address.ts'
 import type { MacAddress } from '../net/mac-address.ts'
 import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
 import type { RowHandlers } from '../store/follower.ts'
+import type { PoolEncapsulation } from '../routes/encapsulation.ts'
 import { BgpPolicies, exportRules } from './bgp-policies.ts'
 import { nodeAddress, speakerConfig } from './bgp-configuration.ts'
 import { ClusterView } from './cluster-view.ts'
@@ -24,9 +25,10 @@ import { Dataplane, type DataplaneSettings } from './dataplane.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import { FilterKeeper } from './filter-keeper.ts'
 import { filterTable, rememberAddresses } from './filter-table.ts'
+import { BOTH_WAYS_MILLISECONDS, PoolHistory } from './pool-history.ts'
 import type { AgentStatus } from './status.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
-import { tunnelDevice, tunnelOverhead, tunnelsAnything } from './tunnel-settings.ts'
+import { nodeMtus, type NodeMtus, tunnelDevice, tunnelsAnything } from './tunnel-settings.ts'
 import { VxlanNetwork } from './vxlan-network.ts'
 import { remoteVteps, usesVxlan, vtepMac, vxlanDevice } from './vxlan-settings.ts'
 
@@ -125,7 +127,9 @@ export class NodeAgent {
   /** What is announced; undefined when it may be something else. */
   #rules: ExportRules | undefined
   /** As of the last look at the links. */
-  #knownUplinkMtu: number | undefined
+  #knownMtus: NodeMtus | undefined
+  readonly #poolHistory = new PoolHistory()
+  readonly #poolTimers = new Set<Timer>()
   #bookkeeping: Promise<void> = Promise.resolve()
   #bookkeepingAsked = false
   #stopped = false
@@ -195,6 +199,7 @@ export class NodeAgent {
     this.#restartTimer?.cancel()
     this.#retryTimer?.cancel()
     this.#changeTimer?.cancel()
+    for (const timer of this.#poolTimers) timer.cancel()
     for (const closable of this.#closables) closable.close()
     this.#dataplane.stop()
     this.#filter.stop()
@@ -222,7 +227,7 @@ export class NodeAgent {
 
   /** Octets of a pod's interface where the network configuration leaves it to the agent. */
   podMtu(): number {
-    return (this.#knownUplinkMtu ?? this.#uplinkMtu()) - tunnelOverhead(this.#view)
+    return (this.#knownMtus ?? this.#mtus()).pod
   }
 
   status(): AgentStatus {
@@ -280,11 +285,11 @@ export class NodeAgent {
     return node === undefined ? undefined : nodeAddress(node)
   }
 
-  #uplinkMtu(): number {
+  #mtus(): NodeMtus {
     const own = this.#ownAddress()?.address
-    const { kernel } = this.#needs
-    const row = kernel.addresses().find(({ address }) => address === own)
-    return kernel.links().find(({ index }) => index === row?.linkIndex)?.mtu ?? 1500
+    const { kernel, node } = this.#needs
+    const uplink = kernel.addresses().find(({ address }) => address === own)
+    return nodeMtus(this.#view, node, kernel.links(), uplink?.linkIndex)
   }
 
   /** The datastore told something: what follows from it is seen to at once, or soon if it just was. */
@@ -303,6 +308,7 @@ export class NodeAgent {
     this.#changeTimer = undefined
     this.#changesSeenAt = this.#needs.clock.now()
     this.#vxlan.update(this.#view)
+    this.#notePools()
     this.#startDataplane()
     this.#configureSpeaker()
     this.#announceBlocks()
@@ -420,29 +426,48 @@ export class NodeAgent {
     )
   }
 
+  #pools(): readonly PoolEncapsulation[] {
+    return this.#view.list('IPPool').map(({ spec: { cidr, ipipMode, vxlanMode } }) => ({
+      cidr: cidr as Prefix,
+      ipipMode,
+      vxlanMode,
+    }))
+  }
+
+  /** Takes note of other modes of pools, and comes back when the former ones no longer matter. */
+  #notePools(): void {
+    const { clock } = this.#needs
+    if (!this.#poolHistory.update(this.#pools(), clock.now())) return
+    const timer = clock.after(BOTH_WAYS_MILLISECONDS, () => {
+      this.#poolTimers.delete(timer)
+      this.#dataplane.settingsChanged()
+      this.#askBookkeeping()
+    })
+    this.#poolTimers.add(timer)
+  }
+
   #dataplaneSettings(): DataplaneSettings {
     const own = this.#ownAddress()
-    const uplinkMtu = this.#uplinkMtu()
-    this.#knownUplinkMtu = uplinkMtu
+    const mtus = this.#mtus()
+    const { node, clock } = this.#needs
+    this.#knownMtus = mtus
     return {
       blocks: originatedPrefixes(this.#exportRules()),
-      pools: this.#view.list('IPPool').map(({ spec: { cidr, ipipMode, vxlanMode } }) => ({
-        cidr: cidr as Prefix,
-        ipipMode,
-        vxlanMode,
-      })),
+      pools: this.#pools(),
+      formerPools: this.#poolHistory.former(clock.now()),
       nodeNetworks: own === undefined ? [] : [prefixOf(own.address, own.prefixLength)],
       ownAddress: own?.address,
       nodeAddresses: () =>
         this.#view.list('Node').flatMap((node) => nodeAddress(node)?.address ?? []),
-      tunnel: tunnelDevice(this.#view, this.#tunnelAddress, uplinkMtu),
+      tunnel: tunnelDevice(this.#view, node, this.#tunnelAddress, mtus),
+      isTunnelUsed: tunnelsAnything(this.#view, node),
       vxlan: vxlanDevice(this.#view, {
-        node: this.#needs.node,
+        node,
         address: this.#ownNode()?.spec.ipv4VXLANTunnelAddr as IpAddress | undefined,
         localAddress: own?.address,
-        uplinkMtu,
+        uplinkMtu: mtus.host,
       }),
-      vteps: () => remoteVteps(this.#view, this.#needs.node),
+      vteps: () => remoteVteps(this.#view, node),
     }
   }
 
@@ -471,9 +496,14 @@ export class NodeAgent {
       await addresses.claimBlock(node, block as Prefix)
     }
     await this.#bookVxlan()
-    const tunnelAddress = tunnelsAnything(this.#view)
+    // Until the last node has heard that nothing is tunnelled any more, answers come to the address.
+    const isLeaving = this.#poolHistory
+      .former(this.#needs.clock.now())
+      .some((pools) => pools.some(({ ipipMode }) => ipipMode !== 'Never'))
+    const kept = isLeaving ? this.#tunnelAddress : undefined
+    const tunnelAddress = tunnelsAnything(this.#view, node)
       ? await addresses.ensureTunnelAddress(node)
-      : undefined
+      : kept
     if (tunnelAddress === this.#tunnelAddress) return
     this.#tunnelAddress = tunnelAddress
     this.#dataplane.settingsChanged()

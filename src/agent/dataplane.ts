@@ -19,26 +19,19 @@ import { RoutePlan } from '../routes/route-plan.ts'
 import { RouteTable } from '../routes/route-table.ts'
 import { KnownLinks } from './known-links.ts'
 import type { TunnelStatus } from './status.ts'
-import {
-  ensureTunnelDevice,
-  type TunnelDevice,
-  type TunnelInUse,
-  type TunnelKind,
-  type TunnelPrograms,
-} from './tunnel-device.ts'
+import { NodeTunnel, type NodeTunnelSettings } from './node-tunnel.ts'
+import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
 import { ensureVxlanDevice } from './vxlan-device.ts'
 import { VxlanPeers } from './vxlan-peers.ts'
 import type { Vtep, VxlanDevice } from './vxlan-settings.ts'
 
 /** What the dataplane of a node should serve beside pods; routes, tunnels and settings follow from it. */
-export interface DataplaneSettings {
+export interface DataplaneSettings extends NodeTunnelSettings {
   readonly blocks: readonly Prefix[]
   readonly pools: readonly PoolEncapsulation[]
+  /** What they were a moment ago: packets still come by those ways. */
+  readonly formerPools: readonly (readonly PoolEncapsulation[])[]
   readonly nodeNetworks: readonly Prefix[]
-  readonly tunnel: TunnelDevice | undefined
-  /** Addresses of nodes: this one's, and all (asked for only where it matters). */
-  readonly ownAddress: IpAddress | undefined
-  nodeAddresses(): readonly IpAddress[]
   readonly vxlan: VxlanDevice | undefined
   /** Other nodes' ends of it (asked for only where it matters). */
   vteps(): readonly Vtep[]
@@ -96,7 +89,7 @@ export class Dataplane {
   #mustReadSettings = true
   /** What all routes follow from, as text; undefined when the ways to other nodes may be others. */
   #surroundings: string | undefined
-  #tunnel: TunnelInUse | undefined
+  readonly #tunnel: NodeTunnel
   /** Pods without their link, one sentence each. */
   #missingLinks: readonly string[] = []
   /** What the kernel said when it cut the last pass short. */
@@ -111,6 +104,14 @@ export class Dataplane {
     })
     this.#plan = new RoutePlan(this.#table, needs.learned, needs.remote)
     this.#vxlanPeers = new VxlanPeers(needs.kernel)
+    this.#tunnel = new NodeTunnel({
+      kernel: needs.kernel,
+      kind: needs.tunnelKind,
+      programs: needs.tunnelPrograms,
+      clock: needs.clock,
+      log: needs.log,
+      onChange: () => this.settingsChanged(),
+    })
   }
 
   /** Begins to follow the kernel and to keep it; the first pass is done when this returns. */
@@ -129,6 +130,7 @@ export class Dataplane {
     this.#watch?.close()
     this.#resyncTimer?.cancel()
     this.#pending?.cancel()
+    this.#tunnel.close()
   }
 
   /** {@link DataplaneNeeds.settings} answers differently. */
@@ -174,22 +176,13 @@ export class Dataplane {
     const refused = this.#table.missing.map(
       ({ destination }) => `the kernel does not take the route to ${destination}`,
     )
-    const failure = this.#failure === undefined ? [] : [this.#failure]
+    const failure = [this.#failure, this.#tunnel.hindrance].filter((text) => text !== undefined)
     return [...failure, ...[...this.#missingLinks, ...this.#plan.unreachable, ...refused].sort()]
   }
 
-  /** What tunl0 is made of, and what its programs dropped; undefined while there is none. */
+  /** What tunl0 is made of, and what its programs dropped; undefined where nothing is tunnelled. */
   tunnelStatus(): TunnelStatus | undefined {
-    if (this.#tunnel === undefined) return undefined
-    const { kind, reason, link } = this.#tunnel
-    const drops = kind === 'ebpf' ? this.#needs.tunnelPrograms?.drops(link) : undefined
-    return {
-      link: link.name,
-      kind,
-      reason,
-      mtu: link.mtu,
-      ...(drops === undefined ? {} : { drops: Object.fromEntries(drops) }),
-    }
+    return this.#tunnel.status()
   }
 
   /** Whether the kernel has routes to other nodes' blocks now, as an agent before this one left them. */
@@ -305,42 +298,20 @@ export class Dataplane {
 
   #readSettings(): void {
     const { kernel, settings } = this.#needs
-    const { blocks, pools, nodeNetworks, ...rest } = settings()
-    const tunnelLinkIndex = this.#keepTunnel(rest)?.index
+    const { blocks, pools, formerPools, nodeNetworks, ...rest } = settings()
+    const isAnew = this.#surroundings === undefined
+    const tunnelLinkIndex = this.#tunnel.keep(rest, isAnew)
     const loopbackLinkIndex = this.#links.named('lo')?.index ?? 1
     this.#plan.setBlocks(new Set(blocks))
-    const ways = { pools, nodeNetworks, tunnelLinkIndex, ...this.#keepVxlan(rest) }
+    const { pathMtus } = this.#tunnel
+    const own = { pools, formerPools, nodeNetworks, tunnelLinkIndex, pathMtus }
+    const ways = { ...own, ...this.#keepVxlan(rest) }
     const text = JSON.stringify({ ...ways, loopbackLinkIndex })
     if (text !== this.#surroundings) {
       this.#plan.setSurroundings({ ...ways, resolve: resolver(kernel) }, loopbackLinkIndex)
     }
     this.#surroundings = text
     this.#mustReadSettings = false
-  }
-
-  #keepTunnel({
-    tunnel,
-    ownAddress,
-    nodeAddresses,
-  }: Pick<DataplaneSettings, 'tunnel' | 'ownAddress' | 'nodeAddresses'>): Link | undefined {
-    const { kernel, log, tunnelKind, tunnelPrograms } = this.#needs
-    const before = this.#tunnel?.kind
-    const needs = { kernel, kind: tunnelKind, programs: tunnelPrograms }
-    this.#tunnel = undefined
-    const use = ensureTunnelDevice(needs, tunnel)
-    if (use?.kind === 'ebpf' && ownAddress !== undefined) {
-      const underlays = kernel
-        .addresses()
-        .filter(({ address }) => address === ownAddress)
-        .map(({ linkIndex }) => linkIndex)
-      const ends = { localAddress: ownAddress, underlays, nodes: nodeAddresses() }
-      tunnelPrograms?.equip(use.link, ends)
-    }
-    if (use !== undefined && use.kind !== before) {
-      log.info(`tunl0 is made by ${TUNNEL_WORDS[use.kind]}`, { reason: use.reason })
-    }
-    this.#tunnel = use
-    return use?.link
   }
 
   /** Nothing is asked of the kernel on a node where there is no VXLAN and was none. */
@@ -386,8 +357,6 @@ export class Dataplane {
     this.#mustReadPods = false
   }
 }
-
-const TUNNEL_WORDS = { kernel: 'the kernel’s ipip module', ebpf: 'eBPF programs' } as const
 
 function isPodLink({ name }: Link): boolean {
   return name.startsWith(POD_LINK_PREFIX)

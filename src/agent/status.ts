@@ -11,6 +11,8 @@ export interface TunnelStatus {
   readonly reason: string
   /** Octets of a packet inside. */
   readonly mtu: number
+  /** Octets inside, towards nodes to which the path is narrower, by their addresses. */
+  readonly pathMtus?: Readonly<Record<IpAddress, number>>
   /** Packets that eBPF programs dropped since tunl0 was made, by reason. */
   readonly drops?: Readonly<Record<string, number>>
 }

@@ -1,3 +1,4 @@
+import type { Closable } from '../lib/closable.ts'
 import { isKernelError, type Kernel, KernelError, type Link } from '../kernel/kernel.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 
@@ -39,6 +40,11 @@ export interface TunnelPrograms {
   equip(link: Link, ends: TunnelEnds): void
   /** Takes link and programs away. */
   remove(name: string): void
+  /**
+   * Tells of nodes that a packet in an outer header from `localAddress` did not reach because of its size,
+   * and of the octets that would have, outer header included (ICMP: fragmentation needed).
+   */
+  watchPathMtus(localAddress: IpAddress, listener: (node: IpAddress, mtu: number) => void): Closable
   /** Packets dropped since the link was made, by reason. */
   drops(link: Link): ReadonlyMap<string, number>
 }

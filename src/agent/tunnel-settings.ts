@@ -1,3 +1,5 @@
+import type { Link } from '../kernel/kernel.ts'
+import type { ResourceOf } from '../model/resource.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import * as vxlan from '../wire/packet/vxlan.ts'
 import type { ClusterView } from './cluster-view.ts'
@@ -7,26 +9,87 @@ import { usesVxlan } from './vxlan-settings.ts'
 /** Octets of an outer IPv4 header. */
 const IPIP_OVERHEAD = 20
 
+/** Links whose MTU counts, and the MTU where there is none of them (Felix: mtuIfacePattern). */
+const HOST_LINKS = '^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)'
+const FALLBACK_MTU = 1460
+
+type FelixSpec = ResourceOf<'FelixConfiguration'>['spec']
+
+/** A parameter of Felix as it holds for one node: "node.<name>" before "default". */
+function felix<Key extends keyof FelixSpec>(
+  view: ClusterView,
+  node: string,
+  key: Key,
+): FelixSpec[Key] | undefined {
+  const own = view.get('FelixConfiguration', `node.${node}`)?.spec[key]
+  return own ?? view.get('FelixConfiguration', 'default')?.spec[key]
+}
+
 /** Whether any pool, disabled ones included, may send packets through IPIP (Felix: ipipEnabled auto). */
-export function tunnelsAnything(view: ClusterView): boolean {
-  const forced = view.get('FelixConfiguration', 'default')?.spec.ipipEnabled
-  if (forced !== undefined) return forced
-  return view.list('IPPool').some(({ spec }) => spec.ipipMode !== 'Never')
+export function tunnelsAnything(view: ClusterView, node: string): boolean {
+  const forced = felix(view, node, 'ipipEnabled')
+  return forced ?? view.list('IPPool').some(({ spec }) => spec.ipipMode !== 'Never')
 }
 
-/** Octets that the largest header of a tunnel in use takes of every packet between nodes. */
-export function tunnelOverhead(view: ClusterView): number {
-  if (usesVxlan(view)) return vxlan.OVERHEAD_OCTETS
-  return tunnelsAnything(view) ? IPIP_OVERHEAD : 0
+/** Octets of a packet, by where it passes. */
+export interface NodeMtus {
+  /** Between nodes. */
+  readonly host: number
+  /** Inside tunl0. */
+  readonly ipip: number
+  /** At new pods: what passes whichever way the pools have packets go. */
+  readonly pod: number
 }
 
-/** tunl0 as it should be; undefined where nothing tunnels. */
+/**
+ * The MTUs of a node by Calico's rules: the smallest of the host's links that are up, less the headers of
+ * what is in use; ipipMTU and vxlanMTU of FelixConfiguration win.
+ *
+ * @param uplinkIndex the link with the node's address, which counts where no link has a usual name
+ */
+export function nodeMtus(
+  view: ClusterView,
+  node: string,
+  links: readonly Link[],
+  uplinkIndex: number | undefined,
+): NodeMtus {
+  const pattern = hostLinks(felix(view, node, 'mtuIfacePattern'))
+  const counting = links.filter(({ up, name }) => up && pattern.test(name))
+  const uplink = links.find(({ index }) => index === uplinkIndex)
+  const host =
+    counting.length > 0
+      ? Math.min(...counting.map(({ mtu }) => mtu))
+      : (uplink?.mtu ?? FALLBACK_MTU)
+  const ipip = felix(view, node, 'ipipMTU') || host - IPIP_OVERHEAD
+  const inVxlan = felix(view, node, 'vxlanMTU') || host - vxlan.OVERHEAD_OCTETS
+  const pod = Math.min(
+    host,
+    ...(tunnelsAnything(view, node) ? [ipip] : []),
+    ...(usesVxlan(view) ? [inVxlan] : []),
+  )
+  return { host, ipip, pod }
+}
+
+/** A pattern that is none is as good as absent; validation has told who wrote it. */
+function hostLinks(pattern: string | undefined): RegExp {
+  try {
+    return new RegExp(pattern || HOST_LINKS)
+  } catch {
+    return new RegExp(HOST_LINKS)
+  }
+}
+
+/**
+ * tunl0 as it should be. It is there and takes packets out of their outer headers also while no pool
+ * tunnels: when a pool's mode changes, nodes hear of it one after the other, and who hears of it first
+ * sends first. Without an address then. Undefined where IPIP is switched off.
+ */
 export function tunnelDevice(
   view: ClusterView,
+  node: string,
   address: IpAddress | undefined,
-  uplinkMtu: number,
+  mtus: NodeMtus,
 ): TunnelDevice | undefined {
-  if (!tunnelsAnything(view)) return undefined
-  const configured = view.get('FelixConfiguration', 'default')?.spec.ipipMTU ?? 0
-  return { address, mtu: configured > 0 ? configured : uplinkMtu - IPIP_OVERHEAD }
+  if (felix(view, node, 'ipipEnabled') === false) return undefined
+  return { address, mtu: mtus.ipip }
 }

@@ -24,6 +24,8 @@ export const felixConfigurationSpec = loose({
   ipipEnabled: z.boolean().optional(),
   /** Octets inside tunl0; absent or 0: 20 less than the uplink. */
   ipipMTU: z.number().optional(),
+  /** Regular expression for names of links whose smallest MTU is the host's; absent: Calico's. */
+  mtuIfacePattern: z.string().optional(),
   /** The same of VXLAN; absent or 0: 50 less than the uplink. */
   vxlanEnabled: z.boolean().optional(),
   vxlanMTU: z.number().optional(),

@@ -32,6 +32,8 @@ const server01: RouteInputs = {
   remote: new Map(),
   surroundings: {
     pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'CrossSubnet', vxlanMode: 'Never' }],
+    formerPools: [],
+    pathMtus: {},
     nodeNetworks: [prefix('172.16.170.0/24')],
     tunnelLinkIndex: tunl0,
     vxlanLinkIndex: undefined,
@@ -124,6 +126,36 @@ describe('the routes of a node', () => {
       { linkIndex: tunl0, gateway: '172.16.170.129', onlink: true },
     ])
     expect(hopsTo(afar, inMode('Never'))).toEqual([{ linkIndex: ens33, gateway: router }])
+  })
+
+  it('keeps the former way beside the new one for a while, with the least weight', () => {
+    const pools = (ipipMode: PoolEncapsulation['ipipMode']): PoolEncapsulation[] => [
+      { cidr: prefix('10.211.0.0/16'), ipipMode, vxlanMode: 'Never' },
+    ]
+    const changing = among({ pools: pools('Always'), formerPools: [pools('CrossSubnet')] })
+    expect(hopsTo(inRack, changing)).toEqual([
+      { linkIndex: tunl0, gateway: '172.16.170.129', onlink: true, weight: 256 },
+      { linkIndex: ens33, gateway: '172.16.170.129' },
+    ])
+    expect(hopsTo(afar, changing)).toEqual(hopsTo(afar, server01))
+  })
+
+  it('follows the longest pool that matches, disabled ones included', () => {
+    const wide = { cidr: prefix('10.0.0.0/8'), ipipMode: 'Never', vxlanMode: 'Never' } as const
+    const long = { cidr: prefix('10.211.2.0/23'), ipipMode: 'Always', vxlanMode: 'Never' } as const
+    for (const pools of [
+      [wide, long],
+      [long, wide],
+    ]) {
+      expect(hopsTo(afar, among({ pools }))).toMatchObject([{ linkIndex: tunl0 }])
+      expect(hopsTo(inRack, among({ pools }))).toMatchObject([{ linkIndex: ens33 }])
+    }
+  })
+
+  it('tells the kernel of a path that is narrower than the tunnel', () => {
+    const narrow = among({ pathMtus: { [ip('172.16.171.10')]: 1280 } })
+    expect(desiredRoute(afar, narrow)).toMatchObject({ mtu: 1280 })
+    expect(desiredRoute(inRack, narrow)).not.toHaveProperty('mtu')
   })
 
   it('leaves out what it cannot reach yet', () => {

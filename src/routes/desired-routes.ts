@@ -3,7 +3,7 @@ import { ip, type IpAddress } from '../net/ip-address.ts'
 import { hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
 import {
   followsBlocks,
-  hopTo,
+  hopsTo,
   type RemoteNode,
   remoteHop,
   type Surroundings,
@@ -150,9 +150,13 @@ function learnedRoute(
   surroundings: Surroundings,
 ): Route | undefined {
   const hops: NextHop[] = []
+  let mtu: number | undefined
   for (const nextHop of nextHops) {
-    const hop = hopTo(prefix, nextHop, surroundings)
-    if (hop !== undefined) hops.push(hop)
+    const ways = hopsTo(prefix, nextHop, surroundings)
+    hops.push(...ways)
+    const isTunnelled = ways.some(({ linkIndex }) => linkIndex === surroundings.tunnelLinkIndex)
+    const pathMtu = isTunnelled ? surroundings.pathMtus[nextHop] : undefined
+    if (pathMtu !== undefined) mtu = Math.min(pathMtu, mtu ?? pathMtu)
   }
   if (hops.length === 0) return undefined
   return {
@@ -163,5 +167,6 @@ function learnedRoute(
     scope: 'global',
     priority: 0,
     nextHops: hops,
+    ...(mtu === undefined ? {} : { mtu }),
   }
 }

@@ -14,10 +14,14 @@ export interface PoolEncapsulation {
 /** What decides by which link packets to another node's pods leave. */
 export interface Surroundings {
   readonly pools: readonly PoolEncapsulation[]
+  /** What they were a moment ago, latest first; routes have the ways of then beside those of now. */
+  readonly formerPools: readonly (readonly PoolEncapsulation[])[]
   /** Network of this node's own address: what CrossSubnet compares next hops with. */
   readonly nodeNetworks: readonly Prefix[]
   /** Index of tunl0, absent while there is none. */
   readonly tunnelLinkIndex: number | undefined
+  /** Octets inside tunl0 towards nodes to which the path is narrower than it, by their addresses. */
+  readonly pathMtus: Readonly<Record<IpAddress, number>>
   /** Index of vxlan.calico, absent while there is none. */
   readonly vxlanLinkIndex: number | undefined
   /** Index of the link that has this node's own address. */
@@ -42,9 +46,40 @@ export function followsBlocks(prefix: Prefix, { pools }: Pick<Surroundings, 'poo
   return pool !== undefined && pool.vxlanMode !== 'Never'
 }
 
+/** The longest that matches. Calico lets no two overlap, but data of before may. */
 function poolOf(prefix: Prefix, pools: readonly PoolEncapsulation[]) {
-  return pools.find(({ cidr }) => covers(cidr, prefix))
+  let longest: PoolEncapsulation | undefined
+  for (const pool of pools) {
+    if (!covers(pool.cidr, prefix)) continue
+    if (longest === undefined || covers(longest.cidr, pool.cidr)) longest = pool
+  }
+  return longest
 }
+
+/**
+ * The ways to one next hop: that of the pools as they are, and while a change of theirs goes through the
+ * cluster, with the least weight, also those of before. Packets come by either then, and a node that
+ * filters by the reverse path takes them only by a way of its own route.
+ */
+export function hopsTo(
+  prefix: Prefix,
+  nextHop: IpAddress,
+  surroundings: Surroundings,
+): readonly NextHop[] {
+  const { formerPools } = surroundings
+  const now = hopTo(prefix, nextHop, surroundings)
+  if (formerPools.length === 0 || now === undefined) return now === undefined ? [] : [now]
+  const hops = [now]
+  for (const pools of formerPools) {
+    const hop = hopTo(prefix, nextHop, { ...surroundings, pools })
+    const isNew = !hops.some((other) => other.linkIndex === hop?.linkIndex)
+    if (hop !== undefined && isNew) hops.push(hop)
+  }
+  return hops.length === 1 ? hops : [{ ...now, weight: WEIGHT_MAX }, ...hops.slice(1)]
+}
+
+/** rtnh_hops is an octet, and one less than the weight. */
+const WEIGHT_MAX = 256
 
 /** How packets to a prefix that BGP learned go to one next hop of its route; undefined while they cannot. */
 export function hopTo(

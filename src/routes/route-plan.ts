@@ -39,6 +39,8 @@ export class RoutePlan {
       remote,
       surroundings: {
         pools: [],
+        formerPools: [],
+        pathMtus: {},
         nodeNetworks: [],
         tunnelLinkIndex: undefined,
         vxlanLinkIndex: undefined,

@@ -114,7 +114,6 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: 'TCP passes a router of smaller MTU between the nodes',
-    lacking: { ebpf: 'path MTU of the programs' },
     run: smallRouter,
   },
   {

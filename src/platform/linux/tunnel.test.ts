@@ -192,7 +192,7 @@ describe.skipIf(!isRoot)('a tunnel', () => {
   })
 
   it('carries what the node itself sends, from its tunnel address', () => {
-    expect(ping(node1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=63')
+    expect(ping(node1, '-c', '3', '-i', '0.2', '-W', '5', '10.211.3.4')).toContain('ttl=63')
   })
 
   /** What only the programs do; the kernel's own device takes packets from anyone. */

@@ -5,6 +5,7 @@ import { decapsulateProgram } from './ebpf/decapsulate.ts'
 import { encapsulateProgram } from './ebpf/encapsulate.ts'
 import { DROPS, type Drop } from './ebpf/tunnel-drops.ts'
 import { LinuxKernel } from './linux-kernel.ts'
+import { watchPathMtus } from './path-mtus.ts'
 import { attachedProgram, attachProgram, detachProgram, type Hook } from './traffic-control.ts'
 import { createTunnelPair, insideEnd } from './tunnel-link.ts'
 import { openTunnelMaps, PROGRAM_PREFIX, type TunnelMaps } from './tunnel-maps.ts'
@@ -47,6 +48,8 @@ export function tunnelPrograms(context: LinuxKernel) {
     made: (link: Link) => insideEnd(context, link) !== undefined,
     equip: (link: Link, settings: TunnelSettings) => equipTunnel(context, link, settings),
     remove: (name: string) => removeTunnel(context, name),
+    watchPathMtus: (address: IpAddress, listener: (node: IpAddress, mtu: number) => void) =>
+      watchPathMtus(context, address, listener),
     drops: (link: Link) => tunnelDrops(context, link),
   }
 }
@@ -78,6 +81,7 @@ export function equipTunnel(context: LinuxKernel, link: Link, settings: TunnelSe
     throw new KernelError('ENODEV', `${link.name} on ${context.name}: its inside end is missing`)
   }
   if (!inside.up) context.changeLink(inside.index, { up: true })
+  if (inside.mtu !== link.mtu) context.changeLink(inside.index, { mtu: link.mtu })
   const maps = openTunnelMaps(context, inside.index)
   try {
     setNodes(maps.nodes, settings.nodes)

@@ -1,0 +1,179 @@
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { Closable } from '../lib/closable.ts'
+import type { Log } from '../lib/log.ts'
+import { isKernelError, type Kernel } from '../kernel/kernel.ts'
+import type { IpAddress } from '../net/ip-address.ts'
+import type { TunnelStatus } from './status.ts'
+import {
+  ensureTunnelDevice,
+  type TunnelDevice,
+  type TunnelInUse,
+  type TunnelKind,
+  type TunnelPrograms,
+} from './tunnel-device.ts'
+
+export interface NodeTunnelNeeds {
+  readonly kernel: Kernel
+  readonly kind: TunnelKind
+  /** For kernels without the ipip module. */
+  readonly programs: TunnelPrograms | undefined
+  readonly clock: Clock
+  readonly log: Log
+  /** {@link NodeTunnel.keep} would do or answer something else now. */
+  onChange(): void
+}
+
+export interface NodeTunnelSettings {
+  /** As it should be; undefined where IPIP is switched off. */
+  readonly tunnel: TunnelDevice | undefined
+  /** Whether any pool has packets go through it; if none has, a node can do without. */
+  readonly isTunnelUsed: boolean
+  readonly ownAddress: IpAddress | undefined
+  /** Of all nodes. */
+  nodeAddresses(): readonly IpAddress[]
+}
+
+/** Octets of an outer IPv4 header. */
+const OVERHEAD_OCTETS = 20
+/** How long a path is believed to be narrow (net.ipv4.route.mtu_expires), and how narrow one can be (min_pmtu). */
+const PATH_MTU_MILLISECONDS = 600_000
+const PATH_MTU_MIN = 552
+/** Between tries to make what the kernel refused. */
+const RETRY_MILLISECONDS = 1_000
+
+const WORDS = { kernel: 'the kernel’s ipip module', ebpf: 'eBPF programs' } as const
+
+/** One node's tunl0: there, of the right kind, and told what it must know. */
+export class NodeTunnel {
+  readonly #needs: NodeTunnelNeeds
+  #use: TunnelInUse | undefined
+  #isUsed = false
+  /** What the programs were last told, as text. */
+  #told = ''
+  #nodes: ReadonlySet<IpAddress> = new Set()
+  #watch: { readonly address: IpAddress; readonly closable: Closable } | undefined
+  #failure: string | undefined
+  #retryTimer: Timer | undefined
+  readonly #narrow = new Map<IpAddress, { readonly mtu: number; readonly timer: Timer }>()
+
+  constructor(needs: NodeTunnelNeeds) {
+    this.#needs = needs
+  }
+
+  /**
+   * Mends what differs and answers the link's index, undefined while there is none.
+   *
+   * @param isAnew whether links or addresses may have changed since the last time
+   */
+  keep(settings: NodeTunnelSettings, isAnew: boolean): number | undefined {
+    const before = this.#use?.kind
+    this.#use = undefined
+    this.#isUsed = settings.isTunnelUsed
+    try {
+      this.#use = ensureTunnelDevice(this.#needs, settings.tunnel)
+      if (this.#use?.kind === 'ebpf') this.#equip(this.#use, settings, isAnew)
+      this.#failure = undefined
+    } catch (thrown) {
+      if (!isKernelError(thrown)) throw thrown
+      this.#fail(thrown.message)
+      return undefined
+    }
+    if (this.#use !== undefined && this.#use.kind !== before) {
+      this.#needs.log.info(`tunl0 is made by ${WORDS[this.#use.kind]}`, {
+        reason: this.#use.reason,
+      })
+    }
+    return this.#use?.link.index
+  }
+
+  /** Octets inside the tunnel towards nodes to which the path is narrower than the tunnel. */
+  get pathMtus(): Readonly<Record<IpAddress, number>> {
+    return Object.fromEntries([...this.#narrow].map(([node, { mtu }]) => [node, mtu]))
+  }
+
+  /** Why packets of pools that tunnel cannot leave; undefined where they can or there are none. */
+  get hindrance(): string | undefined {
+    return this.#isUsed ? this.#failure : undefined
+  }
+
+  /** Undefined where nothing is tunnelled. */
+  status(): TunnelStatus | undefined {
+    if (this.#use === undefined || !this.#isUsed) return undefined
+    const { kind, reason, link } = this.#use
+    const drops = kind === 'ebpf' ? this.#needs.programs?.drops(link) : undefined
+    return {
+      link: link.name,
+      kind,
+      reason,
+      mtu: link.mtu,
+      ...(this.#narrow.size === 0 ? {} : { pathMtus: this.pathMtus }),
+      ...(drops === undefined ? {} : { drops: Object.fromEntries(drops) }),
+    }
+  }
+
+  /** Leaves the kernel as it is. */
+  close(): void {
+    this.#watch?.closable.close()
+    this.#retryTimer?.cancel()
+    for (const { timer } of this.#narrow.values()) timer.cancel()
+  }
+
+  #equip(use: TunnelInUse, settings: NodeTunnelSettings, isAnew: boolean): void {
+    const { kernel, programs } = this.#needs
+    const { ownAddress } = settings
+    if (ownAddress === undefined || programs === undefined) return
+    const nodes = settings.nodeAddresses()
+    const text = [use.link.index, use.link.mtu, ownAddress, ...nodes].join()
+    if (!isAnew && text === this.#told) return
+    const underlays = kernel
+      .addresses()
+      .filter(({ address }) => address === ownAddress)
+      .map(({ linkIndex }) => linkIndex)
+    programs.equip(use.link, { localAddress: ownAddress, underlays, nodes })
+    this.#told = text
+    this.#nodes = new Set(nodes)
+    this.#watchPaths(programs, ownAddress)
+  }
+
+  /**
+   * The kernel's device learns path MTUs itself (ipip_err). For programs the agent does, from the same
+   * ICMP messages, and writes them to the routes: the kernel's stack then answers what is too large, or
+   * cuts it in fragments, before it reaches a program.
+   */
+  #watchPaths(programs: TunnelPrograms, address: IpAddress): void {
+    if (this.#watch?.address === address) return
+    this.#watch?.closable.close()
+    const closable = programs.watchPathMtus(address, (node, mtu) => this.#onPathMtu(node, mtu))
+    this.#watch = { address, closable }
+  }
+
+  #onPathMtu(node: IpAddress, outerMtu: number): void {
+    if (this.#use === undefined || !this.#nodes.has(node)) return
+    const mtu = Math.max(outerMtu, PATH_MTU_MIN) - OVERHEAD_OCTETS
+    if (mtu >= this.#use.link.mtu) return
+    const { clock, log, onChange } = this.#needs
+    const before = this.#narrow.get(node)
+    before?.timer.cancel()
+    const timer = clock.after(PATH_MTU_MILLISECONDS, () => {
+      this.#narrow.delete(node)
+      onChange()
+    })
+    this.#narrow.set(node, { mtu, timer })
+    if (before?.mtu === mtu) return
+    log.info('The path to a node is narrower than the tunnel', { node, mtu })
+    onChange()
+  }
+
+  #fail(message: string): void {
+    const { clock, log, onChange } = this.#needs
+    if (message !== this.#failure) {
+      const text = 'Unable to make tunl0; it is tried again'
+      if (this.#isUsed) log.warn(text, { error: message })
+      else log.info(`${text}, and nothing goes through it now`, { error: message })
+    }
+    this.#failure = message
+    this.#told = ''
+    this.#retryTimer?.cancel()
+    if (this.#isUsed) this.#retryTimer = clock.after(RETRY_MILLISECONDS, onChange)
+  }
+}

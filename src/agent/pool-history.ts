@@ -1,0 +1,37 @@
+import type { PoolEncapsulation } from '../routes/encapsulation.ts'
+
+type Pools = readonly PoolEncapsulation[]
+
+/**
+ * How long routes keep the way by which packets went before a pool's mode changed, beside the new one.
+ * Nodes hear of a change one after the other, and one that filters by the reverse path (rp_filter) takes
+ * packets only by a way by which it would send.
+ */
+export const BOTH_WAYS_MILLISECONDS = 5_000
+
+/** The pools as they were a moment ago. */
+export class PoolHistory {
+  #current: Pools | undefined
+  #currentText = ''
+  #former: readonly { readonly pools: Pools; readonly until: number }[] = []
+
+  /** To be called with the pools as they are, at any time; true when they are others. */
+  update(pools: Pools, now: number): boolean {
+    const text = JSON.stringify(pools)
+    if (text === this.#currentText) return false
+    if (this.#current !== undefined) {
+      this.#former = [
+        { pools: this.#current, until: now + BOTH_WAYS_MILLISECONDS },
+        ...this.#former.filter(({ until }) => until > now),
+      ]
+    }
+    this.#current = pools
+    this.#currentText = text
+    return true
+  }
+
+  /** What they were within the last {@link BOTH_WAYS_MILLISECONDS}, latest first. */
+  former(now: number): readonly Pools[] {
+    return this.#former.filter(({ until }) => until > now).map(({ pools }) => pools)
+  }
+}
