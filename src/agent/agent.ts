@@ -126,7 +126,7 @@ export class NodeAgent {
   #tunnelAddress: IpAddress | undefined
   /** What is announced; undefined when it may be something else. */
   #rules: ExportRules | undefined
-  /** As of the last look at the links. */
+  /** As of the last look at the links; undefined when the datastore may call for others. */
   #knownMtus: NodeMtus | undefined
   readonly #poolHistory = new PoolHistory()
   readonly #poolTimers = new Set<Timer>()
@@ -227,7 +227,7 @@ export class NodeAgent {
 
   /** Octets of a pod's interface where the network configuration leaves it to the agent. */
   podMtu(): number {
-    return (this.#knownMtus ?? this.#mtus()).pod
+    return (this.#knownMtus ??= this.#mtus()).pod
   }
 
   status(): AgentStatus {
@@ -294,6 +294,7 @@ export class NodeAgent {
 
   /** The datastore told something: what follows from it is seen to at once, or soon if it just was. */
   #onChange(): void {
+    this.#knownMtus = undefined
     this.#rules = undefined
     if (this.#stopped || !this.#viewInSync || this.#blocks === undefined) return
     if (this.#changeTimer !== undefined) return

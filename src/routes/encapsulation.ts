@@ -71,6 +71,8 @@ export function hopsTo(
   if (formerPools.length === 0 || now === undefined) return now === undefined ? [] : [now]
   const hops = [now]
   for (const pools of formerPools) {
+    // A pool that is new had no way before.
+    if (poolOf(prefix, pools) === undefined) continue
     const hop = hopTo(prefix, nextHop, { ...surroundings, pools })
     const isNew = !hops.some((other) => other.linkIndex === hop?.linkIndex)
     if (hop !== undefined && isNew) hops.push(hop)
