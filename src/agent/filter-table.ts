@@ -19,7 +19,7 @@ import {
 import { POD_LINK_PREFIX } from '../routes/ownership.ts'
 import * as vxlan from '../wire/packet/vxlan.ts'
 import type { ClusterView } from './cluster-view.ts'
-import { tunnelsAnything } from './tunnel-settings.ts'
+import { hasTunnel } from './tunnel-settings.ts'
 import { usesVxlan } from './vxlan-settings.ts'
 
 /** The one table of the packet filter that is the agent's; all others are somebody else's. */
@@ -199,7 +199,7 @@ function nodeChain(view: ClusterView): FilterChain {
     hook: 'input',
     priority: FILTER_PRIORITY.filter,
     policy: 'accept',
-    rules: [...(tunnelsAnything(view) ? ipipRules : []), ...(usesVxlan(view) ? vxlanRules : [])],
+    rules: [...(hasTunnel(view) ? ipipRules : []), ...(usesVxlan(view) ? vxlanRules : [])],
   }
 }
 

@@ -18,17 +18,22 @@ type FelixSpec = ResourceOf<'FelixConfiguration'>['spec']
 /** A parameter of Felix as it holds for one node: "node.<name>" before "default". */
 function felix<Key extends keyof FelixSpec>(
   view: ClusterView,
-  node: string,
+  node: string | undefined,
   key: Key,
 ): FelixSpec[Key] | undefined {
-  const own = view.get('FelixConfiguration', `node.${node}`)?.spec[key]
+  const own = view.get('FelixConfiguration', `node.${node ?? ''}`)?.spec[key]
   return own ?? view.get('FelixConfiguration', 'default')?.spec[key]
 }
 
 /** Whether any pool, disabled ones included, may send packets through IPIP (Felix: ipipEnabled auto). */
-export function tunnelsAnything(view: ClusterView, node: string): boolean {
+export function tunnelsAnything(view: ClusterView, node?: string): boolean {
   const forced = felix(view, node, 'ipipEnabled')
   return forced ?? view.list('IPPool').some(({ spec }) => spec.ipipMode !== 'Never')
+}
+
+/** Whether nodes have a tunl0 that takes packets out of their outer headers, used by pools or not. */
+export function hasTunnel(view: ClusterView, node?: string): boolean {
+  return felix(view, node, 'ipipEnabled') !== false
 }
 
 /** Octets of a packet, by where it passes. */
@@ -90,6 +95,6 @@ export function tunnelDevice(
   address: IpAddress | undefined,
   mtus: NodeMtus,
 ): TunnelDevice | undefined {
-  if (felix(view, node, 'ipipEnabled') === false) return undefined
+  if (!hasTunnel(view, node)) return undefined
   return { address, mtu: mtus.ipip }
 }
