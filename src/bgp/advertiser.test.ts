@@ -173,6 +173,13 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])('update groups, seed %d', (seed) => {
         advertiser.resubscribe(listener, subscription(policy))
       } else if (present.has(listener) && what === 6) advertiser.resend(listener, 4)
       else if (what === 7) listener.isCongested = !listener.isCongested
+      else if (what === 8) {
+        const policy = random.below(2) === 0 ? picky : undefined
+        for (const each of present) {
+          policies.set(each, policy)
+          advertiser.resubscribe(each, subscription(policy))
+        }
+      }
       advertiser.wake()
       if (random.below(3) === 0) await clock.advance(random.below(1500))
     }

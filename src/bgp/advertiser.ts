@@ -57,6 +57,10 @@ export class Advertiser {
   readonly #members = new Map<Subscriber, Member[]>()
   /** Every Adj-RIB-Out with those it serves. */
   readonly #outs = new Map<RibOut, Set<Member>>()
+  /** Those that serve others than they know of. */
+  readonly #unaware = new Set<RibOut>()
+  /** Where neighbors went, since anything was sent, that left one Adj-RIB-Out for one group. */
+  readonly #moves = new Map<RibOut, Map<Group, RibOut>>()
   readonly #job = (): boolean => this.#run()
   /** Made when the first neighbor is to be told something. */
   #scratch: OutScratch | undefined
@@ -134,15 +138,32 @@ export class Advertiser {
       this.#leave(member)
       member.group.members.delete(member)
       const group = this.#groupOf(subscription)
-      const next: Member = { ...member, subscription, group, out: this.#newOut(subscription) }
-      former.copyStateTo(next.out)
+      const out = this.#outAfter(former, group, subscription)
+      const next: Member = { ...member, subscription, group, out }
       group.members.add(next)
-      this.#serve(next, next.out)
-      next.out.queue.scanAll()
+      this.#serve(next, out)
       const list = this.#members.get(subscriber)!
       list[list.indexOf(member)] = next
     }
     this.wake()
+  }
+
+  /**
+   * An Adj-RIB-Out of a group that knows what a former one knows and looks at all of it anew. Neighbors
+   * that change together, as they do when a policy changes, stay together.
+   */
+  #outAfter(former: RibOut, group: Group, subscription: Subscription): RibOut {
+    const moves = this.#moves.get(former)
+    const known = moves?.get(group)
+    if (known !== undefined) return known
+    const out = this.#newOut(subscription)
+    former.copyStateTo(out)
+    out.queue.scanAll()
+    // With add-path every neighbor is told other paths: all but its own.
+    if (out.rules.addPath) return out
+    if (moves === undefined) this.#moves.set(former, new Map([[group, out]]))
+    else moves.set(group, out)
+    return out
   }
 
   /** Prefixes of a family that a neighbor has been told of. */
@@ -188,16 +209,17 @@ export class Advertiser {
       this.#ribs[out.rules.family].attach(out.queue, out.rules.addPath)
     }
     served.add(member)
-    out.setRecipients([...served].map(({ subscriber }) => subscriber))
+    this.#unaware.add(out)
   }
 
   #leave(member: Member): void {
     const { out } = member
     const served = this.#outs.get(out)!
     served.delete(member)
-    out.setRecipients([...served].map(({ subscriber }) => subscriber))
+    this.#unaware.add(out)
     if (served.size > 0) return
     this.#outs.delete(out)
+    this.#unaware.delete(out)
     this.#ribs[out.rules.family].detach(out.queue)
     if (member.group.main === out) member.group.main = undefined
   }
@@ -215,6 +237,7 @@ export class Advertiser {
 
   /** One batch of one Adj-RIB-Out, in turn. */
   #run(): boolean {
+    this.#moves.clear()
     const outs = [...this.#outs.keys()]
     for (let count = 0; count < outs.length; count++) {
       this.#turn = (this.#turn + 1) % outs.length
@@ -223,6 +246,7 @@ export class Advertiser {
       const served = this.#outs.get(out)!
       if (this.#isHeldUp(out, served)) continue
       if (!out.queue.isEmpty) {
+        if (this.#unaware.delete(out)) out.setRecipients([...served].map((one) => one.subscriber))
         out.flush()
         return true
       }

@@ -11,10 +11,14 @@ export function globalKey(config: SpeakerConfig): string {
 /** What can be changed while a session stays up. */
 const CHANGEABLE = new Set(['importPolicy', 'exportPolicy', 'prefixLimit', 'description'])
 
-/** What the session with a neighbor depends on. */
-export function neighborKey(config: NeighborConfig): string {
-  const fixed = Object.entries(config).filter(([name]) => !CHANGEABLE.has(name))
-  return JSON.stringify(fixed.sort(([a], [b]) => (a < b ? -1 : 1)))
+/** Whether a session can stay up when its neighbor's configuration changes from one to the other. */
+export function isSameSession(a: NeighborConfig, b: NeighborConfig): boolean {
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof NeighborConfig>
+  for (const name of names) {
+    if (CHANGEABLE.has(name) || a[name] === b[name]) continue
+    if (JSON.stringify(a[name]) !== JSON.stringify(b[name])) return false
+  }
+  return true
 }
 
 export function isSameRange(a: DynamicNeighborConfig, b: DynamicNeighborConfig): boolean {

@@ -4,7 +4,7 @@ import type { TcpConnection } from '../net/transport.ts'
 import { CEASE_SUBCODE } from '../wire/bgp/iana.ts'
 import { shutdownNotification } from '../wire/bgp/notification.ts'
 import type { DynamicNeighborConfig, NeighborConfig, SpeakerConfig } from './config.ts'
-import { isSameRange, neighborKey } from './config-keys.ts'
+import { isSameRange, isSameSession } from './config-keys.ts'
 import { Neighbor, type NeighborHost } from './neighbor.ts'
 import { NeighborRoutes, type NeighborRoutesHost } from './neighbor-routes.ts'
 import { addressKey, isInternal } from './neighbor-settings.ts'
@@ -81,7 +81,7 @@ export class Peers {
 
   #reconfigure(peer: Peer, next: NeighborConfig, restarts: boolean): void {
     const before = peer.neighbor.config
-    if (!restarts && neighborKey(before) === neighborKey(next)) {
+    if (!restarts && isSameSession(before, next)) {
       peer.neighbor.config = next
       this.#host.adjusted(peer, before)
       return

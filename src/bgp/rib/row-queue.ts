@@ -7,8 +7,9 @@ import { grown } from './columns.ts'
  * `scanAll` puts every row in without naming them: rows from the scan position on count as changed.
  */
 export class RowQueue {
-  #bits = new Uint32Array(64)
-  #ring = new Int32Array(64)
+  // Small: every new neighbor has a queue of its own for a moment.
+  #bits = new Uint32Array(16)
+  #ring = new Int32Array(16)
   #head = 0
   #count = 0
   /** Next row of a scan, or -1. */

@@ -20,7 +20,8 @@ export class Framer {
   readonly #onMessage: OnMessage
   /** Set to {@link EXTENDED_MESSAGE_OCTETS_MAX} once both sides announced RFC 8654. */
   messageOctetsMax = MESSAGE_OCTETS_MAX
-  #partial = new Uint8Array(MESSAGE_OCTETS_MAX)
+  /** Empty until a message comes in pieces, as few do. */
+  #partial = new Uint8Array(0)
   #held = 0
   #stopped = false
 
@@ -71,7 +72,8 @@ export class Framer {
   #hold(chunk: Uint8Array, start: number, end: number): void {
     const needed = this.#held + end - start
     if (needed > this.#partial.length) {
-      const grown = new Uint8Array(EXTENDED_MESSAGE_OCTETS_MAX)
+      const isPlain = needed <= MESSAGE_OCTETS_MAX
+      const grown = new Uint8Array(isPlain ? MESSAGE_OCTETS_MAX : EXTENDED_MESSAGE_OCTETS_MAX)
       grown.set(this.#partial.subarray(0, this.#held))
       this.#partial = grown
     }
