@@ -124,8 +124,8 @@ export const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'an IPIP packet from who is no node does not come out of the tunnel',
-    lacking: { kernel: 'the filter of protocol 4' },
+    name: 'IPIP packets from who is no node do not come out of the tunnel, and are counted',
+    lacking: { kernel: 'a packet filter for IPv4 in Debian’s user-mode Linux' },
     run: forged,
   },
   {
@@ -310,8 +310,11 @@ async function forged(world: World): Promise<void> {
   const arrived: Sighting[] = []
   const eth0 = far.podKernel.links().find(({ kind }) => kind === 'veth')!
   const watching = capture(far.podKernel, eth0.name, (sighting) => arrived.push(sighting))
+  const before = await droppedForgeries(world)
   try {
-    for (let count = 0; count < 5; count++) router.kernel.sendPacket(forgedPacket(near, far))
+    for (let count = 0; count < FORGERIES; count++) {
+      router.kernel.sendPacket(forgedPacket(near, far))
+    }
     // Whoever sends later arrives later: when this one is seen, the others would have been.
     ping(world, near, far, '-c', '1')
     await eventually('the genuine packet', 5, () =>
@@ -323,12 +326,20 @@ async function forged(world: World): Promise<void> {
       ),
       [],
     )
+    assert.equal(await droppedForgeries(world), before + FORGERIES)
   } finally {
     watching.close()
   }
 }
 
 const FORGED_ID = 0xf0f0
+const FORGERIES = 5
+
+/** What the far node says that it dropped: the programs themselves, or the packet filter before the device. */
+async function droppedForgeries({ far, status }: World): Promise<number> {
+  const { tunnel, packetFilter } = await status(far.node)
+  return (tunnel?.drops?.['stranger'] ?? 0) + (packetFilter.counters['forged-ipip'] ?? 0)
+}
 
 function forgedPacket(near: Side, far: Side): Uint8Array {
   const number = (text: string): number => ipv4ToNumber(parseIpAddress(text) as IpAddress)

@@ -2,6 +2,7 @@ import { execFile, execFileSync, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { AgentStatus } from '../../src/agent/status.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { openEtcdStore } from '../../src/main/open-etcd-store.ts'
 import { createLinuxMachine } from '../../src/platform/linux/machine.ts'
@@ -36,6 +37,8 @@ export interface World {
   readonly resources: Resources
   /** Runs `tortie`, and throws with what it said if it fails. */
   tortie(...args: string[]): Promise<string>
+  /** What the agent of a node says of itself. */
+  status(node: string): Promise<AgentStatus>
   /** Kills the agent of a node and starts it again. */
   restartAgent(node: string): Promise<void>
   /** Runs a program in a namespace to its end; answers output and status, whatever came of it. */
@@ -91,6 +94,12 @@ export async function openWorld({ executable, folder, tag, kind }: WorldOptions)
     router: { namespace: `router-${tag}`, kernel: machine.openNamespace(`router-${tag}`) },
     resources: new Resources({ store, ...ports }),
     tortie,
+    async status(node) {
+      const said = JSON.parse(await tortie('lab', 'status', lab, '-o', 'json')) as {
+        nodes: { name: string; agent: AgentStatus }[]
+      }
+      return said.nodes.find(({ name }) => name === node)!.agent
+    },
     restartAgent: async (node) => void (await tortie('lab', 'restart', node, '--lab', lab)),
     run: runInside,
     start: startInside,
