@@ -21,5 +21,7 @@ export default defineConfig({
     testTimeout: 600_000,
     hookTimeout: 300_000,
     reporters: ['default'],
+    // A simulated process that was killed leaves promises behind, as one that ends does.
+    onUnhandledError: (error) => error.name !== 'ProcessKilled',
   },
 })

@@ -461,6 +461,23 @@ export function kernelContract(
     })
 
     describe('route lookups', () => {
+      it('are IPv6 as well', () => {
+        const { a, left } = pair()
+        address(a, left, 'fd00:1::1', 64)
+        a.addRoute(unicast('fd00:2::/64', left, 'fd00:1::2', { priority: 1024 }))
+        a.addRoute({ ...blackhole('fd00:3::/64'), priority: 1024 })
+        expect(a.lookupRoute({ destination: ip('fd00:2::9') })).toEqual({
+          type: 'unicast',
+          linkIndex: left.index,
+          gateway: 'fd00:1::2',
+          preferredSource: 'fd00:1::1',
+          table: 254,
+        })
+        expect(a.lookupRoute({ destination: ip('fd00:1::1') }).type).toBe('local')
+        expect(() => a.lookupRoute({ destination: ip('fd00:3::9') })).toThrow('EINVAL')
+        expect(() => a.lookupRoute({ destination: ip('fd00:4::9') })).toThrow('ENETUNREACH')
+      })
+
       it('take the longest prefix', () => {
         const { a, left } = pair()
         a.addRoute(unicast('10.211.0.0/16', left, '10.1.0.2'))

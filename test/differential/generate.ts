@@ -298,7 +298,8 @@ export function generateScenario(seed: number): Scenario {
       dontFragment: chance(0.5),
     }
   })
-  return { seed, nodes, cables, steps, probes, lookups: [...new Set([...addresses, ...unknown])] }
+  const lookups = [...new Set([...addresses, ...unknown])]
+  return { seed, family: 4, nodes, cables, steps, probes, lookups }
 }
 
 function sysctlsOf(

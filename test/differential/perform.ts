@@ -1,4 +1,4 @@
-import { ip, ipv4ToNumber } from '../../src/net/ip-address.ts'
+import { addressOctets, type Family, familyOf, ip, ipv4ToNumber } from '../../src/net/ip-address.ts'
 import { mac } from '../../src/net/mac-address.ts'
 import { parseInterfaceAddress, prefix } from '../../src/net/prefix.ts'
 import {
@@ -11,7 +11,9 @@ import {
 import { writeTransportChecksum } from '../../src/wire/packet/checksum.ts'
 import { dissect, type IpPacket } from '../../src/wire/packet/dissect.ts'
 import * as icmp from '../../src/wire/packet/icmp.ts'
+import * as icmpv6 from '../../src/wire/packet/icmpv6.ts'
 import * as ipv4 from '../../src/wire/packet/ipv4.ts'
+import * as ipv6 from '../../src/wire/packet/ipv6.ts'
 import * as udp from '../../src/wire/packet/udp.ts'
 import type { Probe, Scenario, Step, StepRoute } from './scenario.ts'
 
@@ -41,24 +43,43 @@ export interface Stage {
   settle(done: () => boolean): Promise<void>
 }
 
-const COUNTED = [
-  'Ip.ForwDatagrams',
-  'Ip.InHdrErrors',
-  'Ip.InAddrErrors',
-  'Ip.InUnknownProtos',
-  'Ip.FragFails',
-  'Ip.FragOKs',
-  'Ip.ReasmOKs',
-  'IpExt.InNoRoutes',
-  'TcpExt.IPReversePathFilter',
-  'Icmp.InEchos',
-  'Icmp.InEchoReps',
-  'Icmp.InDestUnreachs',
-  'Icmp.InTimeExcds',
-  'Icmp.OutDestUnreachs',
-  'Icmp.OutTimeExcds',
-  'Udp.NoPorts',
-]
+const COUNTED = {
+  4: [
+    'Ip.ForwDatagrams',
+    'Ip.InHdrErrors',
+    'Ip.InAddrErrors',
+    'Ip.InUnknownProtos',
+    'Ip.FragFails',
+    'Ip.FragOKs',
+    'Ip.ReasmOKs',
+    'IpExt.InNoRoutes',
+    'TcpExt.IPReversePathFilter',
+    'Icmp.InEchos',
+    'Icmp.InEchoReps',
+    'Icmp.InDestUnreachs',
+    'Icmp.InTimeExcds',
+    'Icmp.OutDestUnreachs',
+    'Icmp.OutTimeExcds',
+    'Udp.NoPorts',
+  ],
+  6: [
+    'Ip6.OutForwDatagrams',
+    'Ip6.InHdrErrors',
+    'Ip6.InAddrErrors',
+    'Ip6.InNoRoutes',
+    'Ip6.InTooBigErrors',
+    'Ip6.InUnknownProtos',
+    'Icmp6.InEchos',
+    'Icmp6.InEchoReplies',
+    'Icmp6.InDestUnreachs',
+    'Icmp6.InTimeExcds',
+    'Icmp6.InPktTooBigs',
+    'Icmp6.OutDestUnreachs',
+    'Icmp6.OutTimeExcds',
+    'Icmp6.OutPktTooBigs',
+    'Udp6.NoPorts',
+  ],
+} as const
 
 /**
  * Builds the scenario, sends its probes one after the other, and tells what happened.
@@ -87,16 +108,26 @@ async function performOn(
   expected: Outcome | undefined,
 ): Promise<Outcome> {
   build(scenario, stage, kernels)
-  const steps = scenario.steps.map((step) => attempt(() => apply(kernels.get(step.node)!, step)))
+  const steps = scenario.steps.map((step) =>
+    attempt(() => apply(kernels.get(step.node)!, step, scenario.family)),
+  )
   // Carrier reaches bridges and routes by a work queue that may take its time.
   if (expected !== undefined) {
     await stage.settle(
       () =>
-        same(describeTables(kernels), expected.tables) &&
+        same(describeTables(scenario.family, kernels), expected.tables) &&
         same(describeLookups(scenario, kernels), expected.lookups),
     )
   }
-  const tables = describeTables(kernels)
+  // Until the same queue has run a link that lost its carrier still sends, which solicitations show.
+  if (
+    scenario.family === 6 &&
+    scenario.steps.some((step) => step.do === 'link' && step.up === false)
+  ) {
+    const until = Date.now() + 1200
+    await stage.settle(() => Date.now() > until)
+  }
+  const tables = describeTables(scenario.family, kernels)
   const lookups = describeLookups(scenario, kernels)
   let points: Record<string, string[]> = {}
   for (const [node, kernel] of kernels) {
@@ -108,12 +139,15 @@ async function performOn(
       })
     }
   }
+  const before = countersOf(scenario.family, kernels)
   const probes: ProbeOutcome[] = []
   for (const [at, probe] of scenario.probes.entries()) {
     points = {}
     const current = points
     const wanted = expected?.probes[at]?.points
-    const sent = attempt(() => kernels.get(probe.node)!.sendPacket(packetOf(probe, at)))
+    const sent = attempt(() =>
+      kernels.get(probe.node)!.sendPacket(packetOf(probe, at, scenario.family)),
+    )
     await stage.settle(
       () => wanted !== undefined && same(numbered(current), wanted) && !isAsking(kernels),
     )
@@ -124,8 +158,8 @@ async function performOn(
     tables,
     lookups,
     probes: probes.map(({ sent, points }) => ({ sent, points: numbered(points) })),
-    neighbors: describeNeighbors(kernels),
-    counters: describeCounters(kernels),
+    neighbors: describeNeighbors(scenario.family, kernels),
+    counters: differenceOf(before, countersOf(scenario.family, kernels)),
   }
 }
 
@@ -154,15 +188,22 @@ function build(scenario: Scenario, stage: Stage, kernels: Map<string, Kernel>): 
       kind: 'veth',
       name: near.link,
       mtu,
-      peer: { name: far.link, kernel: other },
+      ...(near.mac === undefined ? {} : { macAddress: mac(near.mac) }),
+      peer: {
+        name: far.link,
+        kernel: other,
+        ...(far.mac === undefined ? {} : { macAddress: mac(far.mac) }),
+      },
     })
     for (const [end, owner] of [
       [near, kernel],
       [far, other],
     ] as const) {
       const { index } = owner.link(end.link)!
-      owner.writeSysctl(`ipv4.neigh.${end.link}.retrans_time_ms`, '20')
-      owner.writeSysctl(`ipv4.neigh.${end.link}.proxy_delay`, '0')
+      for (const family of [`ipv${scenario.family}`, 'ipv4']) {
+        owner.writeSysctl(`${family}.neigh.${end.link}.retrans_time_ms`, '20')
+        owner.writeSysctl(`${family}.neigh.${end.link}.proxy_delay`, '0')
+      }
       if (end.bridge !== undefined) {
         owner.changeLink(index, { masterIndex: owner.link(end.bridge)!.index })
       }
@@ -188,7 +229,7 @@ function attempt(act: () => void): string {
   }
 }
 
-function apply(kernel: Kernel, step: Step): void {
+function apply(kernel: Kernel, step: Step, family: Family): void {
   switch (step.do) {
     case 'address':
     case 'unaddress': {
@@ -209,7 +250,7 @@ function apply(kernel: Kernel, step: Step): void {
       break
     case 'rule':
       kernel.addRule({
-        family: 4,
+        family,
         priority: step.priority,
         table: step.table,
         ...(step.source === undefined ? {} : { source: prefix(step.source) }),
@@ -261,7 +302,7 @@ function routeOf(kernel: Kernel, route: StepRoute): Route {
   }
 }
 
-function describeTables(kernels: ReadonlyMap<string, Kernel>): string[] {
+function describeTables(family: Family, kernels: ReadonlyMap<string, Kernel>): string[] {
   const lines: string[] = []
   for (const [node, kernel] of kernels) {
     const names = new Map(kernel.links().map((link) => [link.index, link.name]))
@@ -275,7 +316,7 @@ function describeTables(kernels: ReadonlyMap<string, Kernel>): string[] {
         (each) =>
           `${node} address ${each.address}/${each.prefixLength} ${each.scope} ${names.get(each.linkIndex)}`,
       )
-    const routes = kernel.routes({ family: 4, table: 0 }).map((route) => {
+    const routes = kernel.routes({ family, table: 0 }).map((route) => {
       const { nextHops, ...rest } = route
       const ways = nextHops.map(({ linkIndex, ...hop }) => ({ link: names.get(linkIndex), ...hop }))
       return `${node} route ${stable({ ...rest, ways })}`
@@ -316,30 +357,65 @@ function attemptAnswer(ask: () => string): string {
   }
 }
 
-function describeNeighbors(kernels: ReadonlyMap<string, Kernel>): string[] {
+function describeNeighbors(family: Family, kernels: ReadonlyMap<string, Kernel>): string[] {
   const lines: string[] = []
   for (const [node, kernel] of kernels) {
     const names = new Map(kernel.links().map((link) => [link.index, link.name]))
     for (const { linkIndex, address, macAddress, state } of kernel.neighbors()) {
       // What failed may be collected as garbage: the real table is shared by all namespaces.
       if (macAddress === undefined) continue
-      if (!address.includes('.') || names.get(linkIndex) === 'lo' || state === 'noarp') continue
+      if (familyOf(address) !== family || names.get(linkIndex) === 'lo' || state === 'noarp')
+        continue
       lines.push(`${node} ${names.get(linkIndex)} ${address}`)
     }
   }
   return lines.sort()
 }
 
-function describeCounters(kernels: ReadonlyMap<string, Kernel>): string[] {
-  const lines: string[] = []
+/** Counters by "node name"; links that come up have moved some of them. */
+function countersOf(family: Family, kernels: ReadonlyMap<string, Kernel>): Map<string, number> {
+  const found = new Map<string, number>()
   for (const [node, kernel] of kernels) {
     const counters = kernel.counters()
-    for (const name of COUNTED) lines.push(`${node} ${name} ${counters.get(name)}`)
+    for (const name of COUNTED[family]) found.set(`${node} ${name}`, counters.get(name) ?? -1)
   }
-  return lines
+  return found
 }
 
-function packetOf(probe: Probe, at: number): Uint8Array {
+function differenceOf(before: ReadonlyMap<string, number>, after: Map<string, number>): string[] {
+  return [...after].map(([name, count]) => `${name} ${count - before.get(name)!}`)
+}
+
+function packetOf6(probe: Probe, at: number): Uint8Array {
+  const body = new Uint8Array(probe.payload).fill(0x54)
+  const { protocol, message } = messageOf6(probe, at, body)
+  const packet = ipv6.encode(
+    {
+      source: addressOctets(ip(probe.source!)),
+      destination: addressOctets(ip(probe.destination)),
+      nextHeader: protocol,
+      hopLimit: probe.timeToLive,
+    },
+    message,
+  )
+  if (protocol !== UNKNOWN_PROTOCOL) {
+    writeTransportChecksum(packet, 0, protocol, ipv6.HEADER_OCTETS, packet.length)
+  }
+  return packet
+}
+
+function messageOf6(
+  probe: Probe,
+  at: number,
+  body: Uint8Array,
+): { protocol: number; message: Uint8Array } {
+  if (probe.protocol !== 'echo') return messageOf(probe, at, body)
+  const word = ((1000 + at) << 16) | 1
+  return { protocol: 58, message: icmpv6.encode({ type: 128, code: 0, word, body }) }
+}
+
+function packetOf(probe: Probe, at: number, family: Family): Uint8Array {
+  if (family === 6) return packetOf6(probe, at)
   const body = new Uint8Array(probe.payload).fill(0x54)
   const { protocol, message } = messageOf(probe, at, body)
   const packet = ipv4.encode(
@@ -375,13 +451,21 @@ function messageOf(
         message: udp.encode({ sourcePort: 40_000 + at, destinationPort: 33_434 }, body),
       }
     case 'unknown':
-      return { protocol: 253, message: body }
+      return { protocol: UNKNOWN_PROTOCOL, message: body }
   }
 }
 
+/** For experiments (RFC 3692). */
+const UNKNOWN_PROTOCOL = 253
+
+/** Reports of multicast listeners and requests for routers: RFC 3810, RFC 2710 and RFC 4861. */
+const OF_ITSELF6: readonly number[] = [130, 131, 132, 133, 134, 143]
+
 /** IGMP (protocol 2), which Linux sends of its own accord and the simulation does not. */
 function isGroupReport(packet: CapturedPacket): boolean {
-  return packet.octets[0]! >>> 4 === 4 && ipv4.protocol(packet.octets) === 2
+  if (packet.octets[0]! >>> 4 === 4) return ipv4.protocol(packet.octets) === 2
+  const payload = ipv6.payload(packet.octets)
+  return payload?.protocol === 58 && OF_ITSELF6.includes(packet.octets[payload.at]!)
 }
 
 function describe(packet: CapturedPacket): string {

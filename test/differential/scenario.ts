@@ -1,6 +1,7 @@
 /** One world to be built on two kernels, and what is asked of it. Plain data, so that it prints and replays. */
 export interface Scenario {
   readonly seed: number
+  readonly family: 4 | 6
   readonly nodes: readonly ScenarioNode[]
   readonly cables: readonly Cable[]
   readonly steps: readonly Step[]
@@ -27,6 +28,8 @@ export interface Cable {
 export interface End {
   readonly node: string
   readonly link: string
+  /** The kernel's choice when absent. */
+  readonly mac?: string
   /** Bridge of the node that the link joins. */
   readonly bridge?: string
   /** Whether the link is brought up. */

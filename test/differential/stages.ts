@@ -3,6 +3,8 @@ import { SeededRandom } from '../../src/lib/random.ts'
 import { createSimulatedMachine } from '../../src/kernel/sim/machine.ts'
 import type { LinuxMachine } from '../../src/platform/linux/machine.ts'
 import { generateScenario } from './generate.ts'
+import type { Scenario } from './scenario.ts'
+import { toIpv6 } from './to-ipv6.ts'
 import { differences, perform, type Stage } from './perform.ts'
 
 /** The simulated kernel: half a second of its time is enough for anything that a probe may cause. */
@@ -31,13 +33,19 @@ export function realStage(machine: LinuxMachine, prefix: string): Stage {
 /** How often the real kernel may try: under load it loses an ICMP error or a neighbour now and then. */
 const TRIES = 3
 
+/** Two seeds of three are IPv4, the third is IPv6. */
+export function scenarioOf(seed: number): Scenario {
+  const scenario = generateScenario(seed)
+  return seed % 3 === 0 ? toIpv6(scenario) : scenario
+}
+
 /** One seed on both kernels: what differs, if it differs every time. */
 export async function compare(
   seed: number,
   machine: LinuxMachine,
   prefix: string,
 ): Promise<readonly string[]> {
-  const scenario = generateScenario(seed)
+  const scenario = scenarioOf(seed)
   const simulated = await perform(scenario, simulatedStage(seed))
   let found: readonly string[] = []
   for (let attempt = 0; attempt < TRIES; attempt++) {

@@ -1,5 +1,6 @@
 import { runSchedule } from './run-schedule.ts'
 import { generateSchedule, type Schedule } from './schedule.ts'
+import { ProcessKilled } from './simulated-process.ts'
 import { shrink } from './shrink.ts'
 
 /** After so many failures there is enough to mend. */
@@ -7,6 +8,10 @@ const MOST_FAILURES = 5
 
 /** Runs schedules from `seed` on; each that fails is shrunk and printed whole. Answers how many failed. */
 export async function soakCluster(seed: number, count: number): Promise<number> {
+  process.on('unhandledRejection', (thrown) => {
+    // What a killed process was still about ends nowhere, as the process did.
+    if (!(thrown instanceof ProcessKilled)) throw thrown
+  })
   let failed = 0
   const began = Date.now()
   for (let at = 0; at < count && failed < MOST_FAILURES; at++) {

@@ -225,7 +225,8 @@ function addAddress6(
   const scope = isLinkLocalAddr(addr) ? SCOPE.link : addr === LOOPBACK6 ? SCOPE.host : SCOPE.global
   const own: LinkAddr = { addr, length, scope, secondary: false, tentative: false }
   device.addresses6.unshift(own)
-  if (length < 128 || device.up) addPrefixRoute6(namespace, device, own)
+  addPrefixRoute6(namespace, device, own)
+  if (device.up && !device.isLoopback) addMulticastRoute6(namespace, device)
   const { accept_dad: acceptDad, dad_transmits: transmits } = device.conf.conf6
   const needsDetection =
     detect &&
@@ -241,7 +242,7 @@ function addAddress6(
     namespace.machine.clock.after(wait, () => {
       if (own.tentative && device.addresses6.includes(own)) ready6(namespace, device, own)
     })
-  } else if (device.up) ready6(namespace, device, own)
+  } else ready6(namespace, device, own)
 }
 
 /** Duplicate address detection found nobody: the address may be used (addrconf_dad_completed). */
@@ -249,11 +250,12 @@ function ready6(namespace: Namespace, device: Device, own: LinkAddr): void {
   own.tentative = false
   noteLocal(namespace, own.addr, 1)
   addKernelRoute(namespace, kernelRoute(device, 'local', own.addr, 128, SCOPE.global, undefined))
+  keepAnycast6(namespace, device)
   announce(namespace, device, own, 'set')
 }
 
 function addPrefixRoute6(namespace: Namespace, device: Device, own: LinkAddr): void {
-  if (!device.up) return
+  if (!device.up || own.addr === LOOPBACK6) return
   const network = maskAddr(own.addr, own.length)
   addKernelRoute(
     namespace,
@@ -279,6 +281,12 @@ function removeAddress6(namespace: Namespace, device: Device, own: LinkAddr): vo
       route.destination === network
     if (isHost || isNetwork) dropRoute(namespace, route)
   }
+  keepAnycast6(namespace, device)
+}
+
+function addMulticastRoute6(namespace: Namespace, device: Device): void {
+  const route = kernelRoute(device, 'multicast', MULTICAST6, 8, SCOPE.global, undefined, 256)
+  addKernelRoute(namespace, route)
 }
 
 /** The link is up and has carrier: IPv6 gives it its link-local address (addrconf_dev_config). */
@@ -289,10 +297,7 @@ export function startIpv6(namespace: Namespace, device: Device): void {
     return
   }
   if (device.mac === undefined || device.master !== undefined) return
-  addKernelRoute(
-    namespace,
-    kernelRoute(device, 'multicast', MULTICAST6, 8, SCOPE.global, undefined, 256),
-  )
+  addMulticastRoute6(namespace, device)
   for (const own of device.addresses6) {
     addPrefixRoute6(namespace, device, own)
     if (!own.tentative && !namespace.isLocal(own.addr)) ready6(namespace, device, own)
@@ -312,5 +317,33 @@ export function stopIpv6(namespace: Namespace, device: Device): void {
     device.addresses6.splice(device.addresses6.indexOf(own), 1)
     if (!own.tentative) noteLocal(namespace, own.addr, -1)
     announce(namespace, device, own, 'removed')
+  }
+  keepAnycast6(namespace, device)
+}
+
+/** A router joins the anycast address of each subnet of its links (addrconf_join_anycast). */
+export function keepAnycast6(namespace: Namespace, device: Device): void {
+  const wanted = new Set<Addr>()
+  if (device.conf.conf6.forwarding !== 0 && !device.isLoopback) {
+    for (const { addr, length, tentative } of device.addresses6) {
+      // Links of two routers have none (RFC 6164).
+      const anycast = maskAddr(addr, length)
+      const isOwn = device.addresses6.some((each) => each.addr === anycast)
+      if (!tentative && length < 127 && !isOwn) wanted.add(anycast)
+    }
+  }
+  for (const addr of device.anycast6) {
+    if (wanted.has(addr)) continue
+    device.anycast6.delete(addr)
+    const found = namespace.routing6
+      .table(ROUTE_TABLE.local)
+      .at(addr, 128)
+      .find((route) => route.type === 'anycast' && route.nextHops[0]?.device === device)
+    if (found !== undefined) dropRoute(namespace, found)
+  }
+  for (const addr of wanted) {
+    if (device.anycast6.has(addr)) continue
+    device.anycast6.add(addr)
+    addKernelRoute(namespace, kernelRoute(device, 'anycast', addr, 128, SCOPE.global, undefined))
   }
 }

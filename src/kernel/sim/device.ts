@@ -81,6 +81,8 @@ export class Device {
   conf: LinkConf
   readonly addresses4: LinkAddr[] = []
   readonly addresses6: LinkAddr[] = []
+  /** Subnet-router anycast addresses (RFC 4291 section 2.6.1), which a router answers for. */
+  readonly anycast6 = new Set<Addr>()
   readonly taps = new Set<Tap>()
   /** ARP answers for others that wait for their random time. */
   proxyQueue = 0

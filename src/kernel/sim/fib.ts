@@ -32,7 +32,12 @@ export interface FibRoute {
   readonly priority: number
   readonly preferredSource: Addr | undefined
   readonly nextHops: readonly FibNextHop[]
-  readonly mtu: number | undefined
+  mtu: number | undefined
+}
+
+/** Whether a route's packets end here: an address of our own, or an anycast one that we answer for. */
+export function isLocalType(type: RouteType): boolean {
+  return type === 'local' || type === 'anycast'
 }
 
 /** One table of one family: a map for each prefix length in use, tried from the longest. */

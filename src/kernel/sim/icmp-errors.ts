@@ -8,6 +8,7 @@ import type { CounterName } from './counters.ts'
 import type { Device } from './device.ts'
 import { SCOPE } from './fib.ts'
 import { addressType, type Namespace } from './namespace.ts'
+import { selectAddress6 } from './source-address6.ts'
 import { selectAddress4 } from './routing.ts'
 
 /** An error ready to be routed and sent. */
@@ -39,7 +40,7 @@ export function sendIcmpError(
 ): IcmpError | undefined {
   return about[0]! >>> 4 === 4
     ? error4(namespace, about, input, type, code, word)
-    : error6(namespace, about, type, code, word)
+    : error6(namespace, about, input, type, code, word)
 }
 
 function error4(
@@ -107,6 +108,7 @@ const OUT6: Readonly<Record<number, CounterName>> = {
 function error6(
   namespace: Namespace,
   about: Uint8Array,
+  input: Device | undefined,
   type: number,
   code: number,
   word: number,
@@ -116,20 +118,25 @@ function error6(
   const isGroup = isMulticastAddr(target) && type !== icmpv6.TYPE.packetTooBig
   if (isGroup || isAny(destination) || isMulticastAddr(destination)) return undefined
   const inner = ipv6.payload(about)
-  if (inner?.protocol === IP_PROTOCOL.icmpv6) {
+  const isBeginning = (inner?.fragment?.offset ?? 0) === 0
+  if (isBeginning && inner?.protocol === IP_PROTOCOL.icmpv6) {
     const innerType = about[inner.at]
     if (innerType === undefined || icmpv6.isError(innerType)) return undefined
   }
   const body = about.subarray(0, MOST_OCTETS[6] - ipv6.HEADER_OCTETS - icmpv6.HEADER_OCTETS)
   return {
     destination,
-    source: namespace.isLocal(target) ? target : undefined,
+    source: namespace.isLocal(target) ? target : input && selectAddress6(input, destination),
     payload: icmpv6.encode({ type, code, word, body }),
     typeOfService: 0,
     counter: OUT6[type],
     allow: (toLoopback) =>
-      toLoopback ||
-      type === icmpv6.TYPE.packetTooBig ||
-      namespace.errorRate.allow(destination, namespace.machine.clock.now(), 1000, 6),
+      toLoopback || type === icmpv6.TYPE.packetTooBig || allowed6(namespace, destination),
   }
+}
+
+function allowed6(namespace: Namespace, peer: Addr): boolean {
+  const limit = namespace.sysctl.number('ipv6.icmp.ratelimit')
+  // Also where the limit is 0: that lets everything pass and takes all tokens, which redirects lack then.
+  return namespace.errorRate.allow(peer, namespace.machine.clock.now(), limit, 6)
 }

@@ -152,6 +152,9 @@ export function receiveIcmpv6(namespace: Namespace, packet: Inbound): boolean {
     case icmpv6.TYPE.neighborAdvertisement:
       receiveNeighborMessage(namespace, packet)
       break
+    case icmpv6.TYPE.redirect:
+      counters.add('Icmp6.InRedirects')
+      break
     case icmpv6.TYPE.destinationUnreachable:
       counters.add('Icmp6.InDestUnreachs')
       error6(namespace, packet)
@@ -172,7 +175,9 @@ export function receiveIcmpv6(namespace: Namespace, packet: Inbound): boolean {
 function echo6(namespace: Namespace, packet: Inbound): void {
   const message = packet.octets.slice(packet.at, packet.end)
   message[0] = icmpv6.TYPE.echoReply
-  const source = isMulticastAddr(packet.destination) ? undefined : packet.destination
+  const isGroup =
+    isMulticastAddr(packet.destination) || packet.device.anycast6.has(packet.destination)
+  const source = isGroup ? undefined : packet.destination
   const route = routeOutput(namespace, {
     destination: packet.source,
     source,

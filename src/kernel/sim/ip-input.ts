@@ -6,12 +6,13 @@ import * as ipv6 from '../../wire/packet/ipv6.ts'
 import { IP_PROTOCOL } from '../../wire/packet/protocols.ts'
 import { isAny, isLinkLocalAddr, isLoopbackAddr, isMulticastAddr, readAddr6 } from './addr.ts'
 import { type Device, type Frame, ownOctets } from './device.ts'
-import type { FibNextHop } from './fib.ts'
+import { type FibNextHop, isLocalType } from './fib.ts'
 import { passes } from './filtered-packet.ts'
 import { emit, sendError } from './ip-output.ts'
 import type { Inbound, Namespace } from './namespace.ts'
-import { reassemble } from './reassembly.ts'
+import { reassemble, reassemble6 } from './reassembly.ts'
 import { sendRedirect } from './redirects.ts'
+import { sendRedirect6 } from './redirects6.ts'
 import { routeInput4 } from './route-input.ts'
 import { translateBack } from './source-nat.ts'
 
@@ -182,17 +183,23 @@ export function receiveIpv6(namespace: Namespace, device: Device, frame: Frame):
     return counters.add('Ip6.InHdrErrors')
   }
   if (isMulticastAddr(destination)) return deliver6(namespace, device, octets, total, true)
+  if (device.isLoopback && namespace.isLocal(destination)) {
+    return deliver6(namespace, device, octets, total, false)
+  }
   const input = isLinkLocalAddr(destination) ? device : undefined
   const hop = namespace.routing6.lookup({ destination, source, input: device, output: input })
-  if (typeof hop !== 'string' && hop.route.type === 'local') {
+  if (typeof hop !== 'string' && isLocalType(hop.route.type)) {
     const isOurs =
-      !isLinkLocalAddr(destination) || device.addresses6.some((each) => each.addr === destination)
+      !isLinkLocalAddr(destination) ||
+      device.anycast6.has(destination) ||
+      device.addresses6.some((each) => each.addr === destination)
     return isOurs ? deliver6(namespace, device, octets, total, to === 'group') : undefined
   }
   if (isOwnTentative(device, destination)) return undefined
+  // Where there is no way a host that does not forward says so too (ip6_pkt_discard).
+  if (typeof hop === 'string') return refuse6(namespace, device, octets, hop, to === 'host')
   if (namespace.sysctl.all.conf6.forwarding === 0) return counters.add('Ip6.InAddrErrors')
-  if (to !== 'host' || isAny(source) || isLinkLocalAddr(source)) return undefined
-  if (typeof hop === 'string') return refuse6(namespace, device, octets, hop)
+  if (to !== 'host' || isAny(source)) return undefined
   return forward6(namespace, device, frame, hop)
 }
 
@@ -200,15 +207,18 @@ function isOwnTentative(device: Device, destination: string): boolean {
   return device.addresses6.some((each) => each.tentative && each.addr === destination)
 }
 
-function refuse6(namespace: Namespace, device: Device, octets: Uint8Array, errno: string): void {
+function refuse6(
+  namespace: Namespace,
+  device: Device,
+  octets: Uint8Array,
+  errno: string,
+  mayAnswer: boolean,
+): void {
+  if (errno === 'EINVAL') return // a blackhole does not even count
   namespace.counters.add('Ip6.InNoRoutes')
-  const code =
-    errno === 'EACCES'
-      ? icmpv6.UNREACHABLE.prohibited
-      : errno === 'EINVAL'
-        ? undefined
-        : icmpv6.UNREACHABLE.noRoute
-  if (code !== undefined) {
+  const { prohibited, noRoute } = icmpv6.UNREACHABLE
+  const code = errno === 'EACCES' ? prohibited : noRoute
+  if (mayAnswer) {
     sendError(namespace, octets, device, icmpv6.TYPE.destinationUnreachable, code)
   }
 }
@@ -221,6 +231,18 @@ function forward6(namespace: Namespace, device: Device, frame: Frame, hop: FibNe
     return sendError(namespace, frame.octets, device, icmpv6.TYPE.timeExceeded, 0)
   }
   const output = hop.device!
+  if (output === device) sendRedirect6(namespace, frame.octets, hop)
+  else if (isLinkLocalAddr(readAddr6(frame.octets, 8))) {
+    counters.add('Ip6.InAddrErrors')
+    const { beyondScope } = icmpv6.UNREACHABLE
+    return sendError(
+      namespace,
+      frame.octets,
+      device,
+      icmpv6.TYPE.destinationUnreachable,
+      beyondScope,
+    )
+  }
   const mtu = hop.route.mtu ?? output.mtu
   counters.add('Ip6.OutForwDatagrams')
   if (frame.octets.length > mtu) {
@@ -241,8 +263,11 @@ function deliver6(
   isBroadcast: boolean,
 ): void {
   const payload = ipv6.payload(octets)
-  if (payload === undefined || payload.fragment !== undefined) {
-    return namespace.counters.add('Ip6.InHdrErrors')
+  if (payload === undefined) return namespace.counters.add('Ip6.InHdrErrors')
+  if (payload.fragment !== undefined) {
+    const { identification } = payload.fragment
+    const whole = reassemble6(namespace, device, octets, identification)
+    return whole && deliver6(namespace, device, whole, whole.length, isBroadcast)
   }
   deliver(namespace, {
     family: 6,

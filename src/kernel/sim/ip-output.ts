@@ -2,6 +2,7 @@ import { ETHER_TYPE, IP_PROTOCOL } from '../../wire/packet/protocols.ts'
 import { writeTransportChecksum } from '../../wire/packet/checksum.ts'
 import * as ethernet from '../../wire/packet/ethernet.ts'
 import { fragmentIpv4 } from '../../wire/packet/ipv4-fragments.ts'
+import { fragmentIpv6 } from '../../wire/packet/ipv6-fragments.ts'
 import * as icmp from '../../wire/packet/icmp.ts'
 import * as icmpv6 from '../../wire/packet/icmpv6.ts'
 import * as ipv4 from '../../wire/packet/ipv4.ts'
@@ -17,7 +18,7 @@ import {
   readAddr6,
 } from './addr.ts'
 import type { Device } from './device.ts'
-import type { FibNextHop } from './fib.ts'
+import { type FibNextHop, isLocalType } from './fib.ts'
 import { passes } from './filtered-packet.ts'
 import { sendIcmpError } from './icmp-errors.ts'
 import type { Namespace } from './namespace.ts'
@@ -47,8 +48,10 @@ export function routeOutput(
   const hop = routing.lookup(flow)
   if (typeof hop === 'string') return hop
   const { route } = hop
-  if (route.type === 'local') {
-    const source = flow.source ?? route.preferredSource ?? flow.destination
+  if (isLocalType(route.type)) {
+    const own =
+      route.type === 'anycast' ? selectAddress6(hop.device!, flow.destination) : flow.destination
+    const source = flow.source ?? route.preferredSource ?? own
     return { hop, device: namespace.loopback, gateway: undefined, source }
   }
   const device = hop.device
@@ -117,7 +120,7 @@ export function emit(
   if (!passes(namespace, 'postrouting', octets, input, device)) return
   const isVersion4 = octets[0]! >>> 4 === 4
   if (!isVersion4) {
-    emit6(namespace, octets, device, gateway, input)
+    emit6(namespace, octets, device, gateway, hop, input)
     return
   }
   const destination = ipv4.destination(octets)
@@ -127,7 +130,7 @@ export function emit(
       ? outputMtu(namespace, { hop, device, gateway, source: 0 }, destination)
       : (hop.route.mtu ?? device.mtu)
   if (octets.length <= mtu) {
-    toLink(namespace, octets, device, gateway ?? destination, hop.route.type === 'broadcast')
+    toLink(namespace, octets, device, gateway ?? destination, hop.route.type === 'broadcast', input)
     return
   }
   if (ipv4.dontFragment(octets)) {
@@ -139,7 +142,14 @@ export function emit(
   namespace.counters.add('Ip.FragOKs')
   namespace.counters.add('Ip.FragCreates', fragments.length)
   for (const fragment of fragments) {
-    toLink(namespace, fragment, device, gateway ?? destination, hop.route.type === 'broadcast')
+    toLink(
+      namespace,
+      fragment,
+      device,
+      gateway ?? destination,
+      hop.route.type === 'broadcast',
+      input,
+    )
   }
 }
 
@@ -148,13 +158,23 @@ function emit6(
   octets: Uint8Array,
   device: Device,
   gateway: Addr | undefined,
+  hop: FibNextHop,
   input: Device | undefined,
 ): void {
-  if (octets.length > device.mtu) {
-    sendError(namespace, octets, input, icmpv6.TYPE.packetTooBig, 0, device.mtu)
-    return
+  const destination = readAddr6(octets, 24)
+  const send = (packet: Uint8Array): void =>
+    toLink(namespace, packet, device, gateway ?? destination, false, input)
+  if (input !== undefined) {
+    if (octets.length <= device.mtu) return send(octets)
+    return sendError(namespace, octets, input, icmpv6.TYPE.packetTooBig, 0, device.mtu)
   }
-  toLink(namespace, octets, device, gateway ?? readAddr6(octets, 24), false)
+  // Who sends a packet may cut it, who forwards it may not (ip6_finish_output, ip6_fragment).
+  const mtu = outputMtu(namespace, { hop, device, gateway, source: 0 }, destination)
+  if (octets.length <= mtu) return send(octets)
+  const fragments = fragmentIpv6(octets, mtu, namespace.machine.random.below(2 ** 32))
+  namespace.counters.add('Ip6.FragOKs')
+  namespace.counters.add('Ip6.FragCreates', fragments.length)
+  for (const fragment of fragments) send(fragment)
 }
 
 function toLink(
@@ -163,6 +183,7 @@ function toLink(
   device: Device,
   nextHop: Addr,
   isBroadcast: boolean,
+  input: Device | undefined,
 ): void {
   const etherType = octets[0]! >>> 4 === 4 ? ETHER_TYPE.ipv4 : ETHER_TYPE.ipv6
   if (!device.needsNeighbors) {
@@ -178,7 +199,7 @@ function toLink(
     device.send({ etherType, destination, source, octets, shared: false })
   } else {
     const table = namespace.neighbors(typeof nextHop === 'number' ? 4 : 6)
-    table.output(device, nextHop, { etherType, octets }, source)
+    table.output(device, nextHop, { etherType, octets, input }, source)
   }
 }
 

@@ -245,6 +245,11 @@ export function setMtu(device: Device, mtu: number): void {
 
 function changeMtu(device: Device, mtu: number): void {
   if (device.mtu === mtu) return
+  // rt6_mtu_change: routes that had the link's MTU, or more than there is now, follow it.
+  for (const route of device.namespace.routing6.routes()) {
+    if (route.mtu === undefined || route.nextHops[0]?.device !== device) continue
+    if (route.mtu >= mtu || route.mtu === device.mtu) route.mtu = mtu
+  }
   device.mtu = mtu
   device.namespace.changed()
   announce(device)

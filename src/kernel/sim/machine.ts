@@ -1,3 +1,4 @@
+import { keepAnycast6 } from './address-config.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { type Log, silentLog } from '../../lib/log.ts'
 import type { Random } from '../../lib/random.ts'
@@ -168,6 +169,11 @@ function assemble(name: string, machine: MachineCore): Namespace {
     mac: 0,
     carrier: true,
   })
+  namespace.sysctl.onForwarding6 = (link) => {
+    for (const device of namespace.devices.values()) {
+      if (link === undefined || device.name === link) keepAnycast6(namespace, device)
+    }
+  }
   namespace.transports.set(IP_PROTOCOL.icmp, (packet) => receiveIcmp(namespace, packet))
   namespace.transports.set(IP_PROTOCOL.icmpv6, (packet) => receiveIcmpv6(namespace, packet))
   namespace.transports.set(IP_PROTOCOL.ipip, (packet) => {
@@ -197,7 +203,8 @@ function hooksOf(namespace: Namespace, family: 4 | 6): NeighborHooks {
         ? icmp.TYPE.destinationUnreachable
         : icmpv6.TYPE.destinationUnreachable
       const code = isVersion4 ? icmp.UNREACHABLE.host : icmpv6.UNREACHABLE.address
-      sendError(namespace, packet.octets, undefined, type, code)
+      // IPv6 chooses the error's source by where the packet came in.
+      sendError(namespace, packet.octets, isVersion4 ? undefined : packet.input, type, code)
     },
     fixedMac(addr) {
       if (isMulticastAddr(addr)) {

@@ -5,6 +5,7 @@ import { ETHER_TYPE, IP_PROTOCOL } from '../../wire/packet/protocols.ts'
 import {
   ANY6,
   isAny,
+  isLinkLocalAddr,
   isMulticastAddr,
   multicastMac6,
   octetsOfAddr6,
@@ -45,14 +46,17 @@ function solicited(
   const source = packet.source as string
   const own = device.addresses6.find((each) => each.addr === target)
   const isOwn = own !== undefined && !own.tentative
-  if (!isOwn && !proxies(namespace, device, target)) return
+  const isAnycast = device.anycast6.has(target)
+  if (!isOwn && !isAnycast && !proxies(namespace, device, target)) return
   if (!isAny(source) && linkAddress !== undefined) {
     const entry = namespace.neighbors6.getOrCreate(device, source)
     namespace.neighbors6.update(entry, linkAddress, 'stale', { override: true }, device.mac!)
   }
   const send = (): void => {
     const destination = isAny(source) ? ALL_NODES : source
-    const mac = isAny(source) ? multicastMac6(ALL_NODES) : (linkAddress ?? multicastMac6(ALL_NODES))
+    // By the table, where somebody may have written another address by hand.
+    const known = namespace.neighbors6.get(device, source)?.mac ?? linkAddress
+    const mac = isAny(source) ? undefined : known
     const payload = icmpv6.encodeNeighbor({
       kind: 'advertisement',
       target: octetsOfAddr6(target),
@@ -63,7 +67,7 @@ function solicited(
     })
     namespace.counters.add('Icmp6.OutNeighborAdvertisements')
     const from = isOwn ? target : selectAddress6(device, destination)
-    sendNeighborMessage(device, from, destination, mac, payload)
+    sendNeighborMessage(device, from, destination, mac ?? multicastMac6(ALL_NODES), payload)
   }
   const delay =
     isOwn || !isMulticastAddr(packet.destination) ? 0 : device.conf.neigh6.proxy_delay * 10
@@ -112,7 +116,7 @@ export function solicitNeighbor(
       ? readAddr6(waiting.octets, 8)
       : undefined
   const isOwn = wanted !== undefined && device.addresses6.some((each) => each.addr === wanted)
-  const source = isOwn ? wanted : selectAddress6(device, target)
+  const source = isOwn ? wanted : (linkLocalOf(device) ?? ANY6)
   const isUnicast = unicast && entry.mac !== undefined
   const destination = isUnicast ? target : solicitedNode(target)
   const payload = icmpv6.encodeNeighbor({
@@ -126,6 +130,11 @@ export function solicitNeighbor(
   namespace.counters.add('Icmp6.OutNeighborSolicits')
   const mac = isUnicast ? entry.mac! : multicastMac6(destination)
   sendNeighborMessage(device, source, destination, mac, payload)
+}
+
+function linkLocalOf(device: Device): string | undefined {
+  const found = device.addresses6.find(({ addr, tentative }) => !tentative && isLinkLocalAddr(addr))
+  return found?.addr as string | undefined
 }
 
 function sendNeighborMessage(

@@ -11,6 +11,8 @@ const MOST_WAITING_OCTETS = 212_992
 export interface Waiting {
   readonly etherType: number
   readonly octets: Uint8Array
+  /** Where it came in, if it is somebody else's. */
+  readonly input?: Device | undefined
 }
 
 /** One neighbour of one link (struct neighbour). */

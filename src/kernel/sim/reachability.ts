@@ -2,6 +2,7 @@ import type { IpAddress } from '../../net/ip-address.ts'
 import type { Kernel } from '../kernel.ts'
 import { type Addr, addrFamily, addrFromText } from './addr.ts'
 import type { Device } from './device.ts'
+import { isLocalType } from './fib.ts'
 import type { Namespace } from './namespace.ts'
 import { namespaceOf } from './simulated-kernel.ts'
 
@@ -62,7 +63,7 @@ export class Reachability {
     for (;;) {
       const hop = at.routing(family).lookup({ destination })
       if (typeof hop === 'string') return { end: ENDS[hop]!, way }
-      if (hop.route.type === 'local') return { end: 'delivered', way }
+      if (isLocalType(hop.route.type)) return { end: 'delivered', way }
       const next =
         hop.device === undefined ? undefined : this.#next(hop.device, hop.via ?? destination)
       if (next === undefined) return { end: 'nobody', way }

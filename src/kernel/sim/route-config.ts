@@ -192,7 +192,7 @@ function buildNextHop(
   const scope =
     typeof gateway === 'number'
       ? checkGateway4(namespace, built, gateway, device, onlink, fail)
-      : checkGateway6(namespace, gateway, device, onlink, fail)
+      : checkGateway6(namespace, built.table, gateway, device, onlink, fail)
   return {
     route: built,
     device,
@@ -242,19 +242,47 @@ function checkGateway4(
 
 function checkGateway6(
   namespace: Namespace,
+  table: number,
   gateway: Addr,
   device: Device,
   onlink: boolean,
   fail: Fail,
 ): number {
-  if (!device.up) fail('ENETDOWN', 'Nexthop device is not up')
-  const isOwn = device.addresses6.some((each) => each.addr === gateway)
+  const down = (): void => {
+    if (!device.up) fail('ENETDOWN', 'Nexthop device is not up')
+  }
+  if (onlink) down()
+  const isLinkLocal = isLinkLocalAddr(gateway)
+  const isOwn = isLinkLocal
+    ? device.addresses6.some((each) => each.addr === gateway)
+    : namespace.isLocal(gateway)
   if (isOwn) fail('EINVAL', 'Gateway can not be a local address')
-  if (isLinkLocalAddr(gateway) || onlink) return SCOPE.link
-  const found = namespace.routing6.lookup({ destination: gateway, output: device })
+  if (onlink) {
+    // ip6_route_check_nh_onlink: what the main table knows otherwise is not on this link.
+    const found = namespace.routing6
+      .table(ROUTE_TABLE.main)
+      .search(gateway, (route) => (route.length === 0 ? undefined : route))
+    const isReject = found !== undefined && ROUTE_ERRORS[found.type] !== undefined
+    const isElsewhere =
+      found !== undefined && found.nextHops.every((each) => each.device !== device)
+    if (isElsewhere && !isReject) {
+      fail('EINVAL', 'Nexthop has invalid gateway or device mismatch')
+    }
+  }
+  if (isLinkLocal || onlink) {
+    down()
+    return SCOPE.link
+  }
+  // First in the route's own table, whatever the carrier, then by the rules (ip6_route_check_nh).
+  const routing = namespace.routing6
+  const flow = { destination: gateway, output: device }
+  const own = routing.lookupIn(routing.table(table), { ...flow, ignoreLinkState: true })
+  const isOnLink = typeof own === 'object' && own.gateway === undefined
+  const found = isOnLink ? own : routing.lookup(flow)
   if (typeof found === 'string' || found.gateway !== undefined || found.device !== device) {
     fail('EHOSTUNREACH', 'Nexthop has invalid gateway or device mismatch')
   }
+  down()
   return SCOPE.link
 }
 

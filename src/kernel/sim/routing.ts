@@ -2,7 +2,7 @@ import type { RouteType } from '../kernel.ts'
 import { ROUTE_TABLE } from '../kernel.ts'
 import { type Addr, sameNetwork } from './addr.ts'
 import type { Device } from './device.ts'
-import { type FibNextHop, type FibRoute, FibTable, SCOPE } from './fib.ts'
+import { type FibNextHop, type FibRoute, FibTable, isLocalType, SCOPE } from './fib.ts'
 
 /** What a packet is looked up by (struct flowi4, flowi6). */
 export interface Flow {
@@ -158,6 +158,9 @@ export class Routing {
     return table.search(flow.destination, (route) => {
       if (flow.scope !== undefined && route.scope < flow.scope) return undefined
       const error = ROUTE_ERRORS[route.type]
+      // In IPv6 what refuses is a route by lo, which who names another link does not mean.
+      const isMeant = flow.output === undefined || typeof flow.destination === 'number'
+      if (error !== undefined && error !== 'throw' && !isMeant) return undefined
       if (error !== undefined) return error
       for (const hop of route.nextHops) {
         if (hop.dead) continue
@@ -192,6 +195,9 @@ export class Routing {
 function isIgnored(hop: FibNextHop): boolean {
   const { device } = hop
   if (device === undefined || device.carrier || hop.scope === SCOPE.nowhere) return false
+  if (typeof hop.route.destination !== 'number') {
+    return !isLocalType(hop.route.type) && device.conf.conf6.ignore_routes_with_linkdown !== 0
+  }
   const all = device.namespace.sysctl.all.conf4.ignore_routes_with_linkdown
   return device.conf.conf4.ignore_routes_with_linkdown !== 0 || all !== 0
 }

@@ -35,7 +35,7 @@ import { addAddress, deleteAddress } from './address-config.ts'
 import { type Addr, addrFromText, addrToText, isAny, readAddr6 } from './addr.ts'
 import type { Device, LinkDriver } from './device.ts'
 import { bridgeDriver, tunDriver, vethDriver } from './drivers.ts'
-import type { FibRoute } from './fib.ts'
+import { type FibRoute, isLocalType } from './fib.ts'
 import { outputMtu, routeOutput, sendLocal } from './ip-output.ts'
 import { ipipDriver } from './ipip-driver.ts'
 import {
@@ -228,7 +228,7 @@ export class SimulatedKernel implements Kernel {
       .routing(familyOf(query.destination))
       .lookup({ destination, source, input, mark: query.mark ?? 0 })
     if (typeof hop === 'string') throw unreachable(query, hop)
-    const isLocal = hop.route.type === 'local'
+    const isLocal = isLocalType(hop.route.type)
     return {
       type: hop.route.type,
       linkIndex: isLocal ? namespace.loopback.index : (hop.device ?? namespace.loopback).index,

@@ -34,6 +34,7 @@ const CONF6 = {
   disable_ipv6: 0,
   forwarding: 0,
   hop_limit: 64,
+  ignore_routes_with_linkdown: 0,
   keep_addr_on_down: 0,
   ndisc_notify: 0,
   proxy_ndp: 0,
@@ -76,6 +77,7 @@ const GLOBAL: ReadonlyMap<string, string> = new Map(
     'ipv4.tcp_synack_retries': '5',
     'ipv4.tcp_l3mdev_accept': '0',
     'ipv6.bindv6only': '0',
+    'ipv6.icmp.ratelimit': '1000',
     'ipv6.fib_multipath_hash_policy': '0',
     'core.somaxconn': '4096',
   }),
@@ -118,6 +120,8 @@ export class Sysctl {
   readonly #links = new Map<string, LinkConf>()
   /** Called when a value has been written that others derive from. */
   onChange: () => void = () => {}
+  /** Called when links have begun or ceased to be routers' of IPv6; all of them when none is named. */
+  onForwarding6: (link: string | undefined) => void = () => {}
 
   /** The values of a new link: the defaults of now. */
   addLink(name: string): LinkConf {
@@ -172,10 +176,12 @@ export class Sysctl {
     if (path === 'ipv4.conf.all.forwarding') return this.#setForwarding(number)
     field.values[field.key] = number
     const isAll6 = path.startsWith('ipv6.conf.all.')
-    if (isAll6 && (field.key === 'forwarding' || field.key === 'disable_ipv6')) {
-      // addrconf_fixup_forwarding and addrconf_disable_ipv6 carry "all" over to every link.
+    if (isAll6 && isCarriedOver6(field.key)) {
       this.default.conf6[field.key] = number
       for (const conf of this.#links.values()) conf.conf6[field.key] = number
+    }
+    if (field.key === 'forwarding') {
+      this.onForwarding6(isAll6 ? undefined : path.split('.')[2]!.replaceAll('/', '.'))
     }
     this.onChange()
   }
@@ -203,6 +209,13 @@ export class Sysctl {
     const values: Record<string, number> | undefined = conf?.[name]
     return values === undefined || !(key in values) ? undefined : { values, key }
   }
+}
+
+/** What "all" writes to every link (addrconf_fixup_forwarding, addrconf_disable_ipv6, addrconf_fixup_linkdown). */
+const CARRIED_OVER6 = ['forwarding', 'disable_ipv6', 'ignore_routes_with_linkdown'] as const
+
+function isCarriedOver6(key: string): key is (typeof CARRIED_OVER6)[number] {
+  return (CARRIED_OVER6 as readonly string[]).includes(key)
 }
 
 function numberOf(path: string, text: string): number {

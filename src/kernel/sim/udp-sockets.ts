@@ -78,12 +78,13 @@ export class UdpSockets {
   #receive(packet: Inbound): boolean {
     const { counters, machine } = this.#namespace
     const { octets, at, end } = packet
+    const family = packet.family === 4 ? 'Udp' : 'Udp6'
     const ipAt = 0
     const isSound =
       udp.check(octets, at, end) &&
       transportChecksumValid(octets, ipAt, IP_PROTOCOL.udp, at, end) !== false
     if (!isSound) {
-      counters.add('Udp.InErrors')
+      counters.add(`${family}.InErrors`)
       return true
     }
     const port = udp.destinationPort(octets, at)
@@ -91,12 +92,12 @@ export class UdpSockets {
     if (found === undefined && receiveVxlan(this.#namespace, packet)) return true
     if (found === undefined) {
       if (!packet.isBroadcast) {
-        counters.add('Udp.NoPorts')
+        counters.add(`${family}.NoPorts`)
         if (!packet.isLinkGroup) this.#refuse(packet)
       }
       return true
     }
-    counters.add('Udp.InDatagrams')
+    counters.add(`${family}.InDatagrams`)
     const datagram: UdpDatagram = {
       from: { address: addrToText(packet.source), port: udp.sourcePort(octets, at) },
       to: addrToText(packet.destination),

@@ -19,12 +19,19 @@ export const TYPE = {
   routerAdvertisement: 134,
   neighborSolicitation: 135,
   neighborAdvertisement: 136,
+  redirect: 137,
 } as const
 
 /** Codes of destination unreachable. */
-export const UNREACHABLE = { noRoute: 0, prohibited: 1, address: 3, port: 4 } as const
+export const UNREACHABLE = {
+  noRoute: 0,
+  prohibited: 1,
+  beyondScope: 2,
+  address: 3,
+  port: 4,
+} as const
 
-const OPTION = { sourceLinkAddress: 1, targetLinkAddress: 2 } as const
+const OPTION = { sourceLinkAddress: 1, targetLinkAddress: 2, redirectedHeader: 4 } as const
 
 export function type(octets: Uint8Array, at: number): number {
   return octets[at]!
@@ -125,5 +132,29 @@ export function encodeNeighbor(message: NeighborMessage): Uint8Array {
     set16(octets, 24, ((isSolicitation ? 1 : 2) << 8) | 1)
     set48(octets, 26, message.linkAddress)
   }
+  return octets
+}
+
+/** A redirect (RFC 4861 section 4.5) with as much of the packet as fits, in units of eight octets. */
+export function encodeRedirect(message: {
+  readonly target: Uint8Array
+  readonly destination: Uint8Array
+  readonly linkAddress: number | undefined
+  readonly about: Uint8Array
+  readonly mostOctets: number
+}): Uint8Array {
+  const { linkAddress, about } = message
+  const quoteAt = 40 + (linkAddress === undefined ? 0 : 8)
+  const quoteOctets = Math.min(message.mostOctets - quoteAt, about.length + 8) & ~7
+  const octets = new Uint8Array(quoteAt + quoteOctets)
+  octets[0] = TYPE.redirect
+  octets.set(message.target, 8)
+  octets.set(message.destination, 24)
+  if (linkAddress !== undefined) {
+    set16(octets, 40, (OPTION.targetLinkAddress << 8) | 1)
+    set48(octets, 42, linkAddress)
+  }
+  set16(octets, quoteAt, (OPTION.redirectedHeader << 8) | (quoteOctets >>> 3))
+  octets.set(about.subarray(0, quoteOctets - 8), quoteAt + 8)
   return octets
 }

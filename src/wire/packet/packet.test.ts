@@ -15,6 +15,7 @@ import * as icmpv6 from './icmpv6.ts'
 import * as ipip from './ipip.ts'
 import { fragmentIpv4, reassembleIpv4 } from './ipv4-fragments.ts'
 import * as ipv4 from './ipv4.ts'
+import { fragmentIpv6, reassembleIpv6 } from './ipv6-fragments.ts'
 import * as ipv6 from './ipv6.ts'
 import { LINK_TYPE, PcapngWriter } from './pcapng.ts'
 import { IP_PROTOCOL } from './protocols.ts'
@@ -138,6 +139,28 @@ describe('IPv4', () => {
           }
           expect(reassembleIpv4(twice.reverse())).toEqual(packet)
           if (twice.length > 1) expect(reassembleIpv4(twice.slice(1))).toBeUndefined()
+        },
+      ),
+    )
+  })
+})
+
+describe('fragments of IPv6', () => {
+  it('fit, and make the packet again in whatever order, unless one is missing or twice there', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 5000 }),
+        fc.integer({ min: 1280, max: 1500 }),
+        (payload, mtu) => {
+          const [source, destination] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)]
+          const header = { source, destination, nextHeader: IP_PROTOCOL.udp, hopLimit: 64 }
+          const packet = ipv6.encode(header, payload)
+          const fragments = fragmentIpv6(packet, mtu, 7)
+          for (const fragment of fragments) expect(fragment.length).toBeLessThanOrEqual(mtu)
+          if (fragments.length === 1) return
+          expect(reassembleIpv6(fragments.toReversed())).toEqual(packet)
+          expect(reassembleIpv6(fragments.slice(1))).toBeUndefined()
+          expect(reassembleIpv6([fragments[0]!, ...fragments])).toBeUndefined()
         },
       ),
     )
