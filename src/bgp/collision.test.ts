@@ -157,6 +157,7 @@ function possible(place: Place, track: Track): SessionEvent[] {
   const timers = {
     connectRetry: EVERY_EVENT.connectRetryTimerExpires,
     hold: EVERY_EVENT.holdTimerExpires,
+    sendHold: EVERY_EVENT.sendHoldTimerExpires,
     keepalive: EVERY_EVENT.keepaliveTimerExpires,
     idleHold: EVERY_EVENT.idleHoldTimerExpires,
     stable: EVERY_EVENT.stableTimerExpires,

@@ -1,3 +1,4 @@
+import { ERROR_CODE } from '../wire/bgp/iana.ts'
 import type { SessionState } from './status.ts'
 
 /**
@@ -7,7 +8,13 @@ import type { SessionState } from './status.ts'
  * A second connection with the same neighbor is a second machine; collision.ts decides between them.
  */
 
-export type SessionTimer = 'connectRetry' | 'hold' | 'keepalive' | 'idleHold' | 'stable'
+export type SessionTimer =
+  | 'connectRetry'
+  | 'hold'
+  | 'sendHold'
+  | 'keepalive'
+  | 'idleHold'
+  | 'stable'
 
 export interface NotificationData {
   readonly code: number
@@ -81,6 +88,7 @@ export type SessionEvent =
   | { readonly kind: 'keepaliveReceived' } // 26
   | { readonly kind: 'updateReceived' } // 27
   | { readonly kind: 'updateError'; readonly notification: NotificationData } // 28
+  | { readonly kind: 'sendHoldTimerExpires' } // 29, RFC 9687
   | { readonly kind: 'routeRefreshReceived' } // RFC 2918
   | { readonly kind: 'routeRefreshError'; readonly notification: NotificationData } // RFC 7313
 
@@ -131,6 +139,11 @@ type Row = {
 
 /** RFC 4271 section 8.2.2, OpenSent: "a large value", 4 minutes suggested. */
 const OPEN_HOLD_SECONDS = 240
+/** RFC 9687 section 3.1: how long a neighbor may take nothing, with the hold time that it was agreed to be heard in. */
+export function sendHoldSeconds(holdTimeSeconds: number): number {
+  return Math.max(480, 2 * holdTimeSeconds)
+}
+
 /** A session Established for so long has its earlier errors forgotten. */
 const STABLE_SECONDS = 300
 const NO_DATA = new Uint8Array(0)
@@ -237,6 +250,12 @@ export const TRANSITIONS: Readonly<Record<SessionState, Row>> = {
     routeRefreshError: (s, { notification }) => refuse(s, 'bad ROUTE-REFRESH', notification),
     updateError: (s, { notification }) => refuse(s, 'bad UPDATE', notification),
     keepaliveTimerExpires: sendKeepalive,
+    sendHoldTimerExpires: (s) =>
+      refuse(s, 'send hold timer expired: the neighbor takes nothing', {
+        code: ERROR_CODE.sendHoldTimerExpired,
+        subcode: 0,
+        data: NO_DATA,
+      }),
     stableTimerExpires: (s) => stay({ ...stopped(s, 'stable'), errors: 0 }, 'stable'),
     tcpFails: lost,
   },
@@ -348,10 +367,17 @@ function openConfirm(session: Session, event: OpenReceived): Step {
 }
 
 function establish(session: Session): Step {
-  const next = running({ ...session, state: 'Established' }, 'stable')
+  const { holdTimeSeconds } = session
+  const stable = running({ ...session, state: 'Established' }, 'stable')
+  const watched = holdTimeSeconds > 0
   return {
-    session: next,
-    effects: [...holdAgain(session), setTimer('stable', STABLE_SECONDS), { do: 'establish' }],
+    session: watched ? running(stable, 'sendHold') : stable,
+    effects: [
+      ...holdAgain(session),
+      ...(watched ? [setTimer('sendHold', sendHoldSeconds(holdTimeSeconds))] : []),
+      setTimer('stable', STABLE_SECONDS),
+      { do: 'establish' },
+    ],
     reason: 'KEEPALIVE received',
   }
 }

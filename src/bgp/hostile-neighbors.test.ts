@@ -296,7 +296,7 @@ describe('a neighbor that does not read', () => {
         // Attributes of its own for each route, so that nothing can be packed together.
         world.speaker.announce(prefix(`20.${n >> 16}.${(n >> 8) & 255}.${n & 255}/32`), { med: n })
       }
-      for (let turn = 0; turn < 40; turn++) {
+      for (let turn = 0; turn < 20; turn++) {
         bad.say({ kind: 'keepalive' })
         await world.clock.advance(20_000)
         most = Math.max(most, world.network.unreadOctets(SPEAKER, BAD))
@@ -305,6 +305,56 @@ describe('a neighbor that does not read', () => {
       expect(badState(world)).toBe('Established')
       expect(most).toBeGreaterThan(100_000)
       expect(most).toBeLessThan(2 << 20)
+    })
+  })
+
+  it('but goes on saying KEEPALIVE is dropped after eight minutes (RFC 9687)', async () => {
+    const world = scene()
+    await withGoodUnharmed(world, async () => {
+      const bad = world.bad()
+      await world.clock.advance(10)
+      bad.open()
+      await world.clock.advance(1_000)
+      bad.connection.pause()
+      for (let n = 0; n < 12_000; n++) {
+        world.speaker.announce(prefix(`20.${n >> 16}.${(n >> 8) & 255}.${n & 255}/32`), { med: n })
+      }
+      const keepAlive = async (seconds: number): Promise<void> => {
+        for (let second = 0; second < seconds; second += 20) {
+          bad.say({ kind: 'keepalive' })
+          await world.clock.advance(20_000)
+        }
+      }
+      await keepAlive(460)
+      expect(badState(world)).toBe('Established')
+      await keepAlive(60)
+      const status = world.speaker.neighbors().find(({ address }) => address === BAD)!
+      expect(status.state).not.toBe('Established')
+      expect(status.lastError).toBe('send hold timer expired: the neighbor takes nothing')
+    })
+  })
+
+  it('for seven minutes, and then does, keeps its session', async () => {
+    const world = scene()
+    await withGoodUnharmed(world, async () => {
+      const bad = world.bad()
+      await world.clock.advance(10)
+      bad.open()
+      await world.clock.advance(1_000)
+      for (let round = 0; round < 3; round++) {
+        bad.connection.pause()
+        for (let n = 0; n < 12_000; n++) {
+          const to = prefix(`20.${n >> 16}.${(n >> 8) & 255}.${n & 255}/32`)
+          world.speaker.announce(to, { med: n + round })
+        }
+        for (let second = 0; second < 420; second += 20) {
+          bad.say({ kind: 'keepalive' })
+          await world.clock.advance(20_000)
+        }
+        bad.connection.resume()
+        await world.clock.advance(20_000)
+      }
+      expect(badState(world)).toBe('Established')
     })
   })
 

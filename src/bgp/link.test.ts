@@ -49,6 +49,7 @@ function established() {
     routeRefresh: () => {},
     shutdownCommunication: () => {},
     heard: () => {},
+    taken: () => {},
     processed: () => {},
     drained: () => {},
   }

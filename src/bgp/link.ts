@@ -30,6 +30,8 @@ export interface LinkEvents {
   shutdownCommunication(text: string): void
   /** Octets arrived: the neighbor lives. */
   heard(): void
+  /** The kernel took octets for the neighbor: it reads. */
+  taken(): void
   /** Octets have been processed: there may be something to tell others. */
   processed(): void
   drained(): void
@@ -65,6 +67,9 @@ export class Link {
   isCongested = false
   messagesReceived = 0
   messagesSent = 0
+  #octetsSent = 0
+  /** Those of them that the kernel has taken. */
+  #octetsTaken = 0
 
   constructor(connection: TcpConnection, work: Work, events: LinkEvents) {
     this.connection = connection
@@ -76,6 +81,7 @@ export class Link {
       onData: (octets) => this.#received(octets),
       onDrain: () => {
         this.isCongested = false
+        this.#lookWhatIsTaken()
         events.drained()
       },
       onClose: (reason) => {
@@ -139,6 +145,15 @@ export class Link {
 
   #write(octets: Uint8Array): void {
     if (!this.connection.write(octets)) this.isCongested = true
+    this.#octetsSent += octets.length
+    this.#lookWhatIsTaken()
+  }
+
+  #lookWhatIsTaken(): void {
+    const taken = this.#octetsSent - this.connection.unsentOctets
+    if (taken <= this.#octetsTaken) return
+    this.#octetsTaken = taken
+    this.#events.taken()
   }
 
   /** What both sides' OPENs agree on. */

@@ -16,7 +16,13 @@ import {
   peeringStep,
 } from './collision.ts'
 import type { NeighborConfig, SpeakerConfig } from './config.ts'
-import type { DownCause, NotificationData, SessionEvent, SessionTimer } from './fsm.ts'
+import {
+  type DownCause,
+  type NotificationData,
+  sendHoldSeconds,
+  type SessionEvent,
+  type SessionTimer,
+} from './fsm.ts'
 import { LazyTimer } from './lazy-timer.ts'
 import { Link } from './link.ts'
 import { hopLimits, isInternal, sessionSettings } from './neighbor-settings.ts'
@@ -48,6 +54,7 @@ const IDLE_HANDLERS: TcpHandlers = { onData() {}, onClose() {} }
 const TIMER_EVENTS = {
   connectRetry: { kind: 'connectRetryTimerExpires' },
   hold: { kind: 'holdTimerExpires' },
+  sendHold: { kind: 'sendHoldTimerExpires' },
   keepalive: { kind: 'keepaliveTimerExpires' },
   idleHold: { kind: 'idleHoldTimerExpires' },
   stable: { kind: 'stableTimerExpires' },
@@ -195,6 +202,7 @@ export class Neighbor {
       timers: {
         connectRetry: timer('connectRetry'),
         hold: timer('hold'),
+        sendHold: timer('sendHold'),
         keepalive: timer('keepalive'),
         idleHold: timer('idleHold'),
         stable: timer('stable'),
@@ -347,6 +355,7 @@ export class Neighbor {
       },
       shutdownCommunication: (text) => (this.shutdownCommunication = text),
       heard: () => this.#heard(runner),
+      taken: () => this.#taken(runner),
       processed: () => this.#host.wake(),
       drained: () => this.#host.wake(),
     })
@@ -359,6 +368,13 @@ export class Neighbor {
     if (runner.link?.isEstablished === true && holdTimeSeconds > 0) {
       runner.timers.hold.set(holdTimeSeconds * 1000)
     }
+  }
+
+  /** RFC 9687 section 3.1: the neighbor takes what it is sent. */
+  #taken(runner: TrackRunner): void {
+    const { sendHold } = runner.timers
+    const { holdTimeSeconds } = this.#peering.primary
+    if (sendHold.isRunning) sendHold.set(sendHoldSeconds(holdTimeSeconds) * 1000)
   }
 
   #close(runner: TrackRunner): void {

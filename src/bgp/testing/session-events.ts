@@ -29,6 +29,7 @@ export const EVERY_EVENT: {
   },
   connectRetryTimerExpires: { kind: 'connectRetryTimerExpires' },
   holdTimerExpires: { kind: 'holdTimerExpires' },
+  sendHoldTimerExpires: { kind: 'sendHoldTimerExpires' },
   keepaliveTimerExpires: { kind: 'keepaliveTimerExpires' },
   idleHoldTimerExpires: { kind: 'idleHoldTimerExpires' },
   stableTimerExpires: { kind: 'stableTimerExpires' },

@@ -51,6 +51,7 @@ export const ERROR_CODE = {
   finiteStateMachine: 5, // RFC 4271
   cease: 6, // RFC 4271
   routeRefreshMessage: 7, // RFC 7313
+  sendHoldTimerExpired: 8, // RFC 9687
 } as const
 
 /** RFC 4271 section 6.1. */
