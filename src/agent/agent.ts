@@ -243,7 +243,7 @@ export class NodeAgent {
     }))
     const notReady = this.notReady()
     const behind = this.#vxlan.isBehind ? ['the blocks of other nodes have not been read yet'] : []
-    const lacking = [...behind, ...this.#dataplane.lacking(), ...this.#filter.lacking]
+    const lacking = [...behind, ...this.#dataplane.lacking(), ...this.#filter.lacking()]
     const tunnel = this.#dataplane.tunnelStatus()
     return {
       node: this.#needs.node,

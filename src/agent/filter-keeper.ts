@@ -47,8 +47,16 @@ export class FilterKeeper {
     this.#schedule(this.#passedAt + PASS_MILLISECONDS - this.#needs.clock.now())
   }
 
-  /** Why the node lacks its packet filter, if it does. A kernel that has none at all lacks nothing. */
-  get lacking(): readonly string[] {
+  /**
+   * Why the node lacks its packet filter, if it does. A look that is due is done first. A kernel that
+   * has no packet filter at all lacks nothing.
+   */
+  lacking(): readonly string[] {
+    if (this.#pending !== undefined) {
+      this.#pending.cancel()
+      this.#pending = undefined
+      this.#pass()
+    }
     return this.#failure?.unable === false ? [this.#failure.message] : []
   }
 

@@ -1,3 +1,4 @@
+import { type DropCounter, FILTER_TABLE, MASQUERADE_COUNTER } from '../kernel/own-filter.ts'
 import {
   FILTER_PRIORITY,
   type FilterChain,
@@ -21,20 +22,6 @@ import * as vxlan from '../wire/packet/vxlan.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { hasTunnel } from './tunnel-settings.ts'
 import { usesVxlan } from './vxlan-settings.ts'
-
-/** The one table of the packet filter that is the agent's; all others are somebody else's. */
-export const FILTER_TABLE = 'tortie'
-
-/** Counters of the table: what a person is told that they count. */
-export const FILTER_COUNTERS = {
-  'spoofed-source': 'spoofed source',
-  'to-gateway': 'sent to the pods’ gateway',
-  'tunnel-of-pod': 'tunnelled by a pod',
-  'forged-ipip': 'forged IPIP',
-  'forged-vxlan': 'forged VXLAN',
-  masqueraded: 'connections masqueraded',
-} as const satisfies Readonly<Record<string, string>>
-export type FilterCounterName = keyof typeof FILTER_COUNTERS
 
 const PROTOCOL = { ipip: 4, tcp: 6, udp: 17 } as const
 /** Calico's gateway of all pods. It has a route on the host for ARP's sake alone; nobody lives there. */
@@ -146,7 +133,7 @@ function felix(view: ClusterView) {
 
 /** Before anything is made of it, connection tracking included: what pods must not send. */
 function podsChain(view: ClusterView): FilterChain {
-  const drop = (counter: FilterCounterName, match: FilterMatch): FilterRule => ({
+  const drop = (counter: DropCounter, match: FilterMatch): FilterRule => ({
     match: { inputLink: FROM_PODS, ...match },
     counter,
     verdict: 'drop',
@@ -175,11 +162,7 @@ function podsChain(view: ClusterView): FilterChain {
 
 /** What a tunnel of the kernel would take out of its outer header. */
 function nodeChain(view: ClusterView): FilterChain {
-  const stranger = (
-    family: Family,
-    counter: FilterCounterName,
-    match: FilterMatch,
-  ): FilterRule => ({
+  const stranger = (family: Family, counter: DropCounter, match: FilterMatch): FilterRule => ({
     match: { ...match, source: { set: `nodes${family}`, not: true } },
     counter,
     verdict: 'drop',
@@ -247,7 +230,7 @@ function masqueradeRules(family: Family): readonly FilterRule[] {
     source: { set: `masquerade${family}` },
     destination: { set: `pools${family}`, not: true },
   }
-  const counter: FilterCounterName = 'masqueraded'
+  const counter = MASQUERADE_COUNTER
   return [
     ...[PROTOCOL.tcp, PROTOCOL.udp].map((protocol): FilterRule => ({
       match: { ...leaving, protocol },

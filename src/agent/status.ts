@@ -39,7 +39,7 @@ export interface AgentStatus {
   readonly packetFilter: {
     /** Why this kernel can neither masquerade nor drop forgeries; absent where it can. */
     readonly unavailable?: string
-    /** Packets by the names of filter-table.ts: "forged-ipip", "spoofed-source". */
+    /** Packets by the names of own-filter.ts: "forged-ipip", "spoofed-source". */
     readonly counters: Readonly<Record<string, number>>
   }
   readonly learnedRoutes: number

@@ -9,7 +9,18 @@ export interface AgentAnswer {
   readonly pods: number
   readonly neighbors: readonly { readonly address: string; readonly state: string }[]
   /** What tunl0 is made of and why; absent where nothing is tunnelled. */
-  readonly tunnel?: { readonly kind: string; readonly reason: string }
+  readonly tunnel?: {
+    readonly kind: string
+    readonly reason: string
+    /** Packets that its programs dropped, by reason; absent where it has none. */
+    readonly drops?: Readonly<Record<string, number>>
+  }
+  readonly packetFilter: {
+    /** Why this kernel can neither masquerade nor drop forgeries; absent where it can. */
+    readonly unavailable?: string
+    /** Packets by name: "forged-ipip", "spoofed-source". */
+    readonly counters: Readonly<Record<string, number>>
+  }
   /** What the node should have and has not, one sentence each. */
   readonly lacking: readonly string[]
   /** All sessions are up and heard out, and all routes are in the kernel. */

@@ -30,7 +30,14 @@ export interface RecordedLab extends LabPorts {
   run<T>(work: Promise<T>): Promise<T>
 }
 
-const CONVERGED: AgentAnswer = { blocks: [], pods: 0, neighbors: [], lacking: [], converged: true }
+const CONVERGED: AgentAnswer = {
+  blocks: [],
+  pods: 0,
+  neighbors: [],
+  packetFilter: { counters: {} },
+  lacking: [],
+  converged: true,
+}
 
 export function recordedLab(): RecordedLab {
   const clock = new VirtualClock()

@@ -3,6 +3,7 @@ import type { CommandContext } from '../../cli/context.ts'
 import { UserError } from '../../lib/errors.ts'
 import { chooseLab } from '../../lab/choose-lab.ts'
 import { isWhole, type LabStatus, labStatus } from '../../lab/lab-status.ts'
+import { describeDrops } from '../../lab/describe-drops.ts'
 import { renderLab } from '../../lab/render.ts'
 import { labState } from '../lab-state.ts'
 import { isSimulated, simulatedStatus } from '../simulated-lab-client.ts'
@@ -43,6 +44,10 @@ function headline({ lab, journal, programs, missingNamespaces, ...rest }: LabSta
   for (const { name, agent } of rest.nodes) {
     if ('error' in agent) continue // the table says it
     lines.push(...agent.lacking.map((what) => `${name} lacks something: ${what}`))
+    const { unavailable } = agent.packetFilter
+    if (unavailable !== undefined) lines.push(`${name} has no packet filter: ${unavailable}`)
+    const dropped = describeDrops(agent)
+    if (dropped !== undefined) lines.push(`${name} dropped packets: ${dropped}`)
   }
   return lines.join('\n')
 }

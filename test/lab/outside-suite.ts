@@ -1,0 +1,282 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { AgentAnswer } from '../../src/lab/agent-answer.ts'
+import type { CapturedPacket, Kernel } from '../../src/kernel/kernel.ts'
+import { echoRequest, encapsulate } from '../../src/kernel/kernel.contract.ts'
+import { ip } from '../../src/net/ip-address.ts'
+import type { Resources } from '../../src/store/resources.ts'
+
+/** The cluster of topologies/outside.yaml, up, on whichever kernel. */
+export interface OutsideWorld {
+  /** The namespace of a node, router or pod, by its name in the topology. */
+  kernel(name: string): Kernel
+  readonly resources: Resources
+  status(node: string): Promise<AgentAnswer>
+  /** Lets time pass, real or virtual, until `condition` holds. */
+  until(condition: () => boolean, what: string): Promise<void>
+  /** Lets time pass until `work` is done. */
+  run<T>(work: Promise<T>): Promise<T>
+  restartAgent(node: string): Promise<void>
+  close(): Promise<void>
+}
+
+export const ADDRESS = {
+  pod1: '10.211.0.6',
+  pod3: '10.211.0.7',
+  pod2: '10.211.1.4',
+  pod4: '10.211.3.5',
+  server01: '172.16.170.128',
+  server02: '172.16.170.129',
+  server04: '172.16.171.128',
+  stranger: '198.51.100.9',
+} as const
+type Name = keyof typeof ADDRESS
+
+const UPLINK: Readonly<Record<string, string>> = {
+  server01: 'ens33',
+  server02: 'ens33',
+  server04: 'ens33',
+}
+const ICMP = 1
+const [ECHO_REPLY, ECHO_REQUEST] = [0, 8]
+
+/** What is masqueraded, what is not, and what is dropped: one suite for every kernel. */
+export function outsideSuite(open: () => Promise<OutsideWorld>): void {
+  let world: OutsideWorld
+  let lastId = 100
+
+  beforeAll(async () => {
+    world = await open()
+  }, 60_000)
+  afterAll(() => world?.close())
+
+  /** Source addresses of the echo requests with an identifier that pass a host's link. */
+  function listen(
+    at: Name,
+    way: 'in' | 'out' = 'in',
+  ): { sources(id: number): readonly string[]; close(): void } {
+    const kernel = world.kernel(at)
+    const packets: CapturedPacket[] = []
+    const linkIndex = kernel.link(UPLINK[at] ?? 'eth0')!.index
+    const capture = kernel.capture({ linkIndex }, (packet) => void packets.push(packet))
+    const sources = (id: number): readonly string[] =>
+      packets
+        .filter(({ direction, octets }) => direction === way && isEcho(octets, ECHO_REQUEST, id))
+        .map(({ octets }) => octets.subarray(12, 16).join('.'))
+    return { sources, close: () => capture.close() }
+  }
+
+  /** Pings as a pod, and answers with which source that came to the other end; the reply is awaited. */
+  async function sourceOfPing(from: Name, to: Name): Promise<string> {
+    const id = ++lastId
+    const kernel = world.kernel(from)
+    const far = listen(to)
+    let replies = 0
+    const linkIndex = kernel.link('eth0')!.index
+    const near = kernel.capture({ linkIndex }, ({ direction, octets }) => {
+      if (direction === 'in' && isEcho(octets, ECHO_REPLY, id)) replies++
+    })
+    try {
+      kernel.sendPacket(echoRequest({ source: ADDRESS[from], destination: ADDRESS[to], id }))
+      await world.until(() => replies > 0, `${to} to answer ${from}`)
+      await world.until(() => far.sources(id).length > 0, `${to} to see it`)
+      return far.sources(id).join()
+    } finally {
+      far.close()
+      near.close()
+    }
+  }
+
+  async function counters(node: Name): Promise<Readonly<Record<string, number>>> {
+    const { packetFilter, tunnel } = await world.run(world.status(node))
+    return { ...packetFilter.counters, stranger: tunnel?.drops?.['stranger'] ?? 0 }
+  }
+
+  /** Sends what must not arrive, then what must; answers which counters of a node went up meanwhile. */
+  async function counted(node: Name, send: () => void): Promise<Readonly<Record<string, number>>> {
+    const before = await counters(node)
+    send()
+    await sourceOfPing('pod1', 'pod2')
+    await sourceOfPing('pod2', 'pod1')
+    const after = await counters(node)
+    const rows = Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)])
+    return Object.fromEntries(rows.filter(([, more]) => more !== 0)) as Record<string, number>
+  }
+
+  it('gives a pod that speaks to the outside the address of its node, and the answers back', async () => {
+    expect(await sourceOfPing('pod1', 'stranger')).toBe(ADDRESS.server01)
+    expect(await sourceOfPing('pod4', 'stranger')).toBe(ADDRESS.server04)
+  })
+
+  it('does so for UDP and TCP, for two pods with one port at once', async () => {
+    const outside = world.kernel('stranger')
+    const remote = { address: ip(ADDRESS.stranger), port: 7000 }
+    const seen: string[] = []
+    const server = outside.udp.bind({ family: 4, port: 7000 }, ({ from, octets }) => {
+      seen.push(`udp ${from.address}`)
+      server.send(octets, from)
+    })
+    const listener = outside.tcp.listen({ family: 4, port: 7000 }, (connection) => {
+      seen.push(`tcp ${connection.remote.address}`)
+      connection.handlers = {
+        onData: (octets) => void connection.write(octets.slice()),
+        onClose() {},
+      }
+    })
+    const answers: string[] = []
+    const pods = (['pod1', 'pod3'] as const).map((name) => world.kernel(name))
+    const clients = pods.map((pod, index) => {
+      const text = new TextEncoder().encode(`pod ${index}`)
+      const said = (how: string) => (octets: Uint8Array) =>
+        void answers.push(`${how} ${new TextDecoder().decode(octets)}`)
+      const udp = pod.udp.bind({ family: 4, port: 7001 }, ({ octets }) => said('udp')(octets))
+      udp.send(text, remote)
+      const tcp = pod.tcp.connect(
+        { remote },
+        { onConnect: () => void tcp.write(text), onData: said('tcp'), onClose() {} },
+      )
+      return { udp, tcp }
+    })
+    await world.until(() => answers.length === 4, 'four answers')
+    expect(answers.toSorted()).toEqual(['tcp pod 0', 'tcp pod 1', 'udp pod 0', 'udp pod 1'])
+    expect(new Set(seen)).toEqual(new Set([`udp ${ADDRESS.server01}`, `tcp ${ADDRESS.server01}`]))
+    for (const { udp, tcp } of clients) {
+      udp.close()
+      tcp.close()
+    }
+    listener.close()
+    server.close()
+  })
+
+  it.each([
+    ['pod1', 'pod3'],
+    ['pod1', 'pod2'],
+    ['pod1', 'pod4'],
+    ['pod4', 'pod1'],
+    ['pod1', 'server02'],
+  ] as const)('leaves the source of %s to %s alone', async (from, to) => {
+    expect(await sourceOfPing(from, to)).toBe(ADDRESS[from])
+  })
+
+  it('masquerades to a node whose answer would come back through the tunnel', async () => {
+    expect(await sourceOfPing('pod1', 'server04')).toBe(ADDRESS.server01)
+  })
+
+  it('follows the pool at run time, both ways', async () => {
+    const natOutgoing = (value: boolean) =>
+      world.run(
+        world.resources.modify('IPPool', 'default-ipv4-ippool', (pool) => {
+          pool.spec.natOutgoing = value
+        }),
+      )
+    const pod = world.kernel('pod1')
+    const leaving = listen('server01', 'out')
+    /** Pings with ever new identifiers, for connections keep what they began with. */
+    const untilSource = (source: string) =>
+      world.until(() => {
+        const id = ++lastId
+        const destination = ADDRESS.stranger
+        pod.sendPacket(echoRequest({ source: ADDRESS.pod1, destination, id }))
+        return leaving.sources(id - 1).includes(source)
+      }, `${source} to be seen outside`)
+    await natOutgoing(false)
+    await untilSource(ADDRESS.pod1)
+    expect(Object.keys((await counters('server01')) ?? {})).not.toContain('masqueraded')
+    await natOutgoing(true)
+    await untilSource(ADDRESS.server01)
+    expect(await sourceOfPing('pod1', 'stranger')).toBe(ADDRESS.server01)
+    leaving.close()
+  })
+
+  it('drops and counts what a pod sends in another’s name', async () => {
+    const pod = world.kernel('pod1')
+    const seen = listen('pod2')
+    const sources = [ADDRESS.pod3, ADDRESS.server01, ADDRESS.stranger, '10.211.0.99']
+    const id = ++lastId
+    const more = await counted('server01', () => {
+      for (const source of sources) {
+        pod.sendPacket(echoRequest({ source, destination: ADDRESS.pod2, id }))
+      }
+    })
+    expect(more).toEqual({ 'spoofed-source': 4 })
+    expect(seen.sources(id)).toEqual([])
+    seen.close()
+  })
+
+  it('drops what a pod sends to its gateway, which would go round on lo until its TTL ends', async () => {
+    const node = world.kernel('server01')
+    let onLoopback = 0
+    const linkIndex = node.link('lo')!.index
+    const id = ++lastId
+    const capture = node.capture({ linkIndex }, ({ octets }) => {
+      if (isEcho(octets, ECHO_REQUEST, id)) onLoopback++
+    })
+    const request = echoRequest({ source: ADDRESS.pod1, destination: '169.254.1.1', id })
+    const more = await counted('server01', () => world.kernel('pod1').sendPacket(request))
+    expect(more).toEqual({ 'to-gateway': 1 })
+    expect(onLoopback).toBe(0)
+    capture.close()
+  })
+
+  it('drops and counts IPIP from a host that is no node, before it is decapsulated', async () => {
+    const seen = listen('pod1')
+    const id = ++lastId
+    const inner = echoRequest({ source: ADDRESS.pod2, destination: ADDRESS.pod1, id })
+    const forged = encapsulate(ADDRESS.stranger, ADDRESS.server01, inner)
+    const more = await counted('server01', () => {
+      for (let count = 0; count < 3; count++) world.kernel('stranger').sendPacket(forged)
+    })
+    // Programs at the link see it before the packet filter does.
+    expect([{ 'forged-ipip': 3 }, { stranger: 3 }]).toContainEqual(more)
+    expect(seen.sources(id)).toEqual([])
+    seen.close()
+  })
+
+  it('drops and counts what a pod puts into tunnels itself', async () => {
+    const seen = listen('pod2')
+    const id = ++lastId
+    const inner = echoRequest({ source: ADDRESS.pod3, destination: ADDRESS.pod2, id })
+    const packet = encapsulate(ADDRESS.pod1, ADDRESS.server02, inner)
+    const udp = world.kernel('pod1').udp.bind({ family: 4, port: 9 }, () => {})
+    const more = await counted('server01', () => {
+      world.kernel('pod1').sendPacket(packet)
+      udp.send(new Uint8Array(50), { address: ip(ADDRESS.server02), port: 4789 })
+    })
+    expect(more).toEqual({ 'tunnel-of-pod': 2 })
+    expect(seen.sources(id)).toEqual([])
+    udp.close()
+    seen.close()
+  })
+
+  it('is mended when somebody removes it, and nothing else is touched', async () => {
+    const node = world.kernel('server02')
+    node.deletePacketFilter('tortie')
+    await world.until(
+      () => node.packetFilterCounters('tortie').size > 0,
+      'the table to be there again',
+    )
+  })
+
+  it('survives its agent, rules and counts, and finds nothing to do after', async () => {
+    const node = world.kernel('server01')
+    const before = node.packetFilterCounters('tortie')
+    let changes = 0
+    const watch = node.watch(({ kind }) => void (changes += kind === 'packetFilter' ? 1 : 0))
+    await world.run(world.restartAgent('server01'))
+    expect(await sourceOfPing('pod1', 'pod2')).toBe(ADDRESS.pod1)
+    const { converged } = await world.run(world.status('server01'))
+    expect(converged).toBe(true)
+    expect(changes).toBe(0)
+    expect(before.get('spoofed-source')?.packets).toBeGreaterThan(0)
+    expect(node.packetFilterCounters('tortie')).toEqual(before)
+    watch.close()
+  })
+}
+
+function isEcho(octets: Uint8Array, type: number, id: number): boolean {
+  return (
+    octets[0] === 0x45 &&
+    octets[9] === ICMP &&
+    octets[20] === type &&
+    ((octets[24]! << 8) | octets[25]!) === id
+  )
+}
