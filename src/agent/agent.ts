@@ -30,7 +30,7 @@ import type { AgentStatus } from './status.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
 import { nodeMtus, type NodeMtus, tunnelDevice, tunnelsAnything } from './tunnel-settings.ts'
 import { VxlanNetwork } from './vxlan-network.ts'
-import { remoteVteps, usesVxlan, vtepMac, vxlanDevice } from './vxlan-settings.ts'
+import { usesVxlan, vtepMac, vxlanDevice } from './vxlan-settings.ts'
 
 /** A pod of this node, as far as the agent serves it. */
 export interface LocalPod {
@@ -468,7 +468,7 @@ export class NodeAgent {
         localAddress: own?.address,
         uplinkMtu: mtus.host,
       }),
-      vteps: () => remoteVteps(this.#view, node),
+      tunnelEnds: this.#vxlan.ends,
     }
   }
 

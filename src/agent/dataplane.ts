@@ -23,7 +23,7 @@ import { NodeTunnel, type NodeTunnelSettings } from './node-tunnel.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
 import { ensureVxlanDevice } from './vxlan-device.ts'
 import { VxlanPeers } from './vxlan-peers.ts'
-import type { Vtep, VxlanDevice } from './vxlan-settings.ts'
+import type { TunnelEnd, VxlanDevice } from './vxlan-settings.ts'
 
 /** What the dataplane of a node should serve beside pods; routes, tunnels and settings follow from it. */
 export interface DataplaneSettings extends NodeTunnelSettings {
@@ -33,8 +33,8 @@ export interface DataplaneSettings extends NodeTunnelSettings {
   readonly formerPools: readonly (readonly PoolEncapsulation[])[]
   readonly nodeNetworks: readonly Prefix[]
   readonly vxlan: VxlanDevice | undefined
-  /** Other nodes' ends of it (asked for only where it matters). */
-  vteps(): readonly Vtep[]
+  /** Other nodes' ends of it; the same list as long as none is another one. */
+  readonly tunnelEnds: readonly TunnelEnd[]
 }
 
 export interface DataplaneNeeds {
@@ -317,20 +317,20 @@ export class Dataplane {
   /** Nothing is asked of the kernel on a node where there is no VXLAN and was none. */
   #keepVxlan({
     vxlan,
-    vteps,
+    tunnelEnds,
     ownAddress,
-  }: Pick<DataplaneSettings, 'vxlan' | 'vteps' | 'ownAddress'>): {
+  }: Pick<DataplaneSettings, 'vxlan' | 'tunnelEnds' | 'ownAddress'>): {
     readonly vxlanLinkIndex: number | undefined
     readonly uplinkIndex: number | undefined
   } {
     if (vxlan === undefined && this.#links.named(VXLAN_LINK) === undefined) {
-      this.#vxlanPeers.setDesired(undefined, [])
+      this.#vxlanPeers.setDesired(undefined, tunnelEnds)
       return { vxlanLinkIndex: undefined, uplinkIndex: undefined }
     }
     const { kernel, log } = this.#needs
     const uplinkIndex = kernel.addresses().find(({ address }) => address === ownAddress)?.linkIndex
     const link = ensureVxlanDevice(kernel, vxlan, uplinkIndex, log)
-    this.#vxlanPeers.setDesired(link?.index, link === undefined ? [] : vteps())
+    this.#vxlanPeers.setDesired(link?.index, tunnelEnds)
     return { vxlanLinkIndex: link?.index, uplinkIndex }
   }
 

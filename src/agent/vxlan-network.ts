@@ -1,11 +1,12 @@
 import type { BlockOwners } from '../ipam/block-owners.ts'
 import type { Closable } from '../lib/closable.ts'
+import type { Node } from '../model/resource.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { RemoteNode } from '../routes/encapsulation.ts'
 import type { RowHandlers } from '../store/follower.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { RemoteBlocks } from './remote-blocks.ts'
-import { remoteNodes, usesVxlan } from './vxlan-settings.ts'
+import { type TunnelEnd, tunnelEnd, usesVxlan } from './vxlan-settings.ts'
 
 export interface VxlanNetworkNeeds {
   /** Name of this node. */
@@ -26,6 +27,9 @@ export class VxlanNetwork implements Closable {
   readonly #blocks: RemoteBlocks
   #following: Closable | undefined
   #inSync = false
+  #nodes: readonly Node[] = []
+  #ends: readonly TunnelEnd[] = []
+  readonly #endOf = new WeakMap<Node, TunnelEnd>()
 
   constructor(needs: VxlanNetworkNeeds) {
     this.#needs = needs
@@ -35,6 +39,11 @@ export class VxlanNetwork implements Closable {
   /** Blocks of other nodes, as they are at any time. */
   get rows(): ReadonlyMap<Prefix, RemoteNode> {
     return this.#blocks.rows
+  }
+
+  /** Where the tunnel ends at other nodes; the same list as long as no node is another one. */
+  get ends(): readonly TunnelEnd[] {
+    return this.#ends
   }
 
   /** Blocks are not all known yet: routes of an agent before this one may be right. */
@@ -48,10 +57,11 @@ export class VxlanNetwork implements Closable {
       this.#following?.close()
       this.#following = undefined
       this.#inSync = false
+      this.#setNodes([])
       this.#tell(this.#blocks.clear())
       return
     }
-    this.#tell(this.#blocks.setNodes(remoteNodes(view)))
+    this.#setNodes(view.list('Node'))
     this.#following ??= this.#needs.follow({
       onChanges: (changes) => {
         this.#tell(
@@ -65,6 +75,20 @@ export class VxlanNetwork implements Closable {
         this.#needs.onInSync()
       },
     })
+  }
+
+  #setNodes(nodes: readonly Node[]): void {
+    if (nodes === this.#nodes) return
+    this.#nodes = nodes
+    const ends = new Map<string, TunnelEnd>()
+    for (const node of nodes) {
+      const end = this.#endOf.get(node) ?? tunnelEnd(node)
+      if (end === undefined || node.metadata.name === this.#needs.node) continue
+      this.#endOf.set(node, end)
+      ends.set(node.metadata.name, end)
+    }
+    this.#ends = [...ends.values()]
+    this.#tell(this.#blocks.setNodes(ends))
   }
 
   #tell(prefixes: readonly Prefix[]): void {

@@ -6,7 +6,7 @@ import {
   type KernelEvent,
   type Neighbor,
 } from '../kernel/kernel.ts'
-import type { Vtep } from './vxlan-settings.ts'
+import type { TunnelEnd } from './vxlan-settings.ts'
 
 /**
  * What the kernel must know to reach other nodes through vxlan.calico: which MAC address a tunnel
@@ -22,6 +22,7 @@ export class VxlanPeers {
     (a, b) => a.macAddress === b.macAddress && a.state === b.state,
   )
   #linkIndex: number | undefined
+  #ends: readonly TunnelEnd[] = []
   #mustRead = true
 
   constructor(kernel: Kernel) {
@@ -29,12 +30,15 @@ export class VxlanPeers {
   }
 
   /** What should be there from now on; nothing where there is no link. */
-  setDesired(linkIndex: number | undefined, vteps: readonly Vtep[]): void {
+  setDesired(linkIndex: number | undefined, ends: readonly TunnelEnd[]): void {
+    if (linkIndex === this.#linkIndex && ends === this.#ends) return
     if (linkIndex !== this.#linkIndex) this.#mustRead = true
     this.#linkIndex = linkIndex
+    this.#ends = ends
     const forwarding = new Map<string, ForwardingEntry>()
     const neighbors = new Map<string, Neighbor>()
-    for (const { address, tunnelAddress, macAddress } of linkIndex === undefined ? [] : vteps) {
+    for (const { address, tunnelAddress, macAddress } of linkIndex === undefined ? [] : ends) {
+      if (tunnelAddress === undefined) continue
       const own = { linkIndex: linkIndex!, macAddress }
       forwarding.set(macAddress, { ...own, remoteAddress: address })
       neighbors.set(tunnelAddress, { ...own, address: tunnelAddress, state: 'permanent' })

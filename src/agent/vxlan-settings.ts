@@ -24,9 +24,8 @@ export interface VxlanDevice {
   readonly localAddress: IpAddress
 }
 
-/** Another node's end of the tunnel (VXLAN tunnel end point). */
-export interface Vtep extends RemoteNode {
-  readonly tunnelAddress: IpAddress
+/** A node's end of the tunnel (VXLAN tunnel end point); without an address of its own it cannot be reached. */
+export interface TunnelEnd extends RemoteNode {
   readonly macAddress: MacAddress
 }
 
@@ -72,23 +71,10 @@ export function vtepMac(name: string, node: Node | undefined): MacAddress {
   return macFromOctets(Uint8Array.of(0x66, ...digest.subarray(0, 5)))
 }
 
-/** All nodes that have an address. */
-export function remoteNodes(view: ClusterView): ReadonlyMap<string, RemoteNode> {
-  const nodes = view.list('Node').flatMap((node): [string, RemoteNode][] => {
-    const address = nodeAddress(node)?.address
-    const tunnelAddress = node.spec.ipv4VXLANTunnelAddr as IpAddress | undefined
-    return address === undefined ? [] : [[node.metadata.name, { address, tunnelAddress }]]
-  })
-  return new Map(nodes)
-}
-
-/** The ends of the tunnel at all other nodes that have one. */
-export function remoteVteps(view: ClusterView, ownNode: string): readonly Vtep[] {
-  return view.list('Node').flatMap((node) => {
-    const address = nodeAddress(node)?.address
-    const tunnelAddress = node.spec.ipv4VXLANTunnelAddr as IpAddress | undefined
-    const { name } = node.metadata
-    if (name === ownNode || address === undefined || tunnelAddress === undefined) return []
-    return [{ address, tunnelAddress, macAddress: vtepMac(name, node) }]
-  })
+/** A node as VXLAN sees it; undefined for one without an address. */
+export function tunnelEnd(node: Node): TunnelEnd | undefined {
+  const address = nodeAddress(node)?.address
+  if (address === undefined) return undefined
+  const tunnelAddress = node.spec.ipv4VXLANTunnelAddr as IpAddress | undefined
+  return { address, tunnelAddress, macAddress: vtepMac(node.metadata.name, node) }
 }

@@ -396,6 +396,41 @@ describe('the tunnel address', () => {
   })
 })
 
+describe('the tunnel address for VXLAN', () => {
+  const vxlan = { node: 'server01', kind: 'vxlan' } as const
+
+  it('has a handle and a type of its own, and goes with the mode', async () => {
+    const { ipam, resources } = await setUp([{ cidr: '10.1.0.0/24', vxlanMode: 'Always' }])
+    expect(await ipam.ensureTunnelAddress({ node: 'server01' })).toBeUndefined()
+    const address = await ipam.ensureTunnelAddress(vxlan)
+    expect(await ipam.ensureTunnelAddress(vxlan)).toBe(address)
+    expect(await ipam.allocations()).toMatchObject([
+      {
+        address,
+        handle: 'vxlan-tunnel-addr-server01',
+        attributes: { node: 'server01', type: 'vxlanTunnelAddress' },
+      },
+    ])
+    await resources.modify('IPPool', 'pool0', ({ spec }) => {
+      spec.vxlanMode = 'Never'
+    })
+    expect(await ipam.ensureTunnelAddress(vxlan)).toBeUndefined()
+    expect(await ipam.allocations()).toEqual([])
+  })
+
+  it('is the second of the node’s own block, or another of it where that is taken', async () => {
+    const { ipam } = await setUp([{ cidr: '10.1.0.0/24', vxlanMode: 'Always' }])
+    const podCidrs = [prefix('10.1.0.64/26')]
+    expect(await ipam.ensureTunnelAddress({ ...vxlan, podCidrs })).toBe('10.1.0.65')
+    await ipam.releaseByHandle('vxlan-tunnel-addr-server01')
+    const rest = { node: 'server01', handle: 'pod', attributes: {}, use: 'Workload' } as const
+    await ipam.assignAddress({ ...rest, address: ip('10.1.0.65') })
+    const other = await ipam.ensureTunnelAddress({ ...vxlan, podCidrs })
+    expect(other).toMatch(/^10\.1\.0\.(64|6[6-9]|[7-9]\d|1[01]\d|12[0-7])$/)
+    expect(await ipam.ensureTunnelAddress({ ...vxlan, podCidrs })).toBe(other)
+  })
+})
+
 describe('a handle that counts what it does not have', () => {
   it('does not keep a node from its tunnel address', async () => {
     const { store, ipam } = await setUp([{ cidr: '10.1.0.0/24', ipipMode: 'Always' }])

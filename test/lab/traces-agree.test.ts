@@ -40,6 +40,7 @@ describe.skipIf(!canRunLabs('the comparison of traces on both kernels'))('a trac
   it.each([
     ['seed', 'network-mngxw', 'ens33'],
     ['cross-subnet', 'network-x7rtl', 'tunl0'],
+    ['vxlan', 'network-x7rtl', 'vxlan.calico'],
   ])('of %s is the same on the real and on the simulated kernel', (topology, to, passes) => {
     const real = traceOn('real', topology, to)
     expect(JSON.stringify(real)).toContain(passes)

@@ -1,0 +1,185 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { silentLog } from '../../src/lib/log.ts'
+import { labPath } from '../../src/main/lab-paths.ts'
+import { openEtcdStore } from '../../src/main/open-etcd-store.ts'
+import { systemClock } from '../../src/platform/node/clock.ts'
+import { systemRandom } from '../../src/platform/node/random.ts'
+import { Resources } from '../../src/store/resources.ts'
+import { canRunLabs, say, TestLab, tortie } from './tortie.ts'
+
+const SOURCE = 'network-5z4qp'
+const NEAR = '10.211.1.4'
+const FAR = '10.211.3.5'
+
+/** Of the last echo that `ping` has told of. */
+const lastSequence = (output: string): number =>
+  Number(
+    output
+      .match(/icmp_seq=(\d+)/g)
+      ?.at(-1)
+      ?.split('=')[1],
+  )
+
+async function setMode(lab: string, mode: 'Always' | 'CrossSubnet'): Promise<void> {
+  const store = await openEtcdStore(`unix:${labPath(lab, 'store.sock')}`)
+  const ports = { store, clock: systemClock, random: systemRandom, log: silentLog }
+  await new Resources(ports).modify('IPPool', 'default-ipv4-ippool', ({ spec }) => {
+    spec.vxlanMode = mode
+  })
+  store.close()
+}
+
+/* VXLAN without BGP: the blocks are read in the datastore. Debian's tools are the witnesses. */
+describe.skipIf(!canRunLabs('VXLAN between nodes'))('VXLAN', () => {
+  describe('in CrossSubnet', () => {
+    let lab: TestLab
+
+    beforeAll(() => {
+      lab = new TestLab('vxlan', `vxlan${process.pid}`)
+    })
+    afterAll(() => {
+      lab.down()
+      const left = say('lab', 'list')
+      expect(left).not.toContain(lab.name)
+    })
+
+    it('reaches a node in another subnet with the very first packet, both ways', () => {
+      expect(lab.in(SOURCE, 'ping', '-c', '1', '-W', '5', FAR)).toContain('ttl=62')
+      expect(lab.in('network-x7rtl', 'ping', '-c', '1', '-W', '5', '10.211.2.4')).toContain(
+        'ttl=62',
+      )
+      expect(lab.in(SOURCE, 'ping', '-c', '1', '-W', '5', NEAR)).toContain('ttl=62')
+    })
+
+    it('has the routes of Calico: by vxlan.calico to the other subnet, bare in its own', () => {
+      const routes = lab.in('server01', 'ip', 'route')
+      expect(routes).toMatch(/^blackhole 10\.211\.0\.0\/24 proto 80/m)
+      expect(routes).toMatch(
+        /^10\.211\.3\.0\/24 via 10\.211\.3\.1 dev vxlan\.calico proto 80 onlink/m,
+      )
+      expect(routes).toMatch(/^10\.211\.1\.0\/24 via 172\.16\.170\.129 dev ens33 proto 80 onlink/m)
+      expect(routes).not.toContain('bird')
+    })
+
+    it('has a link, forwarding entries and neighbors as Calico makes them', () => {
+      const link = lab.in('server01', 'ip', '-d', 'link', 'show', 'vxlan.calico')
+      expect(link).toMatch(
+        /vxlan id 4096 local 172\.16\.170\.128 dev ens33 .*dstport 4789 nolearning/,
+      )
+      expect(link).toMatch(/mtu 1450 /)
+      const addresses = lab.in('server01', 'ip', '-4', 'address', 'show', 'dev', 'vxlan.calico')
+      expect(addresses).toMatch(/inet 10\.211\.0\.1\/32 scope global/)
+      const mac = /66(:[0-9a-f]{2}){5}/.exec(
+        lab.in('server04', 'ip', 'link', 'show', 'vxlan.calico'),
+      )![0]
+      const forwarding = lab.in('server01', 'bridge', 'fdb', 'show', 'dev', 'vxlan.calico')
+      expect(forwarding).toContain(`${mac} dst 172.16.171.128 self permanent`)
+      expect(forwarding.trim().split('\n')).toHaveLength(3)
+      const neighbors = lab.in('server01', 'ip', 'neigh', 'show', 'dev', 'vxlan.calico')
+      expect(neighbors).toContain(`10.211.3.1 lladdr ${mac} PERMANENT`)
+      const node = say('get', 'node', 'server04', '-o', 'yaml', '--lab', lab.name)
+      expect(node).toContain('ipv4VXLANTunnelAddr: 10.211.3.1')
+      expect(node).toContain(`vxlanTunnelMACAddr: ${mac}`)
+    })
+
+    it('gives pods an MTU that leaves room for 50 octets', () => {
+      expect(lab.in(SOURCE, 'ip', 'link', 'show', 'eth0')).toContain('mtu 1450 ')
+      const whole = ['ping', '-c', '1', '-W', '5', '-M', 'do', '-s', '1422', FAR]
+      expect(lab.in(SOURCE, ...whole)).toContain('1430 bytes from')
+    })
+
+    it('is read by tcpdump as outer headers of node addresses around the packet', async () => {
+      const filter = ['-n', '-l', '-v', '-c', '2', 'udp', 'port', '4789']
+      const dumps = ['server01', 'server04'].map((node) =>
+        lab.beside(node, 'tcpdump', '-i', 'ens33', ...filter),
+      )
+      for (const dump of dumps) await dump.until(/listening on/)
+      lab.in(SOURCE, 'ping', '-c', '1', FAR)
+      for (const dump of dumps) await dump.ended()
+      for (const { output } of dumps) {
+        expect(output).toMatch(
+          /172\.16\.170\.128\.\d+ > 172\.16\.171\.128\.4789: VXLAN, .*vni 4096/,
+        )
+        expect(output).toMatch(
+          /172\.16\.171\.128\.\d+ > 172\.16\.170\.128\.4789: VXLAN, .*vni 4096/,
+        )
+        expect(output).toMatch(/ttl 63, .*\n.*10\.211\.0\.6 > 10\.211\.3\.5: ICMP echo request/)
+      }
+      const outer = ({ output }: { output: string }) => /ttl (\d+), .*proto UDP/.exec(output)?.[1]
+      expect(dumps.map(outer)).toEqual(['64', '63'])
+    })
+
+    it('is seen at every capture point of a trace, vxlan.calico included', () => {
+      const { stdout, status } = tortie('trace', SOURCE, 'network-x7rtl', '--lab', lab.name)
+      expect(stdout).toMatch(/✓ server01 +vxlan\.calico +out +63 +63/)
+      expect(stdout).toContain('in VXLAN (UDP 4789, VNI 4096) 172.16.170.128 > 172.16.171.128')
+      expect(stdout).toMatch(/✓ server04 +vxlan\.calico +in +63 +63/)
+      expect(status).toBe(0)
+    })
+
+    it('loses no packet while agents are killed and started again', async () => {
+      const ping = lab.beside(SOURCE, 'ping', '-i', '0.01', FAR)
+      await ping.until(/icmp_seq=20 /)
+      for (const node of ['server01', 'server04']) say('lab', 'restart', node, '--lab', lab.name)
+      const seen = lastSequence(ping.output)
+      await ping.until(new RegExp(`icmp_seq=${seen + 100} `))
+      expect(await ping.stop()).toMatch(/ 0% packet loss/)
+    })
+
+    it('writes again what somebody takes away', async () => {
+      const mac = /66(:[0-9a-f]{2}){5}/.exec(
+        lab.in('server04', 'ip', 'link', 'show', 'vxlan.calico'),
+      )![0]
+      lab.in('server01', 'bridge', 'fdb', 'del', mac, 'dev', 'vxlan.calico')
+      lab.in('server01', 'ip', 'neigh', 'del', '10.211.3.1', 'dev', 'vxlan.calico')
+      lab.in('server01', 'ip', 'route', 'del', '10.211.3.0/24')
+      lab.in('server02', 'ip', 'link', 'del', 'vxlan.calico')
+      const answers = lab.beside(SOURCE, 'ping', '-i', '0.05', FAR)
+      await answers.until(/icmp_seq=\d+ ttl=62/)
+      await answers.stop()
+      const others = lab.beside('network-mngxw', 'ping', '-i', '0.05', FAR)
+      await others.until(/icmp_seq=\d+ ttl=62/)
+      await others.stop()
+    })
+
+    it('moves to VXLAN for all, and back, under traffic', async () => {
+      const ping = lab.beside(SOURCE, 'ping', '-i', '0.01', NEAR)
+      await ping.until(/icmp_seq=20 /)
+      const route = () => lab.in('server01', 'ip', 'route', 'show', '10.211.1.0/24')
+      for (const [mode, by] of [
+        ['Always', 'via 10.211.1.1 dev vxlan.calico'],
+        ['CrossSubnet', 'via 172.16.170.129 dev ens33'],
+      ] as const) {
+        await setMode(lab.name, mode)
+        while (!route().includes(by)) expect(ping.child.exitCode).toBeNull()
+      }
+      await ping.until(new RegExp(`icmp_seq=${lastSequence(ping.output) + 50} `))
+      await ping.stop()
+    })
+  })
+
+  it('carries packets between nodes of one subnet where the mode is Always', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tortie-vxlan-'))
+    const file = join(folder, 'always.yaml')
+    const text = say('lab', 'up', 'vxlan', '--show')
+    writeFileSync(file, text.replace('vxlanMode: CrossSubnet', 'vxlanMode: Always'))
+    const lab = new TestLab(file, `vxalways${process.pid}`)
+    try {
+      const routes = lab.in('server01', 'ip', 'route')
+      expect(routes).toMatch(
+        /^10\.211\.1\.0\/24 via 10\.211\.1\.1 dev vxlan\.calico proto 80 onlink/m,
+      )
+      expect(lab.in(SOURCE, 'ping', '-c', '1', '-W', '5', NEAR)).toContain('ttl=62')
+      expect(lab.in('network-mngxw', 'ping', '-c', '1', '-W', '5', '10.211.0.6')).toContain(
+        'ttl=62',
+      )
+      expect(lab.in(SOURCE, 'ping', '-c', '1', '-W', '5', FAR)).toContain('ttl=62')
+    } finally {
+      lab.down()
+      rmSync(folder, { recursive: true })
+    }
+  })
+})
