@@ -25,7 +25,7 @@ import { Dataplane, type DataplaneSettings } from './dataplane.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import { FilterKeeper } from './filter-keeper.ts'
 import { filterTable, rememberAddresses } from './filter-table.ts'
-import { BOTH_WAYS_MILLISECONDS, PoolHistory } from './pool-history.ts'
+import { BOTH_WAYS_MILLISECONDS, FORMER_FIRST_MILLISECONDS, PoolHistory } from './pool-history.ts'
 import type { AgentStatus } from './status.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
 import { nodeMtus, type NodeMtus, tunnelDevice, tunnelsAnything } from './tunnel-settings.ts'
@@ -308,8 +308,8 @@ export class NodeAgent {
   #seeToChanges(): void {
     this.#changeTimer = undefined
     this.#changesSeenAt = this.#needs.clock.now()
-    this.#vxlan.update(this.#view)
     this.#notePools()
+    this.#vxlan.update(this.#view, this.#hasVxlan())
     this.#startDataplane()
     this.#configureSpeaker()
     this.#announceBlocks()
@@ -435,16 +435,28 @@ export class NodeAgent {
     }))
   }
 
+  /** Whether packets come in VXLAN, or may for a moment: nodes hear of other modes one after the other. */
+  #hasVxlan(): boolean {
+    if (usesVxlan(this.#view)) return true
+    if (this.#view.get('FelixConfiguration', 'default')?.spec.vxlanEnabled === false) return false
+    return this.#poolHistory
+      .former(this.#needs.clock.now())
+      .some((pools) => pools.some(({ vxlanMode }) => vxlanMode !== 'Never'))
+  }
+
   /** Takes note of other modes of pools, and comes back when the former ones no longer matter. */
   #notePools(): void {
     const { clock } = this.#needs
     if (!this.#poolHistory.update(this.#pools(), clock.now())) return
-    const timer = clock.after(BOTH_WAYS_MILLISECONDS, () => {
-      this.#poolTimers.delete(timer)
-      this.#dataplane.settingsChanged()
-      this.#askBookkeeping()
-    })
-    this.#poolTimers.add(timer)
+    for (const milliseconds of [FORMER_FIRST_MILLISECONDS, BOTH_WAYS_MILLISECONDS]) {
+      const timer = clock.after(milliseconds, () => {
+        this.#poolTimers.delete(timer)
+        this.#vxlan.update(this.#view, this.#hasVxlan())
+        this.#dataplane.settingsChanged()
+        this.#askBookkeeping()
+      })
+      this.#poolTimers.add(timer)
+    }
   }
 
   #dataplaneSettings(): DataplaneSettings {
@@ -456,18 +468,21 @@ export class NodeAgent {
       blocks: originatedPrefixes(this.#exportRules()),
       pools: this.#pools(),
       formerPools: this.#poolHistory.former(clock.now()),
+      prefersFormer: this.#poolHistory.prefersFormer(clock.now()),
       nodeNetworks: own === undefined ? [] : [prefixOf(own.address, own.prefixLength)],
       ownAddress: own?.address,
       nodeAddresses: () =>
         this.#view.list('Node').flatMap((node) => nodeAddress(node)?.address ?? []),
       tunnel: tunnelDevice(this.#view, node, this.#tunnelAddress, mtus),
       isTunnelUsed: tunnelsAnything(this.#view, node),
-      vxlan: vxlanDevice(this.#view, {
-        node,
-        address: this.#ownNode()?.spec.ipv4VXLANTunnelAddr as IpAddress | undefined,
-        localAddress: own?.address,
-        uplinkMtu: mtus.host,
-      }),
+      vxlan: this.#hasVxlan()
+        ? vxlanDevice(this.#view, {
+            node,
+            address: this.#ownNode()?.spec.ipv4VXLANTunnelAddr as IpAddress | undefined,
+            localAddress: own?.address,
+            uplinkMtu: mtus.host,
+          })
+        : undefined,
       tunnelEnds: this.#vxlan.ends,
     }
   }
@@ -515,6 +530,8 @@ export class NodeAgent {
     const { addresses, node } = this.#needs
     const own = this.#ownNode()
     const isUsed = usesVxlan(this.#view)
+    // Until the last node has heard that there is none any more, packets come to the address.
+    if (!isUsed && this.#hasVxlan()) return
     if (!isUsed && own?.spec.ipv4VXLANTunnelAddr === undefined) return
     const { ipv4VXLANTunnelAddr, vxlanTunnelMACAddr } = own?.spec ?? {}
     const { labels } = own?.metadata ?? {}

@@ -31,6 +31,7 @@ export interface DataplaneSettings extends NodeTunnelSettings {
   readonly pools: readonly PoolEncapsulation[]
   /** What they were a moment ago: packets still come by those ways. */
   readonly formerPools: readonly (readonly PoolEncapsulation[])[]
+  readonly prefersFormer: boolean
   readonly nodeNetworks: readonly Prefix[]
   readonly vxlan: VxlanDevice | undefined
   /** Other nodes' ends of it; the same list as long as none is another one. */
@@ -281,7 +282,9 @@ export class Dataplane {
       const [keepsLearned, keepsRemote] = [keepsLearnedRoutes(), keepsRemoteRoutes()]
       this.#vxlanPeers.write()
       const applied = this.#table.apply(
-        (route) => (keepsLearned && isLearned(route)) || (keepsRemote && this.#isRemote(route)),
+        (route) =>
+          ((keepsLearned || keepsRemote) && isLearned(route)) ||
+          (keepsRemote && this.#isRemote(route)),
       )
       this.#vxlanPeers.sweep()
       if (applied.written + applied.removed > 0) log.info('Routes changed', { ...applied })
@@ -298,13 +301,14 @@ export class Dataplane {
 
   #readSettings(): void {
     const { kernel, settings } = this.#needs
-    const { blocks, pools, formerPools, nodeNetworks, ...rest } = settings()
+    const { blocks, pools, formerPools, prefersFormer, nodeNetworks, ...rest } = settings()
     const isAnew = this.#surroundings === undefined
     const tunnelLinkIndex = this.#tunnel.keep(rest, isAnew)
     const loopbackLinkIndex = this.#links.named('lo')?.index ?? 1
     this.#plan.setBlocks(new Set(blocks))
     const { pathMtus } = this.#tunnel
-    const own = { pools, formerPools, nodeNetworks, tunnelLinkIndex, pathMtus }
+    const then = { formerPools, prefersFormer }
+    const own = { pools, ...then, nodeNetworks, tunnelLinkIndex, pathMtus }
     const ways = { ...own, ...this.#keepVxlan(rest) }
     const text = JSON.stringify({ ...ways, loopbackLinkIndex })
     if (text !== this.#surroundings) {

@@ -9,6 +9,12 @@ type Pools = readonly PoolEncapsulation[]
  */
 export const BOTH_WAYS_MILLISECONDS = 5_000
 
+/**
+ * How long of that packets still go by the former way: until every node has heard and takes them by the
+ * new one too.
+ */
+export const FORMER_FIRST_MILLISECONDS = 1_000
+
 /** The pools as they were a moment ago. */
 export class PoolHistory {
   #current: Pools | undefined
@@ -28,6 +34,13 @@ export class PoolHistory {
     this.#current = pools
     this.#currentText = text
     return true
+  }
+
+  /** Whether nodes may not have heard of the last change yet. */
+  prefersFormer(now: number): boolean {
+    const [latest] = this.#former
+    const left = BOTH_WAYS_MILLISECONDS - FORMER_FIRST_MILLISECONDS
+    return latest !== undefined && now < latest.until - left
   }
 
   /** What they were within the last {@link BOTH_WAYS_MILLISECONDS}, latest first. */

@@ -6,7 +6,7 @@ import type { RemoteNode } from '../routes/encapsulation.ts'
 import type { RowHandlers } from '../store/follower.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { RemoteBlocks } from './remote-blocks.ts'
-import { type TunnelEnd, tunnelEnd, usesVxlan } from './vxlan-settings.ts'
+import { type TunnelEnd, tunnelEnd } from './vxlan-settings.ts'
 
 export interface VxlanNetworkNeeds {
   /** Name of this node. */
@@ -51,9 +51,9 @@ export class VxlanNetwork implements Closable {
     return this.#following !== undefined && !this.#inSync
   }
 
-  /** To be called when the cluster's resources are others. */
-  update(view: ClusterView): void {
-    if (!usesVxlan(view)) {
+  /** To be called when the cluster's resources are others, or VXLAN is used or no longer used. */
+  update(view: ClusterView, isUsed: boolean): void {
+    if (!isUsed) {
       this.#following?.close()
       this.#following = undefined
       this.#inSync = false

@@ -36,7 +36,7 @@ export function usesVxlan(view: ClusterView): boolean {
   return view.list('IPPool').some(({ spec }) => spec.vxlanMode !== 'Never')
 }
 
-/** vxlan.calico as it should be; undefined where nothing goes through it, or the node has no address. */
+/** vxlan.calico as it should be where it is used; undefined where the node has no address. */
 export function vxlanDevice(
   view: ClusterView,
   options: {
@@ -47,7 +47,7 @@ export function vxlanDevice(
   },
 ): VxlanDevice | undefined {
   const { node, address, localAddress, uplinkMtu } = options
-  if (localAddress === undefined || !usesVxlan(view)) return undefined
+  if (localAddress === undefined) return undefined
   const { vxlanMTU = 0, vxlanVNI, vxlanPort } = felix(view)
   return {
     mtu: vxlanMTU > 0 ? vxlanMTU : uplinkMtu - vxlan.OVERHEAD_OCTETS,

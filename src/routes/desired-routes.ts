@@ -1,13 +1,7 @@
 import { type NextHop, type Route, ROUTE_PROTOCOL, ROUTE_TABLE } from '../kernel/kernel.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
-import {
-  followsBlocks,
-  hopsTo,
-  type RemoteNode,
-  remoteHop,
-  type Surroundings,
-} from './encapsulation.ts'
+import { followsBlocks, hopsTo, type RemoteNode, type Surroundings } from './encapsulation.ts'
 
 /** Everything that the routes of a node follow from. */
 export interface RouteInputs {
@@ -48,7 +42,7 @@ export function desiredRoute(destination: Prefix, inputs: RouteInputs): Route | 
   }
   if (isOfAgent) return remoteRoute(destination, inputs)
   const nextHops = inputs.learned.get(destination)
-  if (nextHops !== undefined) return learnedRoute(destination, nextHops, inputs.surroundings)
+  if (nextHops !== undefined) return learnedRoute(destination, nextHops, inputs)
   return destination === POD_GATEWAY_PREFIX ? podGatewayRoute(inputs) : undefined
 }
 
@@ -130,8 +124,8 @@ function remoteRoute(
   { remote, surroundings }: RouteInputs,
 ): Route | undefined {
   const node = remote.get(destination)
-  const hop = node && remoteHop(destination, node, surroundings)
-  if (hop === undefined) return undefined
+  const hops = node === undefined ? [] : hopsTo(destination, node, surroundings)
+  if (hops.length === 0) return undefined
   return {
     destination,
     type: 'unicast',
@@ -139,7 +133,7 @@ function remoteRoute(
     protocol: ROUTE_PROTOCOL.felix,
     scope: 'global',
     priority: 0,
-    nextHops: [hop],
+    nextHops: hops,
   }
 }
 
@@ -147,12 +141,15 @@ function remoteRoute(
 function learnedRoute(
   prefix: Prefix,
   nextHops: readonly IpAddress[],
-  surroundings: Surroundings,
+  { remote, surroundings }: RouteInputs,
 ): Route | undefined {
+  // Where the pool had VXLAN a moment ago.
+  const node = remote.get(prefix)
   const hops: NextHop[] = []
   let mtu: number | undefined
   for (const nextHop of nextHops) {
-    const ways = hopsTo(prefix, nextHop, surroundings)
+    const tunnelAddress = node?.address === nextHop ? node.tunnelAddress : undefined
+    const ways = hopsTo(prefix, { address: nextHop, tunnelAddress }, surroundings)
     hops.push(...ways)
     const isTunnelled = ways.some(({ linkIndex }) => linkIndex === surroundings.tunnelLinkIndex)
     const pathMtu = isTunnelled ? surroundings.pathMtus[nextHop] : undefined

@@ -16,6 +16,8 @@ export interface Surroundings {
   readonly pools: readonly PoolEncapsulation[]
   /** What they were a moment ago, latest first; routes have the ways of then beside those of now. */
   readonly formerPools: readonly (readonly PoolEncapsulation[])[]
+  /** Whether packets still go by the ways of then, while nodes hear of those of now. */
+  readonly prefersFormer: boolean
   /** Network of this node's own address: what CrossSubnet compares next hops with. */
   readonly nodeNetworks: readonly Prefix[]
   /** Index of tunl0, absent while there is none. */
@@ -57,61 +59,49 @@ function poolOf(prefix: Prefix, pools: readonly PoolEncapsulation[]) {
 }
 
 /**
- * The ways to one next hop: that of the pools as they are, and while a change of theirs goes through the
- * cluster, with the least weight, also those of before. Packets come by either then, and a node that
- * filters by the reverse path takes them only by a way of its own route.
+ * The ways to one node: that of the pools as they are, and while a change of theirs goes through the
+ * cluster also those of before. Packets come by either then, and a node that filters by the reverse path
+ * takes them only by a way of its own route. At first packets go by the former way, later by the new one;
+ * the others have the least weight.
  */
 export function hopsTo(
   prefix: Prefix,
-  nextHop: IpAddress,
+  node: RemoteNode,
   surroundings: Surroundings,
 ): readonly NextHop[] {
   const { formerPools } = surroundings
-  const now = hopTo(prefix, nextHop, surroundings)
-  if (formerPools.length === 0 || now === undefined) return now === undefined ? [] : [now]
-  const hops = [now]
+  const now = hopTo(prefix, node, surroundings)
+  const hops = now === undefined ? [] : [now]
   for (const pools of formerPools) {
     // A pool that is new had no way before.
     if (poolOf(prefix, pools) === undefined) continue
-    const hop = hopTo(prefix, nextHop, { ...surroundings, pools })
+    const hop = hopTo(prefix, node, { ...surroundings, pools })
     const isNew = !hops.some((other) => other.linkIndex === hop?.linkIndex)
     if (hop !== undefined && isNew) hops.push(hop)
   }
-  return hops.length === 1 ? hops : [{ ...now, weight: WEIGHT_MAX }, ...hops.slice(1)]
+  if (hops.length < 2) return hops
+  const preferred = surroundings.prefersFormer && now !== undefined ? hops[1]! : hops[0]!
+  return [{ ...preferred, weight: WEIGHT_MAX }, ...hops.filter((hop) => hop !== preferred)]
 }
 
 /** rtnh_hops is an octet, and one less than the weight. */
 const WEIGHT_MAX = 256
 
-/** How packets to a prefix that BGP learned go to one next hop of its route; undefined while they cannot. */
-export function hopTo(
-  prefix: Prefix,
-  nextHop: IpAddress,
-  surroundings: Surroundings,
-): NextHop | undefined {
-  switch (encapsulationOf(prefix, nextHop, surroundings)) {
-    case 'ipip':
-      return tunnelHop(nextHop, surroundings.tunnelLinkIndex)
-    case 'none':
-      return directHop(nextHop, surroundings)
-    case 'vxlan':
-      return undefined
-  }
-}
-
-/** How packets to a prefix of a VXLAN pool go to the node that has it; undefined while they cannot. */
-export function remoteHop(
+/** How packets to a prefix go to the node that has it; undefined while they cannot. */
+function hopTo(
   prefix: Prefix,
   { address, tunnelAddress }: RemoteNode,
   surroundings: Surroundings,
 ): NextHop | undefined {
   switch (encapsulationOf(prefix, address, surroundings)) {
-    case 'vxlan':
-      return tunnelHop(tunnelAddress, surroundings.vxlanLinkIndex)
-    case 'none':
-      return tunnelHop(address, surroundings.uplinkIndex)
     case 'ipip':
-      return undefined
+      return onlinkHop(address, surroundings.tunnelLinkIndex)
+    case 'vxlan':
+      return onlinkHop(tunnelAddress, surroundings.vxlanLinkIndex)
+    case 'none':
+      return followsBlocks(prefix, surroundings)
+        ? onlinkHop(address, surroundings.uplinkIndex)
+        : directHop(address, surroundings)
   }
 }
 
@@ -138,7 +128,7 @@ function encapsulationOf(
 }
 
 /** `via 172.16.171.10 dev tunl0 onlink` */
-function tunnelHop(
+function onlinkHop(
   gateway: IpAddress | undefined,
   linkIndex: number | undefined,
 ): NextHop | undefined {

@@ -56,6 +56,7 @@ function surroundingsOf(
     vxlanLinkIndex: hasTunnel ? 4 : undefined,
     uplinkIndex: 2,
     formerPools: [],
+    prefersFormer: false,
     pathMtus: {},
     nodeNetworks: [prefix('10.0.0.0/24')],
     tunnelLinkIndex: hasTunnel ? 3 : undefined,

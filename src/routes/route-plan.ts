@@ -40,6 +40,7 @@ export class RoutePlan {
       surroundings: {
         pools: [],
         formerPools: [],
+        prefersFormer: false,
         pathMtus: {},
         nodeNetworks: [],
         tunnelLinkIndex: undefined,
