@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { npmPackages, root } from './setup.mjs'
+import { build as buildExecutables, debianPackages, npmPackages, root } from './setup.mjs'
 
 npmPackages()
 const [area = 'bgp', ...args] = process.argv.slice(2)
@@ -13,6 +13,11 @@ if (!existsSync(folder)) {
     `no benchmarks of "${area}"; there are ${readdirSync(join(root, 'bench')).join(', ')}`,
   )
   process.exit(1)
+}
+// What is measured as a whole is run as a user runs it.
+if (area === 'tunnel') {
+  buildExecutables()
+  debianPackages({ '/usr/bin/iperf3': 'iperf3', '/usr/bin/linux.uml': 'user-mode-linux' })
 }
 await build({
   absWorkingDir: root,

@@ -105,9 +105,6 @@ function read(folder: string, said: string): Run {
   }
 }
 
-/** What the agents are told to make tunl0 of. */
-const environment = (kind: TunnelKind): Record<string, string> => ({ TORTIE_TUNNEL: kind })
-
 describe.skipIf(!canHere)('a tunnel of programs on the kernel of this machine', () => {
   const bundle = new Bundle()
   let run: Run | undefined
@@ -120,7 +117,6 @@ describe.skipIf(!canHere)('a tunnel of programs on the kernel of this machine', 
       const { stdout, stderr } = spawnSync(process.execPath, args, {
         encoding: 'utf8',
         timeout: 280_000,
-        env: { ...process.env, ...environment('ebpf') },
       })
       run = read(folder, stdout + stderr)
     } finally {
@@ -143,8 +139,7 @@ describe.skipIf(lack !== undefined).each([
   beforeAll(async () => {
     const program = await bundle.build()
     kernel = await UserModeLinux.start({ memoryMegabytes: 1024 })
-    const settings = Object.entries(environment(kind)).map((entry) => entry.join('='))
-    const command = [...settings, process.execPath, program, EXECUTABLE, OUT, 'uml', kind]
+    const command = [process.execPath, program, EXECUTABLE, OUT, 'uml', kind]
     const { stdout, stderr } = await kernel.run(command.join(' '), 280_000)
     run = read(kernel.folder, stdout + stderr)
   })

@@ -12,7 +12,7 @@ import { systemRandom } from '../../src/platform/node/random.ts'
 import { Resources } from '../../src/store/resources.ts'
 import { FAR, NEAR, topology } from './topology.ts'
 
-/** What tunl0 is made of: the kernel's own device, or programs around another one. */
+/** What the agents are told to make tunl0 of: the kernel's own device, or programs around another one. */
 export type TunnelKind = 'kernel' | 'ebpf'
 
 export interface Side {
@@ -65,7 +65,8 @@ export async function openWorld({ executable, folder, tag, kind }: WorldOptions)
   const lab = `tunnel-${tag}`
   const runFolder = join(process.env['TORTIE_RUN_DIR'] ?? '/run/tortie')
   const tortie = async (...args: string[]): Promise<string> => {
-    const { stdout } = await promisify(execFile)(process.execPath, [executable, ...args])
+    const env = { ...process.env, TORTIE_TUNNEL: kind }
+    const { stdout } = await promisify(execFile)(process.execPath, [executable, ...args], { env })
     return stdout
   }
   const file = join(folder, 'topology.yaml')

@@ -1,0 +1,138 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { eventually } from '../../test/support/command.ts'
+import { openWorld, type Started, type TunnelKind, type World } from '../../test/tunnel/world.ts'
+import { bare, type Case, direct, ends, ipip, vxlan } from './cases.ts'
+
+/** Medians of one way: as fast as it went, and by what iperf3's both ends used of the processors. */
+export interface Row extends Figures {
+  readonly title: string
+}
+
+export interface Figures {
+  readonly gigabitsPerSecond: number
+  readonly packetsPerSecond: number
+  /** The kernel forwards in the time of who sends, so this holds on a busy machine too. */
+  readonly gigabitsPerCpuSecond: number
+  readonly packetsPerCpuSecond: number
+}
+
+export interface Effort {
+  readonly seconds: number
+  readonly rounds: number
+}
+
+interface Planned {
+  readonly world: World
+  readonly way: Case
+  readonly figures: Figures[]
+}
+
+const TITLES = { kernel: 'IPIP by the module', ebpf: 'IPIP by eBPF' } as const
+const SMALL_DATAGRAM_OCTETS = 64
+
+/**
+ * Every way in turn, round after round, so that what else the machine does falls on all of them alike. A
+ * cluster for each kind of tunnel is up all the time.
+ */
+export async function measure(
+  executable: string,
+  kinds: readonly TunnelKind[],
+  effort: Effort,
+): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'tortie-bench-'))
+  const worlds: World[] = []
+  const servers: Started[] = []
+  try {
+    for (const kind of kinds) {
+      worlds.push(await openWorld({ executable, folder, tag: `${kind}${process.pid}`, kind }))
+    }
+    for (const world of worlds) servers.push(...(await startServers(world)))
+    const [first] = worlds
+    if (first === undefined) return []
+    const planned: Planned[] = [
+      [first, bare] as const,
+      [first, direct] as const,
+      ...worlds.map((world) => [world, ipip(TITLES[world.kind])] as const),
+      [first, vxlan] as const,
+    ].map(([world, way]) => ({ world, way, figures: [] }))
+    for (let round = 0; round < effort.rounds; round++) {
+      for (const one of planned) one.figures.push(await measureOnce(one, effort.seconds))
+    }
+    return planned.map(({ way: { title }, figures }) => ({ title, ...medians(figures) }))
+  } finally {
+    for (const server of servers) await server.stop()
+    for (const world of worlds) await world.close()
+    rmSync(folder, { recursive: true })
+  }
+}
+
+async function startServers({ far, start }: World): Promise<Started[]> {
+  const servers = [far.node, far.podNamespace].map((namespace) =>
+    start(namespace, 'iperf3', '-s', '--forceflush'),
+  )
+  for (const server of servers) {
+    await eventually('iperf3', 10, () => /listening/.test(server.output()), server.output)
+  }
+  return servers
+}
+
+interface IperfEnd {
+  readonly sum_received?: { readonly bits_per_second: number }
+  readonly sum?: {
+    readonly packets: number
+    readonly lost_packets: number
+    readonly seconds: number
+  }
+  /** Of one processor. */
+  readonly cpu_utilization_percent: {
+    readonly host_total: number
+    readonly remote_total: number
+  }
+}
+
+async function measureOnce({ world, way }: Planned, seconds: number): Promise<Figures> {
+  await way.prepare(world)
+  const { client, address } = ends(world, way.between)
+  const iperf = async (...options: string[]): Promise<IperfEnd> => {
+    const words = ['iperf3', '-J', '-t', String(seconds), '-c', address, ...options]
+    const { stdout } = await run('nsenter', [`--net=/run/netns/${client}`, '--', ...words])
+    return (JSON.parse(stdout) as { end: IperfEnd }).end
+  }
+  const stream = await iperf()
+  const small = await iperf('-u', '-b', '0', '-l', String(SMALL_DATAGRAM_OCTETS))
+  const gigabitsPerSecond = stream.sum_received!.bits_per_second / 1e9
+  const { packets, lost_packets: lost, seconds: took } = small.sum!
+  const packetsPerSecond = (packets - lost) / took
+  return {
+    gigabitsPerSecond,
+    packetsPerSecond,
+    gigabitsPerCpuSecond: gigabitsPerSecond / processors(stream),
+    packetsPerCpuSecond: packetsPerSecond / processors(small),
+  }
+}
+
+const run = promisify(execFile)
+
+function processors({ cpu_utilization_percent: { host_total, remote_total } }: IperfEnd): number {
+  return (host_total + remote_total) / 100
+}
+
+function medians(figures: readonly Figures[]): Figures {
+  const of = (name: keyof Figures): number => median(figures.map((figure) => figure[name]))
+  return {
+    gigabitsPerSecond: of('gigabitsPerSecond'),
+    packetsPerSecond: of('packetsPerSecond'),
+    gigabitsPerCpuSecond: of('gigabitsPerCpuSecond'),
+    packetsPerCpuSecond: of('packetsPerCpuSecond'),
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
