@@ -22,6 +22,7 @@ import { BgpPolicies, exportRules } from './bgp-policies.ts'
 import { nodeAddress, speakerConfig } from './bgp-configuration.ts'
 import { ClusterView } from './cluster-view.ts'
 import { Dataplane, type DataplaneSettings } from './dataplane.ts'
+import { felixParameter } from './felix-parameter.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import { FilterKeeper } from './filter-keeper.ts'
 import { filterTable, rememberAddresses } from './filter-table.ts'
@@ -30,7 +31,13 @@ import type { AgentStatus } from './status.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
 import { nodeMtus, type NodeMtus, tunnelDevice, tunnelsAnything } from './tunnel-settings.ts'
 import { VxlanNetwork } from './vxlan-network.ts'
-import { usesVxlan, vtepMac, vxlanDevice } from './vxlan-settings.ts'
+import {
+  tunnelAddressOf as vxlanAddressOf,
+  usesVxlan,
+  vtepMac,
+  vxlanDevice,
+  vxlanModeOf,
+} from './vxlan-settings.ts'
 
 /** A pod of this node, as far as the agent serves it. */
 export interface LocalPod {
@@ -428,17 +435,18 @@ export class NodeAgent {
   }
 
   #pools(): readonly PoolEncapsulation[] {
-    return this.#view.list('IPPool').map(({ spec: { cidr, ipipMode, vxlanMode } }) => ({
-      cidr: cidr as Prefix,
-      ipipMode,
-      vxlanMode,
+    return this.#view.list('IPPool').map((pool) => ({
+      cidr: pool.spec.cidr as Prefix,
+      ipipMode: pool.spec.ipipMode,
+      vxlanMode: vxlanModeOf(pool),
     }))
   }
 
   /** Whether packets come in VXLAN, or may for a moment: nodes hear of other modes one after the other. */
   #hasVxlan(): boolean {
-    if (usesVxlan(this.#view)) return true
-    if (this.#view.get('FelixConfiguration', 'default')?.spec.vxlanEnabled === false) return false
+    const { node } = this.#needs
+    if (usesVxlan(this.#view, node)) return true
+    if (felixParameter(this.#view, node, 'vxlanEnabled') === false) return false
     return this.#poolHistory
       .former(this.#needs.clock.now())
       .some((pools) => pools.some(({ vxlanMode }) => vxlanMode !== 'Never'))
@@ -478,9 +486,9 @@ export class NodeAgent {
       vxlan: this.#hasVxlan()
         ? vxlanDevice(this.#view, {
             node,
-            address: this.#ownNode()?.spec.ipv4VXLANTunnelAddr as IpAddress | undefined,
+            address: vxlanAddressOf(this.#ownNode()),
             localAddress: own?.address,
-            uplinkMtu: mtus.host,
+            mtu: mtus.vxlan,
           })
         : undefined,
       tunnelEnds: this.#vxlan.ends,
@@ -529,7 +537,7 @@ export class NodeAgent {
   async #bookVxlan(): Promise<void> {
     const { addresses, node } = this.#needs
     const own = this.#ownNode()
-    const isUsed = usesVxlan(this.#view)
+    const isUsed = usesVxlan(this.#view, node)
     // Until the last node has heard that there is none any more, packets come to the address.
     if (!isUsed && this.#hasVxlan()) return
     if (!isUsed && own?.spec.ipv4VXLANTunnelAddr === undefined) return

@@ -1,8 +1,8 @@
 import type { Link } from '../kernel/kernel.ts'
-import type { ResourceOf } from '../model/resource.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import * as vxlan from '../wire/packet/vxlan.ts'
 import type { ClusterView } from './cluster-view.ts'
+import { felixParameter } from './felix-parameter.ts'
 import type { TunnelDevice } from './tunnel-device.ts'
 import { usesVxlan } from './vxlan-settings.ts'
 
@@ -13,27 +13,15 @@ const IPIP_OVERHEAD = 20
 const HOST_LINKS = '^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)'
 const FALLBACK_MTU = 1460
 
-type FelixSpec = ResourceOf<'FelixConfiguration'>['spec']
-
-/** A parameter of Felix as it holds for one node: "node.<name>" before "default". */
-function felix<Key extends keyof FelixSpec>(
-  view: ClusterView,
-  node: string | undefined,
-  key: Key,
-): FelixSpec[Key] | undefined {
-  const own = view.get('FelixConfiguration', `node.${node ?? ''}`)?.spec[key]
-  return own ?? view.get('FelixConfiguration', 'default')?.spec[key]
-}
-
 /** Whether any pool, disabled ones included, may send packets through IPIP (Felix: ipipEnabled auto). */
 export function tunnelsAnything(view: ClusterView, node?: string): boolean {
-  const forced = felix(view, node, 'ipipEnabled')
+  const forced = felixParameter(view, node, 'ipipEnabled')
   return forced ?? view.list('IPPool').some(({ spec }) => spec.ipipMode !== 'Never')
 }
 
 /** Whether nodes have a tunl0 that takes packets out of their outer headers, used by pools or not. */
 export function hasTunnel(view: ClusterView, node?: string): boolean {
-  return felix(view, node, 'ipipEnabled') !== false
+  return felixParameter(view, node, 'ipipEnabled') !== false
 }
 
 /** Octets of a packet, by where it passes. */
@@ -42,6 +30,8 @@ export interface NodeMtus {
   readonly host: number
   /** Inside tunl0. */
   readonly ipip: number
+  /** Inside vxlan.calico. */
+  readonly vxlan: number
   /** At new pods: what passes whichever way the pools have packets go. */
   readonly pod: number
 }
@@ -58,21 +48,21 @@ export function nodeMtus(
   links: readonly Link[],
   uplinkIndex: number | undefined,
 ): NodeMtus {
-  const pattern = hostLinks(felix(view, node, 'mtuIfacePattern'))
+  const pattern = hostLinks(felixParameter(view, node, 'mtuIfacePattern'))
   const counting = links.filter(({ up, name }) => up && pattern.test(name))
   const uplink = links.find(({ index }) => index === uplinkIndex)
   const host =
     counting.length > 0
       ? Math.min(...counting.map(({ mtu }) => mtu))
       : (uplink?.mtu ?? FALLBACK_MTU)
-  const ipip = felix(view, node, 'ipipMTU') || host - IPIP_OVERHEAD
-  const inVxlan = felix(view, node, 'vxlanMTU') || host - vxlan.OVERHEAD_OCTETS
+  const ipip = felixParameter(view, node, 'ipipMTU') || host - IPIP_OVERHEAD
+  const inVxlan = felixParameter(view, node, 'vxlanMTU') || host - vxlan.OVERHEAD_OCTETS
   const pod = Math.min(
     host,
     ...(tunnelsAnything(view, node) ? [ipip] : []),
-    ...(usesVxlan(view) ? [inVxlan] : []),
+    ...(usesVxlan(view, node) ? [inVxlan] : []),
   )
-  return { host, ipip, pod }
+  return { host, ipip, vxlan: inVxlan, pod }
 }
 
 /** A pattern that is none is as good as absent; validation has told who wrote it. */

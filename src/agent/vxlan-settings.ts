@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
-import type { Node } from '../model/resource.ts'
-import type { IpAddress } from '../net/ip-address.ts'
+import type { EncapsulationMode } from '../model/ip-pool.ts'
+import type { IPPool, Node } from '../model/resource.ts'
+import { type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { type MacAddress, macFromOctets, parseMacAddress } from '../net/mac-address.ts'
 import type { RemoteNode } from '../routes/encapsulation.ts'
 import * as vxlan from '../wire/packet/vxlan.ts'
 import { nodeAddress } from './bgp-configuration.ts'
 import type { ClusterView } from './cluster-view.ts'
+import { felixParameter } from './felix-parameter.ts'
 
 /** FelixConfiguration vxlanVNI where it says nothing. */
 const DEFAULT_VNI = 4096
@@ -29,11 +31,17 @@ export interface TunnelEnd extends RemoteNode {
   readonly macAddress: MacAddress
 }
 
+/**
+ * The mode of a pool as the agent serves it: IPv6 goes bare, since there is no vxlan-v6.calico here.
+ */
+export function vxlanModeOf({ spec }: IPPool): EncapsulationMode {
+  return spec.cidr.includes(':') ? 'Never' : spec.vxlanMode
+}
+
 /** Whether any pool, disabled ones included, may send packets through VXLAN (Felix: vxlanEnabled auto). */
-export function usesVxlan(view: ClusterView): boolean {
-  const forced = view.get('FelixConfiguration', 'default')?.spec.vxlanEnabled
-  if (forced !== undefined) return forced
-  return view.list('IPPool').some(({ spec }) => spec.vxlanMode !== 'Never')
+export function usesVxlan(view: ClusterView, node?: string): boolean {
+  const forced = felixParameter(view, node, 'vxlanEnabled')
+  return forced ?? view.list('IPPool').some((pool) => vxlanModeOf(pool) !== 'Never')
 }
 
 /** vxlan.calico as it should be where it is used; undefined where the node has no address. */
@@ -43,24 +51,19 @@ export function vxlanDevice(
     readonly node: string
     readonly address: IpAddress | undefined
     readonly localAddress: IpAddress | undefined
-    readonly uplinkMtu: number
+    readonly mtu: number
   },
 ): VxlanDevice | undefined {
-  const { node, address, localAddress, uplinkMtu } = options
+  const { node, address, localAddress, mtu } = options
   if (localAddress === undefined) return undefined
-  const { vxlanMTU = 0, vxlanVNI, vxlanPort } = felix(view)
   return {
-    mtu: vxlanMTU > 0 ? vxlanMTU : uplinkMtu - vxlan.OVERHEAD_OCTETS,
-    vni: vxlanVNI ?? DEFAULT_VNI,
-    port: vxlanPort ?? vxlan.PORT,
+    mtu,
+    vni: felixParameter(view, node, 'vxlanVNI') ?? DEFAULT_VNI,
+    port: felixParameter(view, node, 'vxlanPort') ?? vxlan.PORT,
     macAddress: vtepMac(node, view.get('Node', node)),
     address,
     localAddress,
   }
-}
-
-function felix(view: ClusterView) {
-  return view.get('FelixConfiguration', 'default')?.spec ?? {}
 }
 
 /** The MAC address that a node has written, or else the one that follows from its name, as in Felix. */
@@ -75,6 +78,11 @@ export function vtepMac(name: string, node: Node | undefined): MacAddress {
 export function tunnelEnd(node: Node): TunnelEnd | undefined {
   const address = nodeAddress(node)?.address
   if (address === undefined) return undefined
-  const tunnelAddress = node.spec.ipv4VXLANTunnelAddr as IpAddress | undefined
-  return { address, tunnelAddress, macAddress: vtepMac(node.metadata.name, node) }
+  const macAddress = vtepMac(node.metadata.name, node)
+  return { address, tunnelAddress: tunnelAddressOf(node), macAddress }
+}
+
+/** The address of a node's vxlan.calico; undefined while it has none. */
+export function tunnelAddressOf(node: Node | undefined): IpAddress | undefined {
+  return parseIpAddress(node?.spec.ipv4VXLANTunnelAddr ?? '')
 }

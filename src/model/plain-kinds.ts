@@ -30,9 +30,9 @@ export const felixConfigurationSpec = loose({
   vxlanEnabled: z.boolean().optional(),
   vxlanMTU: z.number().optional(),
   /** Network identifier; absent: 4096. */
-  vxlanVNI: z.number().optional(),
+  vxlanVNI: z.int().min(1).max(0xffffff).optional(),
   /** UDP port; absent: 4789. */
-  vxlanPort: z.number().optional(),
+  vxlanPort: z.int().min(1).max(0xffff).optional(),
 })
 
 /** Addresses never given to anybody new. */

@@ -106,6 +106,19 @@ async function blockBreaches(cluster: SimulatedCluster): Promise<string[]> {
   return breaches
 }
 
+/** Every other node has its row where there is VXLAN, and nobody else has. */
+function forwardingBreaches(
+  cluster: SimulatedCluster,
+  node: ClusterNode,
+  tunnel: number | undefined,
+): string[] {
+  if (tunnel === undefined || cluster.tunnelLink !== 'vxlan.calico') return []
+  const rows = node.kernel.forwardingEntries(tunnel).map(({ remoteAddress }) => remoteAddress)
+  const others = cluster.present.filter((other) => other !== node).map(({ address }) => address)
+  const [have, want] = [rows, others].map((list) => list.toSorted().join(' '))
+  return have === want ? [] : [`${node.name} forwards to ${have} rather than to ${want}`]
+}
+
 /** What must hold once faults have stopped and time has passed. */
 export async function quietBreaches(cluster: SimulatedCluster): Promise<string[]> {
   const breaches: string[] = []
@@ -119,6 +132,7 @@ export async function quietBreaches(cluster: SimulatedCluster): Promise<string[]
     if (!own.some(({ address }) => !address.includes(':'))) {
       breaches.push(`${cluster.tunnelLink} of ${node.name} has no address`)
     }
+    breaches.push(...forwardingBreaches(cluster, node, tunnel))
     for (const pod of node.runtime.pods.values()) {
       if (pod.state !== 'ready')
         breaches.push(`pod ${pod.name} on ${node.name} is still ${pod.state}`)
