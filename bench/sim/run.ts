@@ -1,5 +1,5 @@
 import { brokenPairs } from './all-pairs.ts'
-import { grow, quiet, repeat } from './growth.ts'
+import { grow, measureLine, quiet, repeat } from './growth.ts'
 import { type ClusterSize, SimulatedCluster } from './cluster.ts'
 
 const LONGEST_CONVERGENCE_MILLISECONDS = 600_000
@@ -31,20 +31,39 @@ async function measure(size: ClusterSize): Promise<void> {
   if (!isConverged || broken > 0) process.exitCode = 1
 }
 
-const [what, ...numbers] = process.argv.slice(2)
-if (what === 'grow' || what === 'mesh') {
-  const sizes = numbers.length === 0 ? [10, 50, 100, 200] : numbers.map(Number)
-  await grow(sizes, what === 'grow' ? 3 : 0, Number(process.env['PODS'] ?? 30))
-} else if (what === 'quiet') await quiet(Number(numbers[0] ?? 3), Number(numbers[1] ?? 24))
-else if (what === 'repeat') await repeat(Number(numbers[0] ?? 5), Number(numbers[1] ?? 1))
-else {
-  const [nodes = 10, podsPerNode = 30, reflectors = 0] = [what, ...numbers]
-    .filter((each) => each !== undefined)
-    .map(Number)
-  if (![nodes, podsPerNode, reflectors].every((each) => Number.isSafeInteger(each) && each >= 0)) {
-    console.error(
-      'Usage: npm run bench -- sim [NODES [PODS_A_NODE [REFLECTORS]]] | grow [NODES…] | mesh [NODES…] | quiet [NODES [HOURS]] | repeat [NODES [SEED]]',
-    )
-    process.exitCode = 2
-  } else await measure({ nodes, podsPerNode, reflectors, seed: 1 })
+const USAGE = `Usage: npm run bench -- sim NODES [PODS_A_NODE [REFLECTORS]]   one cluster, stage by stage
+       npm run bench -- sim grow [NODES…]        a table of sizes with three route reflectors
+       npm run bench -- sim mesh [NODES…]        the same in full mesh
+       npm run bench -- sim quiet [NODES [HOURS]]   time in which nothing happens
+       npm run bench -- sim repeat [NODES [SEED]]   two runs of one seed, compared byte by byte`
+
+const PODS_A_NODE = 30
+
+async function run([what = '10', ...rest]: readonly string[]): Promise<void> {
+  const numbers = rest.map(Number)
+  if (![...numbers].every((each) => Number.isSafeInteger(each) && each >= 0)) throw new Error(USAGE)
+  const [first, second, third = 0] = numbers
+  switch (what) {
+    case 'grow':
+      return grow(first === undefined ? [50, 100, 200, 400] : numbers, 3, PODS_A_NODE)
+    case 'mesh':
+      return grow(first === undefined ? [25, 50, 100, 200] : numbers, 0, PODS_A_NODE)
+    case 'line':
+      return measureLine({ nodes: first!, podsPerNode: second!, reflectors: third, seed: 1 })
+    case 'quiet':
+      return quiet(first ?? 4, second ?? 24)
+    case 'repeat':
+      return repeat(first ?? 5, second ?? 1)
+    default: {
+      const nodes = Number(what)
+      if (!Number.isSafeInteger(nodes) || nodes < 1) throw new Error(USAGE)
+      const [podsPerNode = PODS_A_NODE, reflectors = 0] = numbers
+      return measure({ nodes, podsPerNode, reflectors, seed: 1 })
+    }
+  }
 }
+
+await run(process.argv.slice(2)).catch((thrown: unknown) => {
+  console.error(thrown instanceof Error ? thrown.message : thrown)
+  process.exitCode = 2
+})
