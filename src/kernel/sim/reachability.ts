@@ -19,9 +19,17 @@ export type Arrival =
 
 export interface Walk {
   readonly end: Arrival
-  /** Names of the namespaces on the way, first and last included. */
+  /** Names of the namespaces on the way, first and last included, also those that see an outer header. */
   readonly way: readonly string[]
 }
+
+interface End {
+  readonly end: Arrival
+  readonly at: Namespace
+}
+
+/** Tunnels in each other; one more is a tunnel whose outer packets go into itself. */
+const MOST_TUNNELS = 4
 
 const ENDS: Readonly<Record<string, Arrival>> = {
   EINVAL: 'blackhole',
@@ -58,18 +66,31 @@ export class Reachability {
   /** {@link walk} for those who ask millions of times. */
   walkFrom(from: Namespace, destination: Addr): Walk {
     const way = [from.name]
+    return { end: this.#follow(from, destination, way, 0).end, way }
+  }
+
+  /** Adds to `way` what a packet passes; answers where it ended. @param tunnels around it already */
+  #follow(from: Namespace, destination: Addr, way: string[], tunnels: number): End {
     const family = addrFamily(destination)
-    let at = from
-    for (;;) {
+    const seen = [from]
+    for (let at = from; ; seen.push(at)) {
       const hop = at.routing(family).lookup({ destination })
-      if (typeof hop === 'string') return { end: ENDS[hop]!, way }
-      if (isLocalType(hop.route.type)) return { end: 'delivered', way }
-      const next =
-        hop.device === undefined ? undefined : this.#next(hop.device, hop.via ?? destination)
-      if (next === undefined) return { end: 'nobody', way }
-      const isLoop = way.includes(next.name)
-      way.push(next.name)
-      if (isLoop) return { end: 'loop', way }
+      if (typeof hop === 'string') return { end: ENDS[hop]!, at }
+      if (isLocalType(hop.route.type)) return { end: 'delivered', at }
+      const { device } = hop
+      const via = hop.via ?? destination
+      let next: Namespace | undefined
+      if (device?.driver.kind === 'ipip') {
+        if (tunnels === MOST_TUNNELS) return { end: 'loop', at }
+        const outer = this.#follow(at, via, way, tunnels + 1)
+        if (outer.end !== 'delivered') return outer
+        next = outer.at
+      } else {
+        next = device === undefined ? undefined : this.#next(device, via)
+        if (next === undefined) return { end: 'nobody', at }
+        way.push(next.name)
+      }
+      if (seen.includes(next)) return { end: 'loop', at: next }
       at = next
     }
   }

@@ -166,16 +166,21 @@ describe('two hosts in two networks with a tunnel', () => {
       new Reachability([hostA, hostB, router]).walk(hostA, ip(destination))
     expect(walk('10.211.1.4')).toEqual({
       end: 'delivered',
-      way: ['host-a', 'host-b', 'pod-b'],
+      way: ['host-a', 'router', 'host-b', 'pod-b'],
     })
     hostB.addRoute({ ...base, destination: prefix('10.211.1.9/32'), type: 'blackhole' })
-    expect(walk('10.211.1.9')).toEqual({ end: 'blackhole', way: ['host-a', 'host-b'] })
+    expect(walk('10.211.1.9')).toEqual({ end: 'blackhole', way: ['host-a', 'router', 'host-b'] })
     route(hostA, '10.99.0.0/16', 'ens33', '172.16.1.254')
     route(router, '10.99.0.0/16', 'eth0', '172.16.1.1')
     expect(walk('10.99.0.1').end).toBe('loop')
     route(hostA, '10.98.0.0/16', 'ens33', '172.16.1.77')
     expect(walk('10.98.0.1').end).toBe('nobody')
     expect(walk('8.8.8.8').end).toBe('no route')
+    router.deleteRoute(router.routes().find((row) => row.destination === '172.16.2.0/24')!)
+    expect(walk('10.211.1.4')).toEqual({ end: 'no route', way: ['host-a', 'router'] })
+    const intoItself = [{ linkIndex: hostA.link('tunl0')!.index }]
+    hostA.addRoute({ ...base, destination: prefix('172.16.2.1/32'), nextHops: intoItself })
+    expect(walk('10.211.1.4').end).toBe('loop')
   })
 
   it('lets a neighbour go from reachable to stale, and asks again when it is used', async () => {
