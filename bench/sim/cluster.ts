@@ -225,12 +225,11 @@ export class SimulatedCluster {
   }
 
   isConverged(): boolean {
-    const wanted = this.nodes.length - 1
-    const ownBlocks = this.#size.podsPerNode > 0
-    return this.nodes.every(({ composed }) => {
-      const status = composed.agent.status()
-      return status.converged && (!ownBlocks || status.learnedRoutes >= wanted)
-    })
+    const all = this.nodes.map(({ composed }) => composed.agent.status())
+    const blocks = all.reduce((sum, status) => sum + status.blocks.length, 0)
+    return all.every(
+      (status) => status.converged && status.learnedRoutes >= blocks - status.blocks.length,
+    )
   }
 
   async stop(): Promise<void> {
