@@ -9,6 +9,6 @@ export interface CommandEntry {
   readonly name: string
   /** One line, lower case, no full stop. */
   readonly summary: string
-  readonly group: 'Lab' | 'Look' | 'Run' | 'BGP'
+  readonly group: 'Lab' | 'Look' | 'Change' | 'Run' | 'BGP'
   load(): Promise<DefineCommand>
 }

@@ -1,11 +1,12 @@
 import { Option } from '@commander-js/extra-typings'
 import { closest } from '../lib/closest.ts'
 import { UserError } from '../lib/errors.ts'
-import { ALL_KINDS, findKind, KINDS } from '../model/kinds.ts'
+import { ALL_KINDS, KINDS } from '../model/kinds.ts'
 import type { Kind, Resource, ResourceOf } from '../model/resource.ts'
 import { ResourceDoesNotExist } from '../store/resource-errors.ts'
 import type { Resources } from '../store/resources.ts'
 import type { DefineCommand } from './command-entry.ts'
+import { kindOf } from './kind-argument.ts'
 import { FORMS, type Form, printResources } from './print-resources.ts'
 
 interface GetOptions {
@@ -50,21 +51,6 @@ Examples:
   tortie get workloadendpoint -A
   tortie get workloadendpoint server01-k8s-network--5z4qp-eth0 -n default -o yaml
 `
-
-function kindOf(word: string): Kind {
-  const kind = findKind(word)
-  if (kind !== undefined) return kind
-  if (/^(po|pods?)$/i.test(word)) {
-    throw new UserError(`resource type '${word}' is of Kubernetes; did you mean workloadendpoint?`)
-  }
-  const words = ALL_KINDS.flatMap((one) => [one, KINDS[one].plural, ...KINDS[one].aliases])
-  const near = closest(word, words)
-  const hint =
-    near === undefined
-      ? `expected one of ${ALL_KINDS.map((one) => one.toLowerCase()).join(', ')}`
-      : `did you mean ${near.toLowerCase()}?`
-  throw new UserError(`resource type '${word}' is not supported; ${hint}`)
-}
 
 function formOf(word: string): Form {
   const form = FORMS.find((one) => one === word.toLowerCase())

@@ -22,6 +22,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('../cli/trace.ts')).defineTrace,
   },
   {
+    name: 'apply',
+    summary: 'resources of a file: creates those that are not there, updates the others',
+    group: 'Change',
+    load: async () => (await import('../cli/apply.ts')).defineApply,
+  },
+  {
+    name: 'patch',
+    summary: 'some fields of one resource, such as the ipipMode of a pool',
+    group: 'Change',
+    load: async () => (await import('../cli/patch.ts')).definePatch,
+  },
+  {
     name: 'agent',
     summary: 'the agent of one node: BGP, addresses, routes, and the other half of tortie-cni',
     group: 'Run',

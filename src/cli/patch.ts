@@ -1,0 +1,75 @@
+import { Option } from '@commander-js/extra-typings'
+import { messageOf, UserError } from '../lib/errors.ts'
+import { KINDS } from '../model/kinds.ts'
+import { parseResource } from '../model/parse-resource.ts'
+import type { Kind, ResourceOf } from '../model/resource.ts'
+import { parseJson } from '../model/json.ts'
+import type { DefineCommand } from './command-entry.ts'
+import { kindOf } from './kind-argument.ts'
+import { mergePatch } from './merge-patch.ts'
+
+const TYPES = ['strategic', 'merge'] as const
+
+/** `tortie patch`: changes some fields of one resource, as calicoctl does. */
+export const definePatch: DefineCommand = (command, context) => {
+  command
+    .argument('<kind>', 'of the resource: ippool, node, felixconfiguration and the others')
+    .argument('<name>', 'of the resource')
+    .requiredOption('-p, --patch <json>', 'what is to be other: maps are merged, null removes')
+    .addOption(
+      new Option('-t, --type <type>', 'of the patch; both do the same for these kinds')
+        .choices(TYPES)
+        .default('strategic' as const),
+    )
+    .addOption(new Option('-n, --namespace <name>', 'of namespaced kinds (default: "default")'))
+    .option('--lab <name>', 'the only lab that is up when absent, else ETCD_ENDPOINTS')
+    .addHelpText('after', EXAMPLES)
+    .action(async (word, name, { patch, namespace, lab }) => {
+      const kind = kindOf(word)
+      if (namespace !== undefined && !KINDS[kind].namespaced) {
+        throw new UserError(
+          `namespace should not be specified for a non-namespaced resource. ${kind} is not a namespaced resource`,
+        )
+      }
+      const change = patchOf(patch)
+      const { resources, close } = await context.openResources({ lab })
+      try {
+        const patched = (resource: ResourceOf<Kind>) => patchResource(resource, change)
+        await resources.modify(kind, name, patched, namespace)
+        context.out.write(`Successfully patched 1 '${kind}' resource\n`)
+      } finally {
+        close()
+      }
+    })
+}
+
+const EXAMPLES = `
+Examples:
+  tortie patch ippool default-ipv4-ippool -p '{"spec": {"ipipMode": "Always"}}'
+  tortie patch felixconfiguration default -p '{"spec": {"ipipMTU": 1400}}'
+`
+
+function patchOf(text: string): object {
+  let value: unknown
+  try {
+    value = parseJson(text)
+  } catch (thrown) {
+    throw new UserError(`--patch is not JSON: ${messageOf(thrown)}`, { cause: thrown })
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw new UserError(`--patch: expected a JSON object like {"spec": {…}}, found ${text}`)
+}
+
+/** Makes the resource what it is with the patch; its name and what the store gave it stay. */
+function patchResource(resource: ResourceOf<Kind>, change: object): void {
+  const { kind, metadata } = resource
+  const merged = parseResource(mergePatch(resource, change))
+  if (merged.kind !== kind || merged.metadata.name !== metadata.name) {
+    throw new UserError(`a patch cannot change kind or name of ${kind}(${metadata.name})`)
+  }
+  const { uid, creationTimestamp, resourceVersion } = metadata
+  Object.assign(merged.metadata, { uid, creationTimestamp, resourceVersion })
+  for (const field of Object.keys(resource))
+    delete (resource as unknown as Record<string, unknown>)[field]
+  Object.assign(resource, merged)
+}
