@@ -1,5 +1,5 @@
 import { UserError } from '../lib/errors.ts'
-import type { Draft, Resource } from '../model/resource.ts'
+import type { Resource } from '../model/resource.ts'
 import type { DefineCommand } from './command-entry.ts'
 import { readManifests } from './read-manifests.ts'
 
@@ -15,7 +15,7 @@ export const defineApply: DefineCommand = (command, context) => {
       const { resources, close } = await context.openResources({ lab })
       const done: Resource[] = []
       try {
-        for (const resource of found) done.push(await resources.apply(resource as Draft))
+        for (const resource of found) done.push(await resources.apply(resource))
       } catch (thrown) {
         if (!(thrown instanceof UserError)) throw thrown
         const { kind, metadata } = found[done.length]!
