@@ -22,7 +22,11 @@ export const defineAgent: DefineCommand = (command, context) => {
         .env('TORTIE_TUNNEL'),
     )
     .option('--netns-path <path>', 'path of this network namespace, for commands shown to people')
-    .action(async ({ node, store, socket, stateDir, tunnel, netnsPath }) => {
+    .option(
+      '--record <file>',
+      'write everything that comes in and goes out into a new file, for "tortie replay"',
+    )
+    .action(async ({ node, store, socket, stateDir, tunnel, netnsPath, record }) => {
       const address = store ?? context.env['ETCD_ENDPOINTS']
       if (address === undefined) {
         throw new UserError(
@@ -41,6 +45,7 @@ export const defineAgent: DefineCommand = (command, context) => {
         stateFolder: stateDir,
         tunnelKind: tunnel,
         ...(netnsPath === undefined ? {} : { namespacePath: netnsPath }),
+        ...(record === undefined ? {} : { recordingPath: record }),
         log,
       })
       await context.untilStopped()

@@ -13,7 +13,9 @@ import { jsonFiles } from '../platform/node/json-files.ts'
 import { systemRandom } from '../platform/node/random.ts'
 import { listenUnix } from '../platform/node/unix-socket.ts'
 import type { Store } from '../store/store.ts'
-import { composeAgent } from './compose-agent.ts'
+import { type AgentPorts, composeAgent } from './compose-agent.ts'
+import { composeRecordedAgent } from './recording/agent-recording.ts'
+import { openRecording } from './recording/open-recording.ts'
 
 export interface AgentOptions {
   /** Name of the Node resource; the host's name when absent. */
@@ -26,6 +28,8 @@ export interface AgentOptions {
   readonly log: Log
   /** What tunl0 is to be made of. */
   readonly tunnelKind: TunnelKind
+  /** File to write down everything that comes in and goes out. */
+  readonly recordingPath?: string
   /** Path by which a person opens the node's network namespace. */
   readonly namespacePath?: string
 }
@@ -43,7 +47,9 @@ export async function runAgent(options: AgentOptions): Promise<{
   const log = options.log.child({ node })
   const machine = createLinuxMachine()
   const kernel = machine.openNamespace('/proc/self/ns/net')
-  const composed = composeAgent({
+  const recording =
+    options.recordingPath === undefined ? undefined : openRecording(options.recordingPath, log)
+  const ports: AgentPorts = {
     node,
     kernel,
     machine,
@@ -57,7 +63,9 @@ export async function runAgent(options: AgentOptions): Promise<{
     machineId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     ...(options.namespacePath === undefined ? {} : { namespacePath: options.namespacePath }),
     defer: (task) => void setImmediate(task),
-  })
+  }
+  const composed =
+    recording === undefined ? composeAgent(ports) : composeRecordedAgent(ports, recording)
   const server: Closable = await listenUnix(options.socketPath, (stream) =>
     serveRpc(stream, composed.methods),
   )
@@ -69,6 +77,7 @@ export async function runAgent(options: AgentOptions): Promise<{
       await composed.stop({ graceful: true })
       options.store.close()
       kernel.close()
+      recording?.close()
       log.info('Stopped; routes and pods stay')
     },
   }

@@ -40,6 +40,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./agent-command.ts')).defineAgent,
   },
   {
+    name: 'replay',
+    summary: 'what an agent was recorded doing, done again: the same, or where it parts',
+    group: 'Look',
+    load: async () => (await import('./replay-command.ts')).defineReplay,
+  },
+  {
     name: 'store',
     summary: "keeps a cluster's data in memory, served in etcd's protocol, as a lab needs it",
     group: 'Run',
