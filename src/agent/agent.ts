@@ -154,7 +154,14 @@ export class NodeAgent {
       kernel: needs.kernel,
       clock: needs.clock,
       log: needs.log,
-      table: () => filterTable({ view: this.#view, ownNetwork: this.#ownNetwork(), addressesOf }),
+      table: () =>
+        filterTable({
+          view: this.#view,
+          node: needs.node,
+          hasVxlan: this.#hasVxlan(),
+          ownNetwork: this.#ownNetwork(),
+          addressesOf,
+        }),
     })
     this.#dataplane = new Dataplane({
       kernel: needs.kernel,
@@ -461,6 +468,7 @@ export class NodeAgent {
         this.#poolTimers.delete(timer)
         this.#vxlan.update(this.#view, this.#hasVxlan())
         this.#dataplane.settingsChanged()
+        this.#filter.changed()
         this.#askBookkeeping()
       })
       this.#poolTimers.add(timer)

@@ -8,6 +8,7 @@ import type { Kind, Resource } from '../model/resource.ts'
 import { prefix } from '../net/prefix.ts'
 import { ClusterView } from './cluster-view.ts'
 import { filterTable, rememberAddresses } from './filter-table.ts'
+import { usesVxlan } from './vxlan-settings.ts'
 
 function resource(kind: Kind, name: string, spec: unknown): Resource {
   return parseResource({ apiVersion: 'projectcalico.org/v3', kind, metadata: { name }, spec })
@@ -24,7 +25,13 @@ function table(...resources: readonly Resource[]): FilterTable {
   }
   for (const each of resources) view.set(each)
   const ownNetwork = prefix('172.16.1.0/24')
-  return filterTable({ view, ownNetwork, addressesOf: rememberAddresses() })
+  return filterTable({
+    view,
+    node: 'one',
+    hasVxlan: usesVxlan(view, 'one'),
+    ownNetwork,
+    addressesOf: rememberAddresses(),
+  })
 }
 
 const pool = (name: string, cidr: string, spec: object = {}): Resource =>
@@ -122,6 +129,16 @@ describe('a node’s packet filter', () => {
     ])
     // tunl0 is there before a pool uses it.
     expect(chain(pool('a', '10.1.0.0/16'))).toEqual(['forged-ipip nodes4'])
+  })
+
+  it('heeds what is said of this node alone', () => {
+    const own = resource('FelixConfiguration', 'node.one', { vxlanPort: 8472 })
+    const made = table(
+      pool('a', '10.1.0.0/16', { vxlanMode: 'Always' }),
+      felix({ vxlanPort: 1 }),
+      own,
+    )
+    expect(rules(made, 'to-node').at(-1)?.match.destinationPort).toBe(8472)
   })
 
   it('trusts external nodes as it does its own', () => {

@@ -20,8 +20,8 @@ import {
 import { POD_LINK_PREFIX } from '../routes/ownership.ts'
 import * as vxlan from '../wire/packet/vxlan.ts'
 import type { ClusterView } from './cluster-view.ts'
+import { felixParameter } from './felix-parameter.ts'
 import { hasTunnel } from './tunnel-settings.ts'
-import { usesVxlan } from './vxlan-settings.ts'
 
 const PROTOCOL = { ipip: 4, tcp: 6, udp: 17 } as const
 /** Calico's gateway of all pods. It has a route on the host for ARP's sake alone; nobody lives there. */
@@ -31,6 +31,10 @@ const FROM_PODS = `${POD_LINK_PREFIX}*`
 /** What a node's table follows from. */
 export interface FilterInputs {
   readonly view: ClusterView
+  /** Name of the Node resource. */
+  readonly node: string
+  /** Whether packets come in VXLAN. */
+  readonly hasVxlan: boolean
   /** The own network of the node; undefined while it has none. */
   readonly ownNetwork: Prefix | undefined
   readonly addressesOf: AddressesOf
@@ -47,7 +51,7 @@ export interface FilterInputs {
  * connections.
  */
 export function filterTable(inputs: FilterInputs): FilterTable {
-  const chains = [podsChain(inputs.view), nodeChain(inputs.view), sourceNatChain(inputs.view)]
+  const chains = [podsChain(inputs), nodeChain(inputs), sourceNatChain(inputs)]
   const used = chains.filter(({ rules }) => rules.length > 0)
   const matches = used.flatMap(({ rules }) => rules.map(({ match }) => match))
   const names = matches.flatMap(({ source, destination }) => [source?.set, destination?.set])
@@ -78,9 +82,9 @@ function podPools(view: ClusterView): readonly IPPool[] {
 
 /** The sets that rules name. */
 function setsOf(inputs: FilterInputs, used: ReadonlySet<string | undefined>): readonly FilterSet[] {
-  const { view, ownNetwork, addressesOf } = inputs
+  const { view, node, ownNetwork, addressesOf } = inputs
   const pools = podPools(view)
-  const external = felix(view)?.externalNodesList ?? []
+  const external = felixParameter(view, node, 'externalNodesList') ?? []
   const nodes = () => view.list('Node').flatMap(addressesOf)
   const members: Readonly<Record<string, () => readonly Prefix[]>> = {
     gateway: () => [GATEWAY],
@@ -127,21 +131,16 @@ function prefixFrom(text: string): readonly Prefix[] {
   return [parsePrefix(text)].filter((prefix) => prefix !== undefined)
 }
 
-function felix(view: ClusterView) {
-  return view.get('FelixConfiguration', 'default')?.spec
-}
-
 /** Before anything is made of it, connection tracking included: what pods must not send. */
-function podsChain(view: ClusterView): FilterChain {
+function podsChain({ view, node }: FilterInputs): FilterChain {
   const drop = (counter: DropCounter, match: FilterMatch): FilterRule => ({
     match: { inputLink: FROM_PODS, ...match },
     counter,
     verdict: 'drop',
   })
-  const { allowIPIPPacketsFromWorkloads, allowVXLANPacketsFromWorkloads } = felix(view) ?? {}
   const encapsulated = {
     protocol: PROTOCOL.udp,
-    destinationPort: felix(view)?.vxlanPort ?? vxlan.PORT,
+    destinationPort: felixParameter(view, node, 'vxlanPort') ?? vxlan.PORT,
   }
   return {
     name: 'from-pods',
@@ -152,16 +151,18 @@ function podsChain(view: ClusterView): FilterChain {
     rules: [
       drop('spoofed-source', { sourceIsElsewhere: true }),
       drop('to-gateway', { destination: { set: 'gateway4' } }),
-      ...(allowIPIPPacketsFromWorkloads === true
+      ...(felixParameter(view, node, 'allowIPIPPacketsFromWorkloads') === true
         ? []
         : [drop('tunnel-of-pod', { protocol: PROTOCOL.ipip })]),
-      ...(allowVXLANPacketsFromWorkloads === true ? [] : [drop('tunnel-of-pod', encapsulated)]),
+      ...(felixParameter(view, node, 'allowVXLANPacketsFromWorkloads') === true
+        ? []
+        : [drop('tunnel-of-pod', encapsulated)]),
     ],
   }
 }
 
 /** What a tunnel of the kernel would take out of its outer header. */
-function nodeChain(view: ClusterView): FilterChain {
+function nodeChain({ view, node, hasVxlan }: FilterInputs): FilterChain {
   const stranger = (family: Family, counter: DropCounter, match: FilterMatch): FilterRule => ({
     match: { ...match, source: { set: `nodes${family}`, not: true } },
     counter,
@@ -169,7 +170,7 @@ function nodeChain(view: ClusterView): FilterChain {
   })
   const encapsulated = {
     protocol: PROTOCOL.udp,
-    destinationPort: felix(view)?.vxlanPort ?? vxlan.PORT,
+    destinationPort: felixParameter(view, node, 'vxlanPort') ?? vxlan.PORT,
   }
   const ipipRules = [stranger(4, 'forged-ipip', { protocol: PROTOCOL.ipip })]
   const vxlanRules = [
@@ -182,7 +183,7 @@ function nodeChain(view: ClusterView): FilterChain {
     hook: 'input',
     priority: FILTER_PRIORITY.filter,
     policy: 'accept',
-    rules: [...(hasTunnel(view) ? ipipRules : []), ...(usesVxlan(view) ? vxlanRules : [])],
+    rules: [...(hasTunnel(view, node) ? ipipRules : []), ...(hasVxlan ? vxlanRules : [])],
   }
 }
 
@@ -191,8 +192,8 @@ function nodeChain(view: ClusterView): FilterChain {
  * it through the tunnel if it would send any packet to the pod so, and a filter of reverse paths drops
  * what came bare. Calico says with natOutgoingExclusions that all nodes are excluded, or none.
  */
-function sourceNatChain(view: ClusterView): FilterChain {
-  const excluded = felix(view)?.natOutgoingExclusions
+function sourceNatChain({ view, node }: FilterInputs): FilterChain {
+  const excluded = felixParameter(view, node, 'natOutgoingExclusions')
   const rules = FAMILIES.filter((family) =>
     podPools(view).some(
       (pool) => isMasqueraded(pool) && pool.spec.cidr.includes(':') === (family === 6),

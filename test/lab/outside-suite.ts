@@ -3,6 +3,7 @@ import type { AgentAnswer } from '../../src/lab/agent-answer.ts'
 import type { CapturedPacket, Kernel } from '../../src/kernel/kernel.ts'
 import { echoRequest, encapsulate } from '../../src/kernel/kernel.contract.ts'
 import { ip } from '../../src/net/ip-address.ts'
+import { type MacAddress, macOctets } from '../../src/net/mac-address.ts'
 import type { Resources } from '../../src/store/resources.ts'
 
 /** The cluster of topologies/outside.yaml, up, on whichever kernel. */
@@ -247,6 +248,42 @@ export function outsideSuite(open: () => Promise<OutsideWorld>): void {
     seen.close()
   })
 
+  it('drops and counts VXLAN from a host that is no node, where the pool uses it', async () => {
+    const encapsulation = (ipipMode: 'Never' | 'CrossSubnet', vxlanMode: typeof ipipMode) =>
+      world.run(
+        world.resources.modify('IPPool', 'default-ipv4-ippool', (pool) => {
+          Object.assign(pool.spec, { ipipMode, vxlanMode })
+        }),
+      )
+    const node = world.kernel('server01')
+    await encapsulation('Never', 'CrossSubnet')
+    await world.until(
+      () =>
+        node.link('vxlan.calico')?.up === true &&
+        node.packetFilterCounters('tortie').has('forged-vxlan'),
+      'VXLAN on server01',
+    )
+    const seen = listen('pod1')
+    const id = ++lastId
+    const inner = echoRequest({ source: ADDRESS.pod2, destination: ADDRESS.pod1, id })
+    const udp = world.kernel('stranger').udp.bind({ family: 4, port: 9 }, () => {})
+    const forged = vxlan(node.link('vxlan.calico')!.macAddress!, inner)
+    const more = await counted('server01', () => {
+      for (let count = 0; count < 3; count++) {
+        udp.send(forged, { address: ip(ADDRESS.server01), port: 4789 })
+      }
+    })
+    expect(more).toEqual({ 'forged-vxlan': 3 })
+    expect(seen.sources(id)).toEqual([])
+    udp.close()
+    seen.close()
+    await encapsulation('CrossSubnet', 'Never')
+    await world.until(
+      () => !node.packetFilterCounters('tortie').has('forged-vxlan'),
+      'IPIP on server01',
+    )
+  })
+
   it('is mended when somebody removes it, and nothing else is touched', async () => {
     const node = world.kernel('server02')
     node.deletePacketFilter('tortie')
@@ -270,6 +307,16 @@ export function outsideSuite(open: () => Promise<OutsideWorld>): void {
     expect(node.packetFilterCounters('tortie')).toEqual(before)
     watch.close()
   })
+}
+
+/** RFC 7348: the header with Calico's network identifier, an Ethernet header, the packet. */
+function vxlan(destination: MacAddress, inner: Uint8Array): Uint8Array {
+  const octets = new Uint8Array(22 + inner.length)
+  octets.set([0x08, 0, 0, 0, 0x00, 0x10, 0x00, 0])
+  octets.set(macOctets(destination), 8)
+  octets.set([0x66, 0, 0, 0, 0, 1, 0x08, 0x00], 14)
+  octets.set(inner, 22)
+  return octets
 }
 
 function isEcho(octets: Uint8Array, type: number, id: number): boolean {
