@@ -80,6 +80,7 @@ export class Dataplane {
   readonly #plan: RoutePlan
   readonly #links = new KnownLinks()
   readonly #vxlanPeers: VxlanPeers
+  #vxlanLink: Link | undefined
   #watch: Closable | undefined
   #resyncTimer: Timer | undefined
   #pending: Timer | undefined
@@ -183,7 +184,16 @@ export class Dataplane {
 
   /** What tunl0 is made of, and what its programs dropped; undefined where nothing is tunnelled. */
   tunnelStatus(): TunnelStatus | undefined {
-    return this.#tunnel.status()
+    const vxlan = this.#vxlanLink
+    return (
+      this.#tunnel.status() ??
+      (vxlan && {
+        link: vxlan.name,
+        kind: 'vxlan',
+        reason: 'a pool has packets go in VXLAN (vxlanMode)',
+        mtu: vxlan.mtu,
+      })
+    )
   }
 
   /** Whether the kernel has routes to other nodes' blocks now, as an agent before this one left them. */
@@ -327,6 +337,7 @@ export class Dataplane {
     readonly vxlanLinkIndex: number | undefined
     readonly uplinkIndex: number | undefined
   } {
+    this.#vxlanLink = undefined
     if (vxlan === undefined && this.#links.named(VXLAN_LINK) === undefined) {
       this.#vxlanPeers.setDesired(undefined, tunnelEnds)
       return { vxlanLinkIndex: undefined, uplinkIndex: undefined }
@@ -334,6 +345,7 @@ export class Dataplane {
     const { kernel, log } = this.#needs
     const uplinkIndex = kernel.addresses().find(({ address }) => address === ownAddress)?.linkIndex
     const link = ensureVxlanDevice(kernel, vxlan, uplinkIndex, log)
+    this.#vxlanLink = link
     this.#vxlanPeers.setDesired(link?.index, tunnelEnds)
     return { vxlanLinkIndex: link?.index, uplinkIndex }
   }

@@ -4,9 +4,10 @@ import type { Prefix } from '../net/prefix.ts'
 
 /** How packets to nodes of other subnets are carried. */
 export interface TunnelStatus {
-  /** "tunl0" */
+  /** "tunl0", "vxlan.calico" */
   readonly link: string
-  readonly kind: 'kernel' | 'ebpf'
+  /** What tunl0 is made of; "vxlan" where no pool uses that. */
+  readonly kind: 'kernel' | 'ebpf' | 'vxlan'
   /** Why this kind and not the other, in words. */
   readonly reason: string
   /** Octets of a packet inside. */

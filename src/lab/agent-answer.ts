@@ -8,7 +8,7 @@ export interface AgentAnswer {
   readonly blocks: readonly Prefix[]
   readonly pods: number
   readonly neighbors: readonly { readonly address: string; readonly state: string }[]
-  /** What tunl0 is made of and why; absent where nothing is tunnelled. */
+  /** What tunl0 is made of, or that there is VXLAN, and why; absent where nothing is tunnelled. */
   readonly tunnel?: {
     readonly kind: string
     readonly reason: string

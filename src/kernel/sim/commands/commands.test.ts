@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { VirtualClock } from '../../../lib/clock.ts'
 import { SeededRandom } from '../../../lib/random.ts'
 import { ip } from '../../../net/ip-address.ts'
+import { mac } from '../../../net/mac-address.ts'
 import { prefix } from '../../../net/prefix.ts'
 import type { Kernel } from '../../kernel.ts'
 import { SimulatedMachine } from '../machine.ts'
@@ -98,5 +99,29 @@ describe('the programs of a simulated machine', () => {
     expect((await run(left, 'ping -c x 10.0.0.2')).stderr).toContain("invalid argument: '-c x'")
     expect((await run(left, 'ip link show eth9')).stderr).toBe('Device "eth9" does not exist.\n')
     expect((await run(left, 'sysctl net.ipv4.ip_forward')).stdout).toBe('net.ipv4.ip_forward = 0\n')
+  })
+
+  it('show VXLAN links and their forwarding databases', async () => {
+    const { left, run } = twoHosts()
+    const parentIndex = left.link('eth0')!.index
+    const vxlan = {
+      vni: 4096,
+      port: 4789,
+      localAddress: ip('10.0.0.1'),
+      parentIndex,
+      learning: false,
+    }
+    const { index } = left.createLink({ kind: 'vxlan', name: 'vxlan.calico', vxlan })
+    const macAddress = mac('66:00:00:00:00:02')
+    left.setForwardingEntry({ linkIndex: index, macAddress, remoteAddress: ip('10.0.0.2') })
+    expect((await run(left, 'ip -d link show vxlan.calico')).stdout).toContain(
+      '    vxlan id 4096 local 10.0.0.1 dev eth0 dstport 4789 nolearning\n',
+    )
+    expect(await run(left, 'bridge fdb show dev vxlan.calico')).toMatchObject({
+      stdout: '66:00:00:00:00:02 dst 10.0.0.2 self permanent\n',
+      status: 0,
+    })
+    expect((await run(left, 'bridge fdb')).stdout).toContain(' dev vxlan.calico dst 10.0.0.2 ')
+    expect(await run(left, 'bridge vlan')).toMatchObject({ status: 1 })
   })
 })

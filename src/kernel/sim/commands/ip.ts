@@ -2,9 +2,10 @@ import { ip } from '../../../net/ip-address.ts'
 import type { Kernel, Link, Route } from '../../kernel.ts'
 import type { CommandResult } from './command-result.ts'
 
-/** `ip link|address|route|neigh|rule [show]` and `ip route get`, as iproute2 prints them. */
+/** `ip [-d] link|address|route|neigh|rule [show]` and `ip route get`, as iproute2 prints them. */
 export function ipCommand(kernel: Kernel, argv: readonly string[]): CommandResult {
-  const [object = '', ...rest] = argv.filter((word) => word !== '-4')
+  const isDetailed = argv[0] === '-d' || argv[0] === '-details'
+  const [object = '', ...rest] = argv.slice(isDetailed ? 1 : 0).filter((word) => word !== '-4')
   const view = VIEWS.find(({ names }) =>
     names.some((name) => name.startsWith(object) && object !== ''),
   )
@@ -24,7 +25,7 @@ export function ipCommand(kernel: Kernel, argv: readonly string[]): CommandResul
       `"${words.join(' ')}" is not understood here; expected nothing more, or dev LINK`,
     )
   }
-  return { stdout: view.show(kernel, link), stderr: '', status: 0 }
+  return { stdout: view.show(kernel, link, isDetailed), stderr: '', status: 0 }
 }
 
 function refused(message: string): CommandResult {
@@ -34,7 +35,7 @@ function refused(message: string): CommandResult {
 interface View {
   /** Full names; a beginning of one will do. */
   readonly names: readonly string[]
-  show(kernel: Kernel, link: string | undefined): string
+  show(kernel: Kernel, link: string | undefined, isDetailed: boolean): string
 }
 
 const lines = (rows: readonly string[]): string => rows.map((row) => `${row}\n`).join('')
@@ -42,14 +43,21 @@ const lines = (rows: readonly string[]): string => rows.map((row) => `${row}\n`)
 const VIEWS: readonly View[] = [
   {
     names: ['link'],
-    show: (kernel, only) => lines(linksOf(kernel, only).flatMap((link) => linkLines(link))),
-  },
-  {
-    names: ['address', 'addr'],
-    show: (kernel, only) =>
+    show: (kernel, only, isDetailed) =>
       lines(
         linksOf(kernel, only).flatMap((link) => [
           ...linkLines(link),
+          ...(isDetailed ? detailLines(kernel, link) : []),
+        ]),
+      ),
+  },
+  {
+    names: ['address', 'addr'],
+    show: (kernel, only, isDetailed) =>
+      lines(
+        linksOf(kernel, only).flatMap((link) => [
+          ...linkLines(link),
+          ...(isDetailed ? detailLines(kernel, link) : []),
           ...addressLines(kernel, link),
         ]),
       ),
@@ -127,7 +135,11 @@ function linkLines(link: Link): string[] {
   const peer = link.peerIndex === undefined ? '' : `@if${link.peerIndex}`
   const none = link.kind === 'ipip' ? '@NONE' : peer
   const state =
-    link.kind === 'loopback' || !ethernet ? 'UNKNOWN' : link.up && link.carrier ? 'UP' : 'DOWN'
+    link.kind === 'loopback' || link.kind === 'vxlan' || !ethernet
+      ? 'UNKNOWN'
+      : link.up && link.carrier
+        ? 'UP'
+        : 'DOWN'
   const kind =
     link.kind === 'loopback'
       ? 'loopback'
@@ -146,6 +158,20 @@ function linkLines(link: Link): string[] {
     `${link.index}: ${link.name}${none}: <${flags.join(',')}> mtu ${link.mtu} qdisc noqueue state ${state}`,
     `    link/${kind}${address}`,
   ]
+}
+
+/** `    vxlan id 4096 local 172.16.170.128 dev ens33 dstport 4789 nolearning` */
+function detailLines(kernel: Kernel, { vxlan }: Link): string[] {
+  if (vxlan === undefined) return []
+  const { vni, port, localAddress, parentIndex, learning } = vxlan
+  const words = [
+    `vxlan id ${vni}`,
+    ...(localAddress === undefined ? [] : [`local ${localAddress}`]),
+    ...(parentIndex === undefined ? [] : [`dev ${nameOf(kernel, parentIndex)}`]),
+    `dstport ${port}`,
+    ...(learning ? [] : ['nolearning']),
+  ]
+  return [`    ${words.join(' ')}`]
 }
 
 function addressLines(kernel: Kernel, link: Link): string[] {

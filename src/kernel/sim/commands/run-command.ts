@@ -1,13 +1,19 @@
 import type { Clock } from '../../../lib/clock.ts'
 import { messageOf } from '../../../lib/errors.ts'
 import { isKernelError, type Kernel } from '../../kernel.ts'
+import { bridge } from './bridge.ts'
 import type { CommandResult, SimulatedCommand } from './command-result.ts'
 import { ipCommand } from './ip.ts'
 import { ping } from './ping.ts'
 import { sysctl } from './sysctl.ts'
 
 /** The programs that a simulated node or pod has. */
-const COMMANDS: Readonly<Record<string, SimulatedCommand>> = { ip: ipCommand, ping, sysctl }
+const COMMANDS: Readonly<Record<string, SimulatedCommand>> = {
+  ip: ipCommand,
+  bridge,
+  ping,
+  sysctl,
+}
 
 /** Runs one command line in a namespace, as a shell would find and run the program. */
 export async function runSimulatedCommand(
