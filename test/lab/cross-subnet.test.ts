@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../support/command.ts'
 import { canRunLabs, say, TestLab, tortie } from './tortie.ts'
 
 const SOURCE = 'network-5z4qp'
@@ -47,6 +48,42 @@ describe.skipIf(!canRunLabs('a node in another subnet'))('a node in another subn
     expect(stdout).toMatch(/✓ server01 +tunl0 +out +63 +63/)
     expect(stdout).toMatch(/✓ server04 +tunl0 +in +63 +63/)
     expect(status).toBe(0)
+  })
+
+  it('is told of a path that is narrower than the tunnel, and tells pods', async () => {
+    const ping = (...args: string[]): string => {
+      const exec = ['lab', 'exec', '--lab', lab.name, SOURCE, '--', 'ping', ...args, TARGET]
+      const { stdout, stderr } = tortie(...exec)
+      return stdout + stderr
+    }
+    const mtu = (octets: number): void => {
+      // As if the router had a narrow link between its two sides.
+      for (const [network, link] of [
+        ['172.16.170.0/24', 'eth0'],
+        ['172.16.171.0/24', 'eth1'],
+      ] as const) {
+        const route = [network, 'dev', link, 'proto', 'kernel', 'scope', 'link']
+        lab.in('router01', 'ip', 'route', 'replace', ...route, 'mtu', String(octets))
+      }
+    }
+    expect(ping('-c', '1', '-W', '2', '-M', 'do', '-s', '1472')).toMatch(/mtu = 1480|mtu=1480/)
+    mtu(1400)
+    try {
+      // The kernel of the router tells the node, whose agent writes it to the route.
+      ping('-c', '1', '-W', '1', '-M', 'do', '-s', '1440')
+      await eventually('the route', 10, () =>
+        / mtu 1380/.test(lab.in('server01', 'ip', 'route', 'show', '10.211.3.0/24')),
+      )
+      expect(ping('-c', '1', '-W', '2', '-M', 'do', '-s', '1440')).toMatch(/mtu ?= ?1380/)
+      expect(ping('-c', '1', '-W', '2', '-M', 'do', '-s', '1352')).toContain('ttl=62')
+      // What may be cut in fragments is, before it goes into the tunnel.
+      lab.in(SOURCE, 'ip', 'route', 'flush', 'cache')
+      // The first answer tells the other node of the path.
+      const cut = ping('-c', '8', '-i', '0.3', '-W', '2', '-M', 'dont', '-s', '1440')
+      expect(cut).toContain('bytes from')
+    } finally {
+      mtu(1500)
+    }
   })
 
   it('stays reached while agents are killed and started again', async () => {

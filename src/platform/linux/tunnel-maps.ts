@@ -3,7 +3,7 @@ import { type BpfMap, createArrayMap, createHashMap, mapsOfProgram } from './ebp
 import { attachedProgram } from './traffic-control.ts'
 
 /** Names of attached programs begin so. The number changes with what the programs do. */
-export const PROGRAM_PREFIX = 'tortie ipip 2: '
+export const PROGRAM_PREFIX = 'tortie ipip 3: '
 
 /** Keys are addresses of nodes; present is all that a value says. */
 const NODES = { name: 'tortie_nodes', keyOctets: 4, valueOctets: 1, entries: 65_536 } as const

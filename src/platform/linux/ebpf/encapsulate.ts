@@ -5,6 +5,8 @@ import {
   call,
   exit,
   type Item,
+  jumpIf,
+  label,
   load,
   loadMap,
   move,
@@ -97,6 +99,16 @@ function findGateway({ tunnelIndex }: EncapsulateOptions): Item[] {
   ]
 }
 
+/** As a little-endian machine reads it. */
+const DONT_FRAGMENT = 0x0040
+/**
+ * From this size on, which passes everywhere (min_pmtu in net/ipv4/route.c), DF is set outside whatever it
+ * is inside (RFC 2003 section 3.1 allows it): no program can take a packet out of fragments of its outer
+ * header. The router that would have cut it tells the agent, which tells the kernel, which then cuts
+ * the inner packet before it comes here.
+ */
+const WHOLE_OCTETS = 552 - IPV4_OCTETS
+
 /**
  * TOS and DF are the inner packet's (RFC 2003 section 3.1; congestion marks by the normal mode of RFC
  * 6040 section 4.1), and so is the TTL, as with a tunl0 that was not told otherwise (ip_tunnel_xmit).
@@ -115,7 +127,12 @@ function writeOuterHeader(local: IpAddress): Item[] {
     call(HELPER.random),
     store('u16', FRAME, OUTER_AT + 4, register(0)),
     load('u16', 2, FRAME, INNER_AT + 6),
-    calculate('and', 2, 0x0040),
+    calculate('and', 2, DONT_FRAGMENT),
+    load('u16', 3, FRAME, INNER_AT + 2),
+    swap16(3),
+    jumpIf('below', 3, WHOLE_OCTETS, 'fits'),
+    calculate('or', 2, DONT_FRAGMENT),
+    label('fits'),
     store('u16', FRAME, OUTER_AT + 6, register(2)),
     load('u8', 2, FRAME, INNER_AT + 8),
     store('u8', FRAME, OUTER_AT + 8, register(2)),

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest'
+import type { Link } from '../kernel/kernel.ts'
+import { parseResource } from '../model/parse-resource.ts'
+import type { Kind } from '../model/resource.ts'
+import { ClusterView } from './cluster-view.ts'
+import { nodeMtus, tunnelDevice } from './tunnel-settings.ts'
+
+const link = (name: string, mtu: number, index: number, up = true): Link => ({
+  index,
+  name,
+  kind: '',
+  mtu,
+  macAddress: undefined,
+  up,
+  carrier: true,
+  masterIndex: undefined,
+  peerIndex: undefined,
+})
+const LINKS = [
+  link('lo', 65536, 1),
+  link('ens33', 9000, 2),
+  link('eth1', 1600, 3),
+  link('eth2', 1200, 4, false),
+  link('br-lan', 1300, 5),
+]
+
+function view(...resources: readonly (readonly [Kind, string, object])[]): ClusterView {
+  const made = new ClusterView()
+  for (const [kind, name, spec] of resources) {
+    made.set(parseResource({ kind, metadata: { name }, spec }))
+  }
+  return made
+}
+
+const pool = (spec: object) => ['IPPool', 'pool', { cidr: '10.1.0.0/16', ...spec }] as const
+const felix = (spec: object, name = 'default') => ['FelixConfiguration', name, spec] as const
+const mtus = (made: ClusterView, links = LINKS) => nodeMtus(made, 'one', links, 5)
+
+describe('the MTUs of a node', () => {
+  it('follow from the smallest usual link that is up', () => {
+    expect(mtus(view())).toEqual({ host: 1600, ipip: 1580, vxlan: 1550, pod: 1600 })
+  })
+
+  it('leave room for the header of every tunnel that pools use, disabled ones too', () => {
+    expect(mtus(view(pool({ ipipMode: 'CrossSubnet' }))).pod).toBe(1580)
+    expect(mtus(view(pool({ vxlanMode: 'Always', disabled: true }))).pod).toBe(1550)
+  })
+
+  it('are those of FelixConfiguration where it says something, of the node before the default', () => {
+    const used = pool({ ipipMode: 'Always' })
+    expect(mtus(view(used, felix({ ipipMTU: 1440 })))).toMatchObject({ ipip: 1440, pod: 1440 })
+    const own = felix({ ipipMTU: 1300 }, 'node.one')
+    expect(mtus(view(used, felix({ ipipMTU: 1440 }), own)).ipip).toBe(1300)
+    expect(mtus(view(used, felix({ ipipMTU: 0 }))).ipip).toBe(1580)
+  })
+
+  it('count the links that mtuIfacePattern names, and Calico’s where it is none', () => {
+    expect(mtus(view(felix({ mtuIfacePattern: '^br-' }))).host).toBe(1300)
+    expect(mtus(view(felix({ mtuIfacePattern: '(' }))).host).toBe(1600)
+  })
+
+  it('follow from the link with the node’s address where none has a usual name, else are Calico’s', () => {
+    const unusual = [LINKS[0]!, LINKS[4]!]
+    expect(mtus(view(), unusual).host).toBe(1300)
+    expect(nodeMtus(view(), 'one', [LINKS[0]!], undefined).host).toBe(1460)
+  })
+})
+
+it('has a tunnel ready before a pool needs it, unless IPIP is switched off', () => {
+  const made = view(pool({}))
+  expect(tunnelDevice(made, 'one', undefined, mtus(made))).toEqual({
+    address: undefined,
+    mtu: 1580,
+  })
+  const off = view(pool({}), felix({ ipipEnabled: false }))
+  expect(tunnelDevice(off, 'one', undefined, mtus(off))).toBeUndefined()
+})

@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Kernel } from '../../src/kernel/kernel.ts'
+import { SimulatedMachine } from '../../src/kernel/sim/machine.ts'
+import { BUILT_IN_TOPOLOGIES } from '../../src/lab/built-in-topologies.ts'
+import { labDown } from '../../src/lab/lab-down.ts'
+import { labUp } from '../../src/lab/lab-up.ts'
+import { memoryState } from '../../src/lab/memory-state.ts'
+import { parseTopology } from '../../src/lab/parse-topology.ts'
+import { VirtualClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { SeededRandom } from '../../src/lib/random.ts'
+import { simulatedLabPorts } from '../../src/main/simulated-lab-ports.ts'
+import { ip } from '../../src/net/ip-address.ts'
+
+/* tunl0 by the ipip device of the simulated kernel, and what people do to it. */
+describe('tunl0', () => {
+  let clock: VirtualClock
+  let machine: SimulatedMachine
+  let ports: ReturnType<typeof simulatedLabPorts>
+  let node: Kernel
+
+  beforeEach(async () => {
+    clock = new VirtualClock()
+    const random = new SeededRandom(1)
+    machine = new SimulatedMachine({ clock, random })
+    ports = simulatedLabPorts({ machine, state: memoryState(), clock, random, log: silentLog })
+    const text = BUILT_IN_TOPOLOGIES['cross-subnet']!
+    const topology = parseTopology(text, 'cross-subnet')
+    await run(labUp({ topology, name: 'far', text }, ports))
+    node = machine.openNamespace('server01')
+  })
+
+  afterEach(async () => {
+    await run(labDown('far', ports))
+  })
+
+  /** Lets virtual time run until `work` is done. */
+  async function run<T>(work: Promise<T>): Promise<T> {
+    let done = false
+    const finished = work.finally(() => (done = true))
+    finished.catch(() => {})
+    while (!done) await clock.advance(10)
+    return finished
+  }
+
+  const tunnel = () => node.link('tunl0')!
+  const addresses = (): readonly string[] =>
+    node
+      .addresses()
+      .filter(({ linkIndex }) => linkIndex === tunnel().index)
+      .map(({ address, prefixLength }) => `${address}/${prefixLength}`)
+  const routes = (): number =>
+    node
+      .routes()
+      .filter(({ nextHops }) => nextHops.some(({ linkIndex }) => linkIndex === tunnel().index))
+      .length
+
+  it('is up, with one address of the node’s block and 20 octets less than the uplink', () => {
+    expect(tunnel()).toMatchObject({ kind: 'ipip', up: true, mtu: 1480 })
+    expect(addresses()).toEqual([expect.stringMatching(/^10\.211\.0\.\d+\/32$/)])
+  })
+
+  it('is set up again within a pass when somebody sets it down, and its routes come back', async () => {
+    expect(routes()).toBe(1)
+    node.changeLink(tunnel().index, { up: false })
+    expect(routes()).toBe(0)
+    await clock.advance(20)
+    expect(tunnel().up).toBe(true)
+    expect(routes()).toBe(1)
+  })
+
+  it('gets its address and MTU back, and loses any other address', async () => {
+    const before = addresses()
+    const [row] = node.addresses().filter(({ linkIndex }) => linkIndex === tunnel().index)
+    node.deleteAddress(row!)
+    node.addAddress({ ...row!, address: ip('192.0.2.1') })
+    node.changeLink(tunnel().index, { mtu: 1400 })
+    await clock.advance(20)
+    expect(addresses()).toEqual(before)
+    expect(tunnel().mtu).toBe(1480)
+  })
+
+  it('follows the MTU of the uplink', async () => {
+    node.changeLink(node.link('ens33')!.index, { mtu: 1400 })
+    await clock.advance(20)
+    expect(tunnel().mtu).toBe(1380)
+  })
+})
