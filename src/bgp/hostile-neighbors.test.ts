@@ -4,16 +4,15 @@ import { type Log, silentLog } from '../lib/log.ts'
 import { SeededRandom } from '../lib/random.ts'
 import { ip } from '../net/ip-address.ts'
 import { prefix } from '../net/prefix.ts'
-import type { TcpConnection } from '../net/transport.ts'
-import { Framer } from '../wire/bgp/framer.ts'
-import { decodeMessage, encodeMessage, type Message } from '../wire/bgp/message.ts'
-import { GOLDENS, MANDATORY, SESSION, updateOf } from '../wire/bgp/testing/goldens.ts'
+import type { Capability } from '../wire/bgp/capabilities.ts'
+import { GOLDENS, MANDATORY, updateOf } from '../wire/bgp/testing/goldens.ts'
 import { randomMutation } from '../wire/bgp/testing/random-messages.ts'
 import { encodeAttributeBlock } from '../wire/bgp/update.ts'
 import { UpdateWriter } from '../wire/bgp/update-writer.ts'
 import type { NeighborOptions } from './config.ts'
 import { createSpeaker } from './speaker.ts'
 import { MemoryNetwork } from './testing/memory-tcp.ts'
+import { ScriptedNeighbor } from './testing/scripted-neighbor.ts'
 
 /*
  * A speaker between a good neighbor, which is a speaker as well, and a bad one, which is a script. Whatever
@@ -55,53 +54,19 @@ function scene(options: NeighborOptions = {}) {
   return { clock, network, random, speaker, good, logged, bad: () => new BadNeighbor(network) }
 }
 
-class BadNeighbor {
-  readonly received: Message[] = []
-  readonly connection: TcpConnection
-  closed = false
-
+class BadNeighbor extends ScriptedNeighbor {
   constructor(network: MemoryNetwork, address = BAD) {
-    const framer = new Framer((octets, start, end) => {
-      this.received.push(decodeMessage(octets.slice(start, end), 0, end - start, SESSION))
-      return true
-    })
-    this.connection = network.host(address).connect(
-      { remote: { address: SPEAKER, port: 179 } },
-      {
-        onData: (octets) => framer.push(octets),
-        onClose: () => void (this.closed = true),
-      },
-    )
+    super(network, SPEAKER, address)
   }
 
-  send(octets: Uint8Array): void {
-    this.connection.write(octets)
-  }
-
-  say(message: Message): void {
-    this.send(encodeMessage(message, SESSION))
-  }
-
-  open(capabilities = true): void {
-    this.say({
-      kind: 'open',
-      asn: 65009,
-      holdTimeSeconds: 90,
-      bgpIdentifier: BAD,
-      capabilities: capabilities
-        ? [
-            { kind: 'multiprotocol', afi: 1, safi: 1 },
-            { kind: 'fourOctetAs', asn: 65009 },
-          ]
-        : [],
-    })
-    this.say({ kind: 'keepalive' })
-  }
-
-  /** "code/subcode" of the NOTIFICATION that it got. */
-  get notification(): string | undefined {
-    const found = this.received.find((message) => message.kind === 'notification')
-    return found && `${found.code}/${found.subcode}`
+  override open(
+    asn = 65009,
+    capabilities: readonly Capability[] = [
+      { kind: 'multiprotocol', afi: 1, safi: 1 },
+      { kind: 'fourOctetAs', asn: 65009 },
+    ],
+  ): void {
+    super.open(asn, capabilities)
   }
 }
 

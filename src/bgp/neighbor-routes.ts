@@ -16,7 +16,7 @@ import type { Work } from './work.ts'
 
 /** Paths looked at in one call of a job. */
 const SWEEP_PATHS = 8192
-/** Stale paths go after so long even if the neighbor, though back, never says End-of-RIB. */
+/** Stale paths go after so long even if the neighbor, though back, never says End-of-RIB (or EoRR). */
 const STALE_SECONDS_MAX = 360
 const FAMILIES: readonly Family[] = [4, 6]
 
@@ -38,6 +38,10 @@ export class NeighborRoutes {
   /** Stale Time of RFC 9494 by family, of the session that went down. */
   #longLivedSeconds: Partial<Record<Family, number>> = {}
   readonly #endOfRib = new Set<Family>()
+  /** The neighbor knows End-of-RIB and will say it (RFC 4724). */
+  #saysEndOfRib = false
+  /** Families between BoRR and EoRR (RFC 7313), each with the time after which EoRR is not waited for. */
+  readonly #refreshTimers: Readonly<Record<Family, LazyTimer>>
   /** Families that stale paths were kept of, until End-of-RIB. */
   readonly #mayBeStale = new Set<Family>()
   #isRemoved = false
@@ -52,6 +56,9 @@ export class NeighborRoutes {
     const longLived = (family: Family): LazyTimer =>
       new LazyTimer(host.clock, () => this.#drop(family, PATH_FLAG.longLivedStale))
     this.#longLivedTimers = { 4: longLived(4), 6: longLived(6) }
+    const refresh = (family: Family): LazyTimer =>
+      new LazyTimer(host.clock, () => this.#drop(family, PATH_FLAG.refreshing))
+    this.#refreshTimers = { 4: refresh(4), 6: refresh(6) }
   }
 
   /** Whether routes of a session that is gone are still here. */
@@ -82,6 +89,7 @@ export class NeighborRoutes {
   established({ negotiated }: EstablishedSession, rules: ImportRules): void {
     this.rules = rules
     this.#endOfRib.clear()
+    this.#saysEndOfRib = negotiated.gracefulRestart !== undefined
     this.#restartTimer.stop()
     const preserved = (families: readonly RestartFamily[] | undefined): Family[] =>
       (families ?? []).flatMap(({ afi, safi, forwardingPreserved }) => {
@@ -107,6 +115,7 @@ export class NeighborRoutes {
   released(session: EstablishedSession, cause: DownCause): void {
     this.rules = undefined
     this.#staleTimer.stop()
+    this.#stopRefreshes()
     const { gracefulRestart, gracefulNotification } = session.negotiated
     const retained = new Set<Family>()
     if (gracefulRestart !== undefined && retainsRoutes(cause, gracefulNotification)) {
@@ -134,6 +143,7 @@ export class NeighborRoutes {
     this.#isRemoved = true
     this.#restartTimer.stop()
     this.#staleTimer.stop()
+    this.#stopRefreshes()
     this.#onSwept = onGone
     for (const family of FAMILIES) {
       this.#longLivedTimers[family].stop()
@@ -148,14 +158,23 @@ export class NeighborRoutes {
     this.#drop(family, PATH_FLAG.stale | PATH_FLAG.longLivedStale)
   }
 
-  /** RFC 7313 section 4: BoRR. */
+  /** RFC 7313 section 4: BoRR; ignored before the End-of-RIB of a neighbor that says it. */
   beginRefresh(family: Family): void {
+    if (this.#saysEndOfRib && !this.#endOfRib.has(family)) return
     this.#mark(this.#host.ribs[family], PATH_FLAG.refreshing)
+    this.#refreshTimers[family].set(STALE_SECONDS_MAX * 1000)
   }
 
-  /** RFC 7313 section 4: EoRR; what was not said again is gone. */
+  /** RFC 7313 section 4: EoRR; what was not said again is gone. Ignored without a BoRR. */
   endRefresh(family: Family): void {
+    const timer = this.#refreshTimers[family]
+    if (!timer.isRunning) return
+    timer.stop()
     this.#drop(family, PATH_FLAG.refreshing)
+  }
+
+  #stopRefreshes(): void {
+    for (const family of FAMILIES) this.#refreshTimers[family].stop()
   }
 
   #isOurs(rib: Rib, path: number): boolean {

@@ -1,4 +1,4 @@
-import type { IpAddress } from '../net/ip-address.ts'
+import type { Family, IpAddress } from '../net/ip-address.ts'
 import { contains } from '../net/prefix.ts'
 import type { TcpConnection } from '../net/transport.ts'
 import { CEASE_SUBCODE } from '../wire/bgp/iana.ts'
@@ -22,6 +22,8 @@ export interface Peer {
   }
   /** The range that it was accepted from. */
   readonly range: DynamicNeighborConfig | undefined
+  /** By family, what it is being told: all routes for the first time, or again between BoRR and EoRR. */
+  readonly telling: Map<Family, 'initial' | 'refresh'>
   /** Malformed UPDATEs logged since the session came up. */
   faultsLogged: number
 }
@@ -158,6 +160,7 @@ export class Peers {
         },
       },
       range,
+      telling: new Map(),
       faultsLogged: 0,
     }
     this.#byAddress.set(config.address, peer)

@@ -49,6 +49,12 @@ const FAMILIES: readonly Family[] = [4, 6]
 /** The message is the same for everybody. */
 const END_OF_RIB: Readonly<Record<Family, Uint8Array>> = { 4: endOfRib(4), 6: endOfRib(6) }
 const FAULTS_LOGGED_MAX = 10
+const REFRESH_WORDS = new Map<number, 'request' | 'begin' | 'end'>([
+  [ROUTE_REFRESH_SUBTYPE.request, 'request'],
+  [ROUTE_REFRESH_SUBTYPE.beginning, 'begin'],
+  [ROUTE_REFRESH_SUBTYPE.end, 'end'],
+])
+
 /**
  * The parts of a speaker, wired together:
  *
@@ -192,9 +198,13 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     isClient[peer.source] = neighbor.config.routeReflectorClient === true ? 1 : 0
     peer.faultsLogged = 0
     peer.routes.established(session, importRules(this.config, neighbor, session, peer.source))
+    peer.telling.clear()
     for (const family of sessionFamilies(session)) {
       if (exportsNothing(this.config, neighbor)) this.#sendEndOfRib(peer, family)
-      else this.advertiser.subscribe(peer.subscriber, this.#subscription(peer, family))
+      else {
+        peer.telling.set(family, 'initial')
+        this.advertiser.subscribe(peer.subscriber, this.#subscription(peer, family))
+      }
     }
     this.#restart.check()
   }
@@ -262,19 +272,33 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     const family = familyOfAfiSafi(afi, safi)
     if (peer === undefined || family === undefined || neighbor.session === undefined) return
     if (!sessionFamilies(neighbor.session).includes(family)) return
-    if (subtype === ROUTE_REFRESH_SUBTYPE.beginning) peer.routes.beginRefresh(family)
-    else if (subtype === ROUTE_REFRESH_SUBTYPE.end) peer.routes.endRefresh(family)
-    else if (subtype === ROUTE_REFRESH_SUBTYPE.request) this.resend(peer, family)
+    const what = REFRESH_WORDS.get(subtype)
+    if (what === undefined) return // RFC 7313 section 5: others are ignored
+    if (what === 'begin') peer.routes.beginRefresh(family)
+    else if (what === 'end') peer.routes.endRefresh(family)
+    else this.resend(peer, family)
+    this.emit({ kind: 'routeRefresh', neighbor: neighbor.address, family, what })
   }
 
   /** Sends our routes again, between BoRR and EoRR where the neighbor knows those (RFC 7313). */
   resend(peer: Peer, family: Family): void {
     const { session } = peer.neighbor
     if (session === undefined) return
-    if (session.negotiated.enhancedRouteRefresh) {
+    // Before End-of-RIB there is no BoRR (RFC 7313 section 4): all is sent again, and then said to be all.
+    if (peer.telling.get(family) !== 'initial' && session.negotiated.enhancedRouteRefresh) {
       this.#sendRefresh(peer, family, ROUTE_REFRESH_SUBTYPE.beginning)
+      peer.telling.set(family, 'refresh')
     }
-    this.advertiser.resend(peer.subscriber, family)
+    if (exportsNothing(this.config, peer.neighbor)) this.#routesSent(peer, family)
+    else this.advertiser.resend(peer.subscriber, family)
+  }
+
+  /** All routes of a family have been sent: for the first time, or again. */
+  #routesSent(peer: Peer, family: Family): void {
+    const told = peer.telling.get(family)
+    peer.telling.delete(family)
+    if (told === 'initial') this.#sendEndOfRib(peer, family)
+    else if (told === 'refresh') this.#sendRefresh(peer, family, ROUTE_REFRESH_SUBTYPE.end)
   }
 
   /** Asks for the neighbor's routes again (RFC 2918); nothing happens if it cannot be asked. */
@@ -300,7 +324,6 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     const { neighbor } = peer
     const session = neighbor.session!
     const rules = exportRules(this.config, neighbor, session, family)
-    let isFirst = true
     const to = policyNeighbor(neighbor)
     return {
       family,
@@ -311,13 +334,7 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
           const from = this.peers.ofSource(source)
           return from === undefined ? undefined : policyNeighbor(from.neighbor)
         }),
-      onRoutesSent: () => {
-        if (isFirst) this.#sendEndOfRib(peer, family)
-        else if (session.negotiated.enhancedRouteRefresh) {
-          this.#sendRefresh(peer, family, ROUTE_REFRESH_SUBTYPE.end)
-        }
-        isFirst = false
-      },
+      onRoutesSent: () => this.#routesSent(peer, family),
     }
   }
 

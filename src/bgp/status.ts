@@ -126,3 +126,10 @@ export type SpeakerEvent =
    */
   | { readonly kind: 'restartComplete'; readonly reason: 'end of RIB' | 'timer' }
   | { readonly kind: 'prefixLimit'; readonly neighbor: IpAddress; readonly family: Family }
+  /** The neighbor asks for our routes, or sends its own again from 'begin' to 'end' (RFC 2918, RFC 7313). */
+  | {
+      readonly kind: 'routeRefresh'
+      readonly neighbor: IpAddress
+      readonly family: Family
+      readonly what: 'request' | 'begin' | 'end'
+    }

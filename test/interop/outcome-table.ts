@@ -37,5 +37,9 @@ export function outcomeTable(columns: readonly Column[]): string {
     '',
     ...notes.map((why, at) => `${at + 1}. ${why}.`),
     '',
+    'Restarts with traffic are a test of their own, `test/interop/restart-with-traffic.test.ts`: two hosts ping each other a',
+    'hundred times a second through `tortie bgpd` on one router and BIRD 2 on the other, over IPv4 and IPv6. Either daemon is',
+    'killed and started again, or ours stopped gracefully: no echo is lost, and neither kernel loses a route for a moment.',
+    '',
   ].join('\n')
 }

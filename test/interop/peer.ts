@@ -113,6 +113,7 @@ export const FEATURES = {
   ttlSecurityPassive: 'GTSM, opened by the peer',
   refreshAsked: 'route refresh asked by Tortie (RFC 2918)',
   refreshGiven: 'route refresh asked by the peer',
+  enhancedRefresh: 'enhanced route refresh both ways (RFC 7313)',
   addPaths: 'add-path both ways (RFC 7911)',
   reflected: 'route reflection by the peer (RFC 4456)',
   reflecting: 'route reflection by Tortie',

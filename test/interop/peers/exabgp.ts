@@ -27,6 +27,7 @@ export const exabgp: PeerDriver = {
   lacks: {
     transit: NO_TABLE,
     reflected: NO_TABLE,
+    enhancedRefresh: 'ExaBGP 4.2 does not say where what it sends again begins and ends',
     twoOctet: NO_TABLE,
     helper: 'ExaBGP keeps no table',
     shutdownShown: "ExaBGP's teardown takes no text",

@@ -16,6 +16,7 @@ export const gobgp: PeerDriver = {
   title: 'GoBGP',
   lacks: {
     refreshGiven: 'GoBGP keeps what it has received, and never asks for it again',
+    enhancedRefresh: 'GoBGP has no enhanced route refresh',
     twoOctet: 'GoBGP always offers four-octet AS numbers',
     bfd: 'GoBGP has no BFD',
   },

@@ -17,6 +17,7 @@ export const openbgpd: PeerDriver = {
   lacks: {
     refreshAsked:
       'OpenBGPD 7.7 refuses requests for routes, those of BIRD 2 too ("not negotiated")',
+    enhancedRefresh: 'OpenBGPD 7.7 refuses those of enhanced route refresh as well',
     md5: 'OpenBGPD sets no key on the socket it listens on under Linux',
     restart: 'OpenBGPD helps others to restart, and does not restart gracefully itself',
     bfd: 'OpenBGPD has no BFD',
