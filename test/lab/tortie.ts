@@ -30,9 +30,9 @@ export function say(...args: string[]): string {
 export class TestLab {
   readonly name: string
 
-  constructor(topology: string, name: string) {
+  constructor(topology: string, name: string, ...options: string[]) {
     this.name = name
-    say('lab', 'up', topology, '--name', name)
+    say('lab', 'up', topology, '--name', name, ...options)
   }
 
   /** Runs a command in the namespace of a node or pod, and answers what it printed. */

@@ -82,7 +82,7 @@ const VIEWS: readonly View[] = [
           .neighbors()
           .map(({ linkIndex, address, macAddress, state }) => ({
             name: nameOf(kernel, linkIndex),
-            text: `${address} dev ${nameOf(kernel, linkIndex)}${macAddress === undefined ? '' : ` lladdr ${macAddress}`} ${state.toUpperCase()}`,
+            text: `${address}${only === undefined ? ` dev ${nameOf(kernel, linkIndex)}` : ''}${macAddress === undefined ? '' : ` lladdr ${macAddress}`} ${state.toUpperCase()}`,
           }))
           .filter(({ name }) => only === undefined || name === only)
           .map(({ text }) => text),
