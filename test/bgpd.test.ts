@@ -95,7 +95,10 @@ describe.skipIf(!isLinux)('bgpd as a process', () => {
         expect(await session()).toEqual(before)
 
         first.child.kill('SIGTERM')
-        expect((await first.done).status).toBe(0)
+        const { status, err } = await first.done
+        expect(status).toBe(0)
+        expect(err).toMatch(/"reason":"KEEPALIVE received".*"msg":"session up"/)
+        expect(err).toMatch(/"reason":"stopped by the operator".*"msg":"session down"/)
         await eventually(async () => {
           const [down] = (await b.ask('neighbors')) as { state: string }[]
           expect(down!.state).not.toBe('Established')

@@ -22,6 +22,7 @@ export function neighborStatus(core: SpeakerCore, peer: Peer): NeighborStatus {
     state: neighbor.state,
     since: neighbor.since,
     flaps: neighbor.flaps,
+    shutdown: config.shutdown ?? false,
     lastError: neighbor.lastError,
     shutdownCommunication: neighbor.shutdownCommunication,
     localAddress: session?.localAddress,

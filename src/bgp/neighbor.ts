@@ -256,7 +256,10 @@ export class Neighbor {
     }
     this.#objectionText = undefined
     if (before === 'Established') this.flaps++
-    this.#log.debug('session state', { from: before, to: after, reason })
+    const fields = { from: before, to: after, reason }
+    if (after === 'Established') this.#log.info('session up', fields)
+    else if (before === 'Established') this.#log.info('session down', fields)
+    else this.#log.debug('session state', fields)
     this.#host.stateChanged(this, before, after, reason)
   }
 

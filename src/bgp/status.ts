@@ -25,6 +25,8 @@ export interface NeighborStatus {
   readonly since: number
   /** Times the session left Established. */
   readonly flaps: number
+  /** By our configuration, perhaps with the text that the neighbor was told. */
+  readonly shutdown: boolean | string
   /** Why the session last went down, or the last attempt failed. */
   readonly lastError: string | undefined
   /** The neighbor's shutdown communication, if it sent one (RFC 9003). */

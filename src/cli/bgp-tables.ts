@@ -35,10 +35,18 @@ export function neighborsTable(neighbors: readonly NeighborStatus[], now: number
     'ADVERTISED',
     'DESCRIPTION',
   ]
-  const reasons = neighbors
-    .filter(({ state, lastError }) => state !== 'Established' && lastError !== undefined)
-    .map(({ address, lastError }) => `${address}: ${lastError}\n`)
+  const reasons = neighbors.flatMap((neighbor) => {
+    const why = whyDown(neighbor)
+    return why === undefined ? [] : [`${neighbor.address}: ${why}\n`]
+  })
   return table([header, ...rows]) + (reasons.length === 0 ? '' : `\n${reasons.join('')}`)
+}
+
+function whyDown({ state, shutdown, lastError }: NeighborStatus): string | undefined {
+  if (state === 'Established') return undefined
+  if (shutdown === false) return lastError
+  const text = typeof shutdown === 'string' ? `: ${shutdown}` : ''
+  return `shut down by the configuration${text}`
 }
 
 function sum(neighbor: NeighborStatus, count: 'received' | 'accepted' | 'advertised'): string {
@@ -55,7 +63,7 @@ export function neighborDetails(neighbor: NeighborStatus, now: number): string {
     ['description', neighbor.description],
     ['AS', `${neighbor.remoteAs} (${neighbor.kind}, ours ${neighbor.localAs})`],
     ['state', `${neighbor.state} for ${formatDuration(now - neighbor.since)}`],
-    ['last error', neighbor.lastError],
+    ['down because', whyDown(neighbor)],
     ['it said', neighbor.shutdownCommunication],
     ['local address', neighbor.localAddress],
     ['router id', neighbor.routerId],

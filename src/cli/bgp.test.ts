@@ -19,6 +19,7 @@ const NEIGHBOR: NeighborStatus = {
   state: 'Established',
   since: Date.UTC(2019, 0, 16, 5, 0, 0),
   flaps: 0,
+  shutdown: false,
   lastError: undefined,
   shutdownCommunication: undefined,
   localAddress: ip('10.0.0.1'),
@@ -41,6 +42,7 @@ const DOWN: NeighborStatus = {
   lastError: 'hold timer expired',
   families: [],
 }
+const SHUT: NeighborStatus = { ...DOWN, address: ip('10.0.0.4'), shutdown: 'cable 7 moves' }
 const PATH: RibPath = {
   prefix: prefix('10.1.0.0/24'),
   pathId: 0,
@@ -106,14 +108,16 @@ async function run(argv: string, answers: Answers, sockets: string[] = []): Prom
 describe('tortie bgp', () => {
   it('shows neighbors, and why those that are down are', async () => {
     const sockets: string[] = []
-    const text = await run('neighbors', { 'bgp.neighbors': () => [NEIGHBOR, DOWN] }, sockets)
+    const text = await run('neighbors', { 'bgp.neighbors': () => [NEIGHBOR, DOWN, SHUT] }, sockets)
     expect(text).toBe(
       [
         'NEIGHBOR   AS      STATE         SINCE      RECEIVED   ACCEPTED   ADVERTISED   DESCRIPTION',
         '10.0.0.2   65001   Established   01:46:19   3          2          1            upstream',
         '10.0.0.3   65001   Idle          01:46:19   -          -          -',
+        '10.0.0.4   65001   Idle          01:46:19   -          -          -',
         '',
         '10.0.0.3: hold timer expired',
+        '10.0.0.4: shut down by the configuration: cable 7 moves',
         '',
       ].join('\n'),
     )
@@ -126,7 +130,9 @@ describe('tortie bgp', () => {
     expect(text).toContain(
       'IPv4:             3 received, 2 accepted, 1 advertised, 0 stale, End-of-RIB received\n',
     )
-    expect(text).not.toContain('last error')
+    expect(text).not.toContain('down because')
+    const down = await run('neighbors 10.0.0.3', { 'bgp.neighbors': () => [NEIGHBOR, DOWN] })
+    expect(down).toContain('down because:     hold timer expired\n')
   })
 
   it('shows paths with their standing', async () => {
