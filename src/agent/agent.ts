@@ -491,6 +491,7 @@ export class NodeAgent {
         this.#view.list('Node').flatMap((node) => nodeAddress(node)?.address ?? []),
       tunnel: tunnelDevice(this.#view, node, this.#tunnelAddress, mtus),
       isTunnelUsed: tunnelsAnything(this.#view, node),
+      isUnfiltered: this.#filter.unavailable !== undefined,
       vxlan: this.#hasVxlan()
         ? vxlanDevice(this.#view, {
             node,

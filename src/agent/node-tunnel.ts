@@ -7,6 +7,7 @@ import type { TunnelStatus } from './status.ts'
 import {
   ensureTunnelDevice,
   type TunnelDevice,
+  type TunnelEnds,
   type TunnelInUse,
   type TunnelKind,
   type TunnelPrograms,
@@ -28,6 +29,8 @@ export interface NodeTunnelSettings {
   readonly tunnel: TunnelDevice | undefined
   /** Whether any pool has packets go through it; if none has, a node can do without. */
   readonly isTunnelUsed: boolean
+  /** Whether this kernel has no packet filter that keeps strangers' packets from its own device. */
+  readonly isUnfiltered: boolean
   readonly ownAddress: IpAddress | undefined
   /** Of all nodes. */
   nodeAddresses(): readonly IpAddress[]
@@ -72,6 +75,9 @@ export class NodeTunnel {
     try {
       this.#use = ensureTunnelDevice(this.#needs, settings.tunnel)
       if (this.#use?.kind === 'ebpf') this.#equip(this.#use, settings, isAnew)
+      else if (this.#use !== undefined && settings.isUnfiltered) {
+        this.#guard(this.#use, settings, isAnew)
+      }
       this.#failure = undefined
     } catch (thrown) {
       if (!isKernelError(thrown)) throw thrown
@@ -100,14 +106,14 @@ export class NodeTunnel {
   status(): TunnelStatus | undefined {
     if (this.#use === undefined || !this.#isUsed) return undefined
     const { kind, reason, link } = this.#use
-    const drops = kind === 'ebpf' ? this.#needs.programs?.drops(link) : undefined
+    const drops = this.#needs.programs?.drops(link)
     return {
       link: link.name,
       kind,
       reason,
       mtu: link.mtu,
       ...(this.#narrow.size === 0 ? {} : { pathMtus: this.pathMtus }),
-      ...(drops === undefined ? {} : { drops: Object.fromEntries(drops) }),
+      ...(drops === undefined || drops.size === 0 ? {} : { drops: Object.fromEntries(drops) }),
     }
   }
 
@@ -119,20 +125,44 @@ export class NodeTunnel {
   }
 
   #equip(use: TunnelInUse, settings: NodeTunnelSettings, isAnew: boolean): void {
-    const { kernel, programs } = this.#needs
+    const { programs } = this.#needs
+    const ends = this.#newEnds(use, settings, isAnew)
+    if (ends === undefined || programs === undefined) return
+    programs.equip(use.link, ends)
+    this.#nodes = new Set(ends.nodes)
+    this.#watchPaths(programs, ends.localAddress)
+  }
+
+  /** A kernel that takes no programs either goes on without: packets of nodes are what matters. */
+  #guard(use: TunnelInUse, settings: NodeTunnelSettings, isAnew: boolean): void {
+    const { programs, log } = this.#needs
+    const ends = this.#newEnds(use, settings, isAnew)
+    if (ends === undefined || programs === undefined) return
+    try {
+      programs.guard(ends)
+    } catch (thrown) {
+      if (!isKernelError(thrown)) throw thrown
+      log.warn('Nothing keeps the IPIP packets of strangers out', { error: thrown.message })
+    }
+  }
+
+  /** What programs must be told, unless they were told the same before. */
+  #newEnds(
+    { link, kind }: TunnelInUse,
+    settings: NodeTunnelSettings,
+    isAnew: boolean,
+  ): TunnelEnds | undefined {
     const { ownAddress } = settings
-    if (ownAddress === undefined || programs === undefined) return
+    if (ownAddress === undefined || this.#needs.programs === undefined) return undefined
     const nodes = settings.nodeAddresses()
-    const text = [use.link.index, use.link.mtu, ownAddress, ...nodes].join()
-    if (!isAnew && text === this.#told) return
-    const underlays = kernel
+    const text = [kind, link.index, link.mtu, ownAddress, ...nodes].join()
+    if (!isAnew && text === this.#told) return undefined
+    this.#told = text
+    const underlays = this.#needs.kernel
       .addresses()
       .filter(({ address }) => address === ownAddress)
       .map(({ linkIndex }) => linkIndex)
-    programs.equip(use.link, { localAddress: ownAddress, underlays, nodes })
-    this.#told = text
-    this.#nodes = new Set(nodes)
-    this.#watchPaths(programs, ownAddress)
+    return { localAddress: ownAddress, underlays, nodes }
   }
 
   /**

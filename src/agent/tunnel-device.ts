@@ -38,6 +38,8 @@ export interface TunnelPrograms {
   made(link: Link): boolean
   /** Makes the link do what an ipip device does. Called again at will; does only what is missing. */
   equip(link: Link, ends: TunnelEnds): void
+  /** Keeps IPIP from who is no node away from the kernel's own device. Called again at will, too. */
+  guard(ends: TunnelEnds): void
   /** Takes link and programs away. */
   remove(name: string): void
   /**

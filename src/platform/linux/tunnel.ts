@@ -3,6 +3,7 @@ import { addressFromOctets, addressOctets, familyOf, type IpAddress } from '../.
 import { type BpfMap, loadProgram } from './ebpf/bpf.ts'
 import { decapsulateProgram } from './ebpf/decapsulate.ts'
 import { encapsulateProgram } from './ebpf/encapsulate.ts'
+import { guardProgram } from './ebpf/guard.ts'
 import { DROPS, type Drop } from './ebpf/tunnel-drops.ts'
 import { LinuxKernel } from './linux-kernel.ts'
 import { watchPathMtus } from './path-mtus.ts'
@@ -47,6 +48,7 @@ export function tunnelPrograms(context: LinuxKernel) {
     create: (name: string, mtu: number) => createTunnelPair(context, name, mtu),
     made: (link: Link) => insideEnd(context, link) !== undefined,
     equip: (link: Link, settings: TunnelSettings) => equipTunnel(context, link, settings),
+    guard: (settings: TunnelSettings) => guardTunnel(context, settings),
     remove: (name: string) => removeTunnel(context, name),
     watchPathMtus: (address: IpAddress, listener: (node: IpAddress, mtu: number) => void) =>
       watchPathMtus(context, address, listener),
@@ -130,6 +132,39 @@ function equipUnderlays(
   return changed
 }
 
+/**
+ * Has links drop IPIP from who is no node, before the kernel's own device sees it; for kernels whose packet
+ * filter cannot.
+ */
+export function guardTunnel(context: LinuxKernel, { underlays, nodes }: TunnelSettings): void {
+  const [first] = underlays
+  if (first === undefined) return
+  const maps = openTunnelMaps(context, first)
+  try {
+    setNodes(maps.nodes, nodes)
+    for (const index of underlays) {
+      equip(context, index, `${GUARD} with maps ${maps.id}`, () =>
+        guardProgram({
+          nodesFd: maps.nodes.fd,
+          countersFd: maps.counters.fd,
+          linkHeaderOctets: linkHeaderOctets(context, index),
+        }),
+      )
+    }
+    releaseOthers(context, underlays)
+  } finally {
+    maps.close()
+  }
+}
+
+/** The link whose program counts for a tunnel: its inside end, or one that is guarded. */
+function countingLink(context: LinuxKernel, tunnel: Link): number | undefined {
+  const inside = insideEnd(context, tunnel)?.index
+  const candidates = inside === undefined ? context.links().map(({ index }) => index) : [inside]
+  const prefix = inside === undefined ? `${PROGRAM_PREFIX}${GUARD}` : PROGRAM_PREFIX
+  return candidates.find((index) => attachedProgram(context, index, HOOK)?.name.startsWith(prefix))
+}
+
 /** Takes a tunnel away: programs, maps and links. Does nothing where there is none of ours. */
 export function removeTunnel(context: LinuxKernel, name: string): void {
   const link = context.link(name)
@@ -140,11 +175,9 @@ export function removeTunnel(context: LinuxKernel, name: string): void {
 
 /** Packets that the programs dropped since the tunnel was made, by reason; empty without programs. */
 export function tunnelDrops(context: LinuxKernel, link: Link): ReadonlyMap<Drop, number> {
-  const inside = insideEnd(context, link)
-  if (inside === undefined || attachedProgram(context, inside.index, HOOK) === undefined) {
-    return new Map()
-  }
-  const maps = openTunnelMaps(context, inside.index)
+  const index = countingLink(context, link)
+  if (index === undefined) return new Map()
+  const maps = openTunnelMaps(context, index)
   try {
     return new Map(DROPS.map((drop, index) => [drop, maps.count(index)]))
   } finally {
@@ -173,6 +206,7 @@ function releaseOthers(context: LinuxKernel, keep: readonly number[]): void {
   }
 }
 
+const GUARD = 'guard'
 /** Where all programs of the tunnel hang. */
 const HOOK: Hook = 'ingress'
 

@@ -117,13 +117,20 @@ export function clearFib(linkIndex: Operand): Item[] {
   ]
 }
 
-export function lookUpFib(flags: number, drop: Drop): Item[] {
+/** Asks; r0 is 0 when there is a way that leads on. */
+export function askFib(flags: number): Item[] {
   return [
     move(1, register(CONTEXT)),
     ...framePointer(2, FIB_AT),
     move(3, FIB_OCTETS),
     move(4, flags),
     call(HELPER.fibLookup),
+  ]
+}
+
+export function lookUpFib(flags: number, drop: Drop): Item[] {
+  return [
+    ...askFib(flags),
     dropIf('notEqual', 0, 0, drop),
     load('u8', 2, FRAME, FIB_AT + FIB_FIELD.family),
     dropIf('notEqual', 2, AF_INET, drop),

@@ -1,0 +1,62 @@
+import { assemble, exit, jumpIf, label, load, move, register, store } from './assembler.ts'
+import {
+  ACTION,
+  clearFib,
+  CONTEXT,
+  countingDrops,
+  dropIf,
+  ETH_P_IP,
+  FIB,
+  FIB_AT,
+  FIB_FIELD,
+  FRAME,
+  IPV4_OCTETS,
+  KEY_AT,
+  loadBytes,
+  lookUp,
+  OUTER_AT,
+  PROTOCOL_IPIP,
+  askFib,
+  SKB,
+} from './packet-items.ts'
+
+export interface GuardOptions {
+  readonly nodesFd: number
+  readonly countersFd: number
+  /** Octets of link-layer header on the link: 14, or 0 on links that have none. */
+  readonly linkHeaderOctets: number
+}
+
+/**
+ * For the ingress of a link that other nodes are reached by, where the kernel's own ipip device is and no
+ * packet filter before it: drops IPIP to the node itself, fragments included, from who is no node. What
+ * only passes through goes on.
+ */
+export function guardProgram({ nodesFd, countersFd, linkHeaderOctets }: GuardOptions): Uint8Array {
+  const program = [
+    move(CONTEXT, register(1)),
+    load('u32', 2, CONTEXT, SKB.protocol),
+    jumpIf('notEqual', 2, ETH_P_IP, 'next'),
+    ...loadBytes(linkHeaderOctets, OUTER_AT, IPV4_OCTETS),
+    jumpIf('notEqual', 0, 0, 'next'),
+    load('u8', 2, FRAME, OUTER_AT + 9),
+    jumpIf('notEqual', 2, PROTOCOL_IPIP, 'next'),
+    load('u32', 2, FRAME, OUTER_AT + 12),
+    store('u32', FRAME, KEY_AT, register(2)),
+    ...lookUp(nodesFd),
+    jumpIf('notEqual', 0, 0, 'next'),
+    load('u32', 7, CONTEXT, SKB.ifindex),
+    ...clearFib(register(7)),
+    load('u32', 2, FRAME, OUTER_AT + 12),
+    store('u32', FRAME, FIB_AT + FIB_FIELD.source, register(2)),
+    load('u32', 2, FRAME, OUTER_AT + 16),
+    store('u32', FRAME, FIB_AT + FIB_FIELD.destination, register(2)),
+    ...askFib(FIB.skipNeighbor),
+    // 0 (BPF_FIB_LKUP_RET_SUCCESS): there is a way on. What is for the node itself is "not forwarded".
+    dropIf('notEqual', 0, 0, 'stranger'),
+    label('next'),
+    move(0, ACTION.next),
+    exit,
+  ]
+  return assemble(countingDrops(program, countersFd))
+}
