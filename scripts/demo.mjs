@@ -16,6 +16,12 @@ function show(text, args) {
   return run(args ?? text.split(' ')).status ?? 1
 }
 
+/** Says what comes next; 0, as a command that went well. */
+function note(text) {
+  console.log(`\n${text}`)
+  return 0
+}
+
 function run(args, options = {}) {
   return spawnSync(process.execPath, [tortie, ...args], { stdio: 'inherit', env, ...options })
 }
@@ -29,16 +35,20 @@ npmPackages()
 if (isLinuxRoot) debianPackages(WITNESSES)
 build()
 
+const up = ['lab', 'up', 'cross-subnet', ...(isLinuxRoot ? [] : ['--simulated'])]
 run(['lab', 'down', LAB], { stdio: 'ignore' }) // what an interrupted demo left
 let status = 1
 try {
   status =
-    (isLinuxRoot
-      ? show('lab up seed', ['lab', 'up', 'seed', '--name', LAB])
-      : show('lab up seed --simulated', ['lab', 'up', 'seed', '--simulated', '--name', LAB])) ||
+    show(up.join(' '), [...up, '--name', LAB]) ||
     show('get node -o wide') ||
     show('get workloadendpoint -A') ||
-    show('trace network-5z4qp network-mngxw')
+    note('A pod of a node in the same subnet: the packet travels bare.') ||
+    show('trace network-5z4qp network-mngxw') ||
+    note(
+      'A pod of server04, behind a router: by tunl0, inside an outer header of node addresses.',
+    ) ||
+    show('trace network-5z4qp network-x7rtl')
 } finally {
   show('lab down', ['lab', 'down', LAB])
 }

@@ -12,6 +12,8 @@ export interface AgentAnswer {
   readonly tunnel?: {
     readonly kind: string
     readonly reason: string
+    /** Octets inside, towards nodes to which the path is narrower, by their addresses. */
+    readonly pathMtus?: Readonly<Record<string, number>>
     /** Packets that its programs dropped, by reason; absent where it has none. */
     readonly drops?: Readonly<Record<string, number>>
   }

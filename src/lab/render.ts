@@ -40,7 +40,22 @@ function tunnels(nodes: readonly NodeStatus[]): string {
     if ('error' in agent || agent.tunnel === undefined) return []
     return [`\ntunnel ${agent.tunnel.kind}: ${agent.tunnel.reason}\n`]
   })
-  return [...new Set(lines)].join('')
+  return [...new Set(lines), ...nodes.flatMap(tunnelNews)].join('')
+}
+
+/**
+ * What is not as usual: "server01: 1380 octets to 172.16.171.128", "server04: dropped 3 (congested)".
+ * Strangers' packets are told with all others that were forged.
+ */
+function tunnelNews({ name, agent }: NodeStatus): string[] {
+  if ('error' in agent) return []
+  const { pathMtus = {}, drops = {} } = agent.tunnel ?? {}
+  return [
+    ...Object.entries(pathMtus).map(([to, octets]) => `${name}: ${octets} octets to ${to}\n`),
+    ...Object.entries(drops)
+      .filter(([reason, count]) => count > 0 && reason !== 'stranger')
+      .map(([reason, count]) => `${name}: dropped ${count} (${reason})\n`),
+  ]
 }
 
 /** "ready", or what keeps the node from it. */

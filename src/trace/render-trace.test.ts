@@ -98,9 +98,9 @@ default/pod1 10.211.0.4 (server01) → default/pod2 10.211.1.4 (server02)
     const text = picture(await traced('pod3'))
     expect(text).toContain(`\
 ✓ server01  ens33            out   63    63      ~  default via 172.16.170.2
-    in IPIP 172.16.170.128 > 172.16.180.130, outer TTL 63
+    in IPIP 172.16.170.128 > 172.16.180.130, protocol 4, outer TTL 63
 ✓ server03  ens33            in    63    63      ~
-    in IPIP 172.16.170.128 > 172.16.180.130, outer TTL 62
+    in IPIP 172.16.170.128 > 172.16.180.130, protocol 4, outer TTL 62
     172.16.170.2 is a router that no table here shows
 ✓ server03  tunl0            in    63    63      ~
 `)
@@ -123,7 +123,7 @@ default/pod1 10.211.0.4 (server01) → default/pod2 10.211.1.4 (server02)
     )
     expect(text).toContain(`
 ✗ server03  ens33            in    63     -
-    in IPIP 172.16.170.128 > 172.16.180.130, outer TTL 62
+    in IPIP 172.16.170.128 > 172.16.180.130, protocol 4, outer TTL 62
     172.16.170.2 is a router that no table here shows
 · server03  tunl0            in    63
 · server03  cali00000000003  out   62

@@ -199,6 +199,13 @@ function seenText(observed: HopDocument['observed']): string {
   return observed.state === 'not seen' ? '-' : '?'
 }
 
+/** "in IPIP 172.16.170.128 > 172.16.171.128, protocol 4, outer TTL 63"; a VXLAN's UDP names itself. */
+function outerLine(outer: NonNullable<NonNullable<HopDocument['predicted']>['outer']>): string {
+  const protocol = outer.vxlan === undefined ? `protocol ${outer.protocol}, ` : ''
+  const way = `${outer.source} > ${outer.destination}`
+  return `in ${encapsulationText(outer)} ${way}, ${protocol}outer TTL ${outer.ttl}`
+}
+
 /** What does not fit a cell: the outer header, differences, doubts, and the commands. */
 function detailLines(hop: HopDocument, isBeyond: boolean, explain: boolean): string[] {
   const { predicted, observed, differences, notes } = hop
@@ -206,11 +213,7 @@ function detailLines(hop: HopDocument, isBeyond: boolean, explain: boolean): str
   const commands = explain ? hop.explain.map((command) => `$ ${command}`) : []
   if (isBeyond) return commands
   return [
-    ...(outer === undefined
-      ? []
-      : [
-          `in ${encapsulationText(outer)} ${outer.source} > ${outer.destination}, outer TTL ${outer.ttl}`,
-        ]),
+    ...(outer === undefined ? [] : [outerLine(outer)]),
     ...differences,
     ...(observed.state === 'not captured' ? [`not captured: ${observed.reason}`] : []),
     ...notes.filter((note) => observed.state !== 'not captured' || note !== observed.reason),
