@@ -955,6 +955,30 @@ export function kernelContract(
         expect(octets.subarray(50)).toEqual(out.packets[0]!.octets)
       })
 
+      it('pass a router with a smaller MTU in fragments, whatever the packet inside says', async () => {
+        const { a, router, b } = line()
+        const near = vxlanNode(a, a.link('eth0')!, '10.1.0.1', '10.211.0.1')
+        const far = vxlanNode(b, b.link('eth0')!, '10.2.0.1', '10.211.3.1')
+        joinVxlan(near, far)
+        joinVxlan(far, near)
+        router.changeLink(router.link('to-b')!.index, { mtu: 600 })
+        b.changeLink(b.link('eth0')!.index, { mtu: 600 })
+        const out = record(a, near.link)
+        const wire = record(router, router.link('to-b')!)
+        const request = echoRequest({
+          source: '10.211.0.1',
+          destination: '10.211.3.1',
+          dataOctets: 1000,
+        })
+        request[6] = 0x40 // DF
+        a.sendPacket(request)
+        await until(() => out.icmp().length >= 2, 'the answer')
+        expect(out.packets[1]!.length).toBe(request.length)
+        const there = wire.packets.filter(({ direction }) => direction === 'out')
+        // 1,028 octets and 30 of headers, in pieces of 576 behind 20 of the outer header each.
+        expect(there.map(({ length }) => length)).toEqual([596, 502])
+      })
+
       it('drop what is for a node that they do not know', async () => {
         const { a, router, b } = line()
         const near = vxlanNode(a, a.link('eth0')!, '10.1.0.1', '10.211.0.1')
@@ -1591,8 +1615,10 @@ export function echoRequest(options: {
   destination: string
   ttl?: number
   id?: number
+  /** Of the data; zeros behind the usual ones. */
+  dataOctets?: number
 }): Uint8Array {
-  const icmp = new Uint8Array(8 + PAYLOAD.length)
+  const icmp = new Uint8Array(8 + (options.dataOctets ?? PAYLOAD.length))
   icmp.set([8, 0, 0, 0, (options.id ?? 1) >> 8, (options.id ?? 1) & 255, 0, 1])
   icmp.set(PAYLOAD, 8)
   put16(icmp, 2, internetChecksum(icmp))
