@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { isKernelError, type Kernel } from '../kernel/kernel.ts'
+import { FILTER_TABLE } from '../kernel/own-filter.ts'
 import type { FilterCounter, FilterTable } from '../kernel/packet-filter.ts'
 
 export interface FilterKeeperNeeds {
@@ -68,7 +69,7 @@ export class FilterKeeper {
   counters(): ReadonlyMap<string, FilterCounter> {
     if (!this.#started || this.#failure !== undefined) return new Map()
     try {
-      return this.#needs.kernel.packetFilterCounters(this.#needs.table().name)
+      return this.#needs.kernel.packetFilterCounters(FILTER_TABLE)
     } catch (thrown) {
       if (!isKernelError(thrown)) throw thrown
       return new Map()

@@ -1,4 +1,4 @@
-import { addressFromOctets, ip, type IpAddress } from '../net/ip-address.ts'
+import { addressFromOctets, ip, type IpAddress, ipv4FromNumber } from '../net/ip-address.ts'
 import type { AttributeTable } from './rib/attribute-table.ts'
 import { comparePaths, DECISION_STEPS } from './rib/decision.ts'
 import { PATH_FLAG, PATH_STATUS, type PathStatus } from './rib/path-state.ts'
@@ -37,8 +37,9 @@ export class PathViews {
   bestPath(rib: Rib, path: number): BestPath {
     const source = rib.pathSources[path]!
     const set = rib.pathAttributes[path]!
+    const { octets, offsets, sizes } = this.#attributes
     // A copy: the block may be another's before somebody looks, and most only want the next hop.
-    const block = this.#attributes.block(set).slice()
+    const block = octets.slice(offsets[set], offsets[set]! + sizes[set]!)
     let attributes: RouteAttributes | undefined
     const stale = PATH_FLAG.stale | PATH_FLAG.longLivedStale
     return {
@@ -55,6 +56,10 @@ export class PathViews {
   #nextHopIn(block: Uint8Array, set: number): IpAddress {
     const at = this.#attributes.nextHopAts[set]!
     if (at === 0) return ip('0.0.0.0')
+    if (this.#attributes.nextHopSizes[set] === 4) {
+      const high = (block[at]! << 24) | (block[at + 1]! << 16)
+      return ipv4FromNumber(high | (block[at + 2]! << 8) | block[at + 3]!)
+    }
     // The first of two is the global one (RFC 2545 section 3).
     return addressFromOctets(
       block.subarray(at, at + Math.min(16, this.#attributes.nextHopSizes[set]!)),

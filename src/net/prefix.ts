@@ -79,8 +79,15 @@ export function prefixAddress(prefix: Prefix): IpAddress {
 }
 
 export function prefixLength(prefix: Prefix): number {
-  return Number(prefix.slice(prefix.indexOf('/') + 1))
+  let [length, unit] = [0, 1]
+  for (let at = prefix.length - 1; prefix.charCodeAt(at) !== SLASH; at--, unit *= 10) {
+    length += (prefix.charCodeAt(at) - ZERO) * unit
+  }
+  return length
 }
+
+const SLASH = 0x2f
+const ZERO = 0x30
 
 export function prefixFamily(prefix: Prefix): Family {
   return prefix.includes(':') ? 6 : 4
