@@ -69,7 +69,7 @@ describe('the programs of a simulated machine', () => {
     const { left, right, run } = twoHosts()
     await run(left, 'ping -c 1 10.0.0.2')
     expect((await run(left, 'ip addr show eth0')).stdout).toMatch(
-      /eth0@if\d+: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500[^]*inet 10\.0\.0\.1\/24 scope global eth0/,
+      /eth0@if\d+: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500[^]*inet 10\.0\.0\.1\/24 brd 10\.0\.0\.255 scope global eth0/,
     )
     const mac = right.link('eth0')!.macAddress
     expect((await run(left, 'ip neigh')).stdout).toContain(
@@ -88,8 +88,66 @@ describe('the programs of a simulated machine', () => {
       'From 10.0.0.2 icmp_seq=1 Destination Net Unreachable',
     )
     const none = await run(left, 'ping -c 1 192.0.2.1')
-    expect(none.stdout).toContain('Network is unreachable')
-    expect(none.status).toBe(1)
+    expect(none).toEqual({
+      stdout: '',
+      stderr: 'ping: connect: Network is unreachable\n',
+      status: 2,
+    })
+  })
+
+  it('ping with what does not fit, and count errors', async () => {
+    const { left, run } = twoHosts()
+    const long = await run(left, 'ping -c 1 -M do -s 1473 10.0.0.2')
+    expect(long.stderr).toBe('ping: local error: message too long, mtu=1500\n')
+    expect(long.stdout).toContain(
+      '1 packets transmitted, 0 received, +1 errors, 100% packet loss, time 0ms\n',
+    )
+    expect((await run(left, 'ping -q -c 1 10.0.0.2')).stdout).not.toContain('bytes from')
+  })
+
+  it('speak IPv6', async () => {
+    const { left, right, run } = twoHosts()
+    for (const [kernel, address] of [
+      [left, 'fd00::1'],
+      [right, 'fd00::2'],
+    ] as const) {
+      const linkIndex = kernel.link('eth0')!.index
+      kernel.addAddress({ linkIndex, address: ip(address), prefixLength: 64, scope: 'global' })
+    }
+    expect((await run(left, 'ping -6 -c 1 fd00::2')).stdout).toMatch(
+      /^PING fd00::2\(fd00::2\) 56 data bytes\n64 bytes from fd00::2: icmp_seq=1 ttl=64 time=/,
+    )
+    expect((await run(left, 'ip -6 route')).stdout).toContain(
+      'fd00::/64 dev eth0 proto kernel metric 256 pref medium\n',
+    )
+    expect((await run(left, 'ip -6 neigh show dev eth0')).stdout).toMatch(/^fd00::2 lladdr/m)
+    expect((await run(left, 'ip -6 addr show dev eth0')).stdout).toContain(
+      '    inet6 fd00::1/64 scope global \n       valid_lft forever preferred_lft forever\n',
+    )
+    expect((await run(left, 'traceroute -6 -n fd00::2')).stdout).toMatch(
+      /^traceroute to fd00::2 \(fd00::2\), 30 hops max, 80 byte packets\n 1 {2}fd00::2 {2}[\d.]+ ms {2}[\d.]+ ms {2}[\d.]+ ms\n$/,
+    )
+    expect((await run(left, 'ping -4 fd00::2')).stderr).toContain('Address family')
+  })
+
+  it('trace the way by UDP and by echo requests', async () => {
+    const { left, right, run } = twoHosts()
+    right.writeSysctl('ipv4.ip_forward', '1')
+    right.addAddress({
+      linkIndex: right.link('eth0')!.index,
+      address: ip('10.1.0.1'),
+      prefixLength: 32,
+      scope: 'global',
+    })
+    expect((await run(left, 'traceroute 10.1.0.1')).stdout).toMatch(
+      /^traceroute to 10\.1\.0\.1 \(10\.1\.0\.1\), 30 hops max, 60 byte packets\n 1 {2}10\.1\.0\.1 \(10\.1\.0\.1\) {2}[^\n]*\n$/,
+    )
+    const echo = await run(left, 'traceroute -n -I -q 1 10.1.0.1')
+    expect(echo.stdout).toMatch(/\n 1 {2}10\.1\.0\.1 {2}[\d.]+ ms\n$/)
+    // No route there: the first hop says so, and that is the end.
+    expect((await run(left, 'traceroute -n -q 1 10.1.9.9')).stdout).toMatch(
+      /\n 1 {2}10\.0\.0\.2 {2}[\d.]+ ms\n 2 {2}10\.0\.0\.2 {2}[\d.]+ ms !N\n$|\n 1 {2}10\.0\.0\.2 {2}[\d.]+ ms !N\n$/,
+    )
   })
 
   it('refuse what they do not know, and say what there is', async () => {

@@ -1,11 +1,26 @@
-import { ip } from '../../../net/ip-address.ts'
-import type { Kernel, Link, Route } from '../../kernel.ts'
+import {
+  type Family,
+  ip,
+  type IpAddress,
+  ipv4FromNumber,
+  ipv4ToNumber,
+} from '../../../net/ip-address.ts'
+import { type Kernel, type Link, type Route, ROUTE_TABLE } from '../../kernel.ts'
 import type { CommandResult } from './command-result.ts'
 
-/** `ip [-d] link|address|route|neigh|rule [show]` and `ip route get`, as iproute2 prints them. */
+/** What is asked of a view: one family or both, one link or all, one table. */
+interface Query {
+  readonly family: Family | undefined
+  readonly link: string | undefined
+  readonly table: number
+  readonly isDetailed: boolean
+}
+
+/** `ip [-4|-6] [-d] link|address|route|neigh|rule [show] [dev LINK] [table TABLE]` and `ip route get`, as iproute2 prints them. */
 export function ipCommand(kernel: Kernel, argv: readonly string[]): CommandResult {
-  const isDetailed = argv[0] === '-d' || argv[0] === '-details'
-  const [object = '', ...rest] = argv.slice(isDetailed ? 1 : 0).filter((word) => word !== '-4')
+  const [object = '', ...rest] = argv.filter((word) => !word.startsWith('-'))
+  const isDetailed = argv.includes('-d') || argv.includes('-details')
+  const family = argv.includes('-6') ? 6 : argv.includes('-4') ? 4 : undefined
   const view = VIEWS.find(({ names }) =>
     names.some((name) => name.startsWith(object) && object !== ''),
   )
@@ -15,17 +30,27 @@ export function ipCommand(kernel: Kernel, argv: readonly string[]): CommandResul
     )
   }
   if (view.names[0] === 'route' && rest[0] === 'get') return routeGet(kernel, rest.slice(1))
-  const words = rest[0] === 'show' || rest[0] === 'list' ? rest.slice(1) : rest
-  const link = words[0] === 'dev' ? words[1] : words[0]
+  const words = ['show', 'list', 'ls', 's'].includes(rest[0] ?? '') ? rest.slice(1) : [...rest]
+  const table = tableNumber(valueOf(words, 'table') ?? 'main')
+  const link = valueOf(words, 'dev') ?? words.shift()
+  if (table === undefined || words.length > 0) {
+    return refused(
+      `"${rest.join(' ')}" is not understood here; expected nothing more, dev LINK or table TABLE`,
+    )
+  }
   if (link !== undefined && kernel.link(link) === undefined) {
     if (view.names[0] === 'link' || view.names[0] === 'address') {
       return { stdout: '', stderr: `Device "${link}" does not exist.\n`, status: 1 }
     }
-    return refused(
-      `"${words.join(' ')}" is not understood here; expected nothing more, or dev LINK`,
-    )
+    return refused(`Cannot find device "${link}"`)
   }
-  return { stdout: view.show(kernel, link, isDetailed), stderr: '', status: 0 }
+  return { stdout: view.show(kernel, { family, link, table, isDetailed }), stderr: '', status: 0 }
+}
+
+/** Takes "dev eth0" out of the words and answers "eth0". */
+function valueOf(words: string[], name: string): string | undefined {
+  const at = words.indexOf(name)
+  return at < 0 ? undefined : words.splice(at, 2)[1]
 }
 
 function refused(message: string): CommandResult {
@@ -35,15 +60,18 @@ function refused(message: string): CommandResult {
 interface View {
   /** Full names; a beginning of one will do. */
   readonly names: readonly string[]
-  show(kernel: Kernel, link: string | undefined, isDetailed: boolean): string
+  show(kernel: Kernel, query: Query): string
 }
 
 const lines = (rows: readonly string[]): string => rows.map((row) => `${row}\n`).join('')
 
+const isOf = (family: Family | undefined, address: string): boolean =>
+  family === undefined || (family === 6) === address.includes(':')
+
 const VIEWS: readonly View[] = [
   {
     names: ['link'],
-    show: (kernel, only, isDetailed) =>
+    show: (kernel, { link: only, isDetailed }) =>
       lines(
         linksOf(kernel, only).flatMap((link) => [
           ...linkLines(link),
@@ -53,36 +81,41 @@ const VIEWS: readonly View[] = [
   },
   {
     names: ['address', 'addr'],
-    show: (kernel, only, isDetailed) =>
+    show: (kernel, { link: only, family, isDetailed }) =>
       lines(
-        linksOf(kernel, only).flatMap((link) => [
-          ...linkLines(link),
-          ...(isDetailed ? detailLines(kernel, link) : []),
-          ...addressLines(kernel, link),
-        ]),
+        linksOf(kernel, only).flatMap((link) => {
+          const addresses = addressLines(kernel, link, family)
+          if (family !== undefined && addresses.length === 0) return []
+          return [
+            ...linkLines(link).slice(0, family === undefined ? 2 : 1),
+            ...(isDetailed ? detailLines(kernel, link) : []),
+            ...addresses,
+          ]
+        }),
       ),
   },
   {
     names: ['route'],
-    show: (kernel, only) =>
+    show: (kernel, { link: only, family = 4, table }) =>
       lines(
         kernel
-          .routes({ family: 4 })
-          .filter(
-            (route) => only === undefined || routeLine(kernel, route).includes(` dev ${only} `),
-          )
-          .map((route) => routeLine(kernel, route)),
+          .routes({ family, table })
+          // A table of its own has these, which nobody asks for by "ip -6 route".
+          .filter(({ type }) => table === 0 || table === ROUTE_TABLE.local || type !== 'multicast')
+          .map((route) => routeLine(kernel, route, table))
+          .filter((line) => only === undefined || line.includes(` dev ${only} `)),
       ),
   },
   {
     names: ['neighbor', 'neighbour'],
-    show: (kernel, only) =>
+    show: (kernel, { link: only, family }) =>
       lines(
         kernel
           .neighbors()
+          .filter(({ address, state }) => isOf(family, address) && state !== 'noarp')
           .map(({ linkIndex, address, macAddress, state }) => ({
             name: nameOf(kernel, linkIndex),
-            text: `${address}${only === undefined ? ` dev ${nameOf(kernel, linkIndex)}` : ''}${macAddress === undefined ? '' : ` lladdr ${macAddress}`} ${state.toUpperCase()}`,
+            text: `${address}${only === undefined ? ` dev ${nameOf(kernel, linkIndex)}` : ''}${macAddress === undefined ? '' : ` lladdr ${macAddress}`} ${state.toUpperCase()} `,
           }))
           .filter(({ name }) => only === undefined || name === only)
           .map(({ text }) => text),
@@ -90,10 +123,10 @@ const VIEWS: readonly View[] = [
   },
   {
     names: ['rule'],
-    show: (kernel) =>
+    show: (kernel, { family = 4 }) =>
       lines(
         kernel
-          .rules(4)
+          .rules(family)
           .map(
             ({ priority, table, source }) =>
               `${priority}:\tfrom ${source ?? 'all'} lookup ${tableName(table)}`,
@@ -112,6 +145,13 @@ const PROTOCOLS: Readonly<Record<number, string>> = {
 
 function tableName(table: number): string {
   return TABLES[table] ?? String(table)
+}
+
+/** A table by name or number; 0 for "all". */
+function tableNumber(text: string): number | undefined {
+  if (text === 'all') return 0
+  const named = Object.entries(TABLES).find(([, name]) => name === text)?.[0] ?? text
+  return /^\d+$/.test(named) ? Number(named) : undefined
 }
 
 function linksOf(kernel: Kernel, only: string | undefined): readonly Link[] {
@@ -151,11 +191,13 @@ function linkLines(link: Link): string[] {
   const address =
     link.kind === 'ipip'
       ? ' 0.0.0.0 brd 0.0.0.0'
-      : ethernet
-        ? ` ${link.macAddress} brd ff:ff:ff:ff:ff:ff`
-        : ''
+      : link.kind === 'loopback'
+        ? ' 00:00:00:00:00:00 brd 00:00:00:00:00:00'
+        : ethernet
+          ? ` ${link.macAddress} brd ff:ff:ff:ff:ff:ff`
+          : ''
   return [
-    `${link.index}: ${link.name}${none}: <${flags.join(',')}> mtu ${link.mtu} qdisc noqueue state ${state}`,
+    `${link.index}: ${link.name}${none}: <${flags.join(',')}> mtu ${link.mtu} qdisc noqueue state ${state} group default qlen 1000`,
     `    link/${kind}${address}`,
   ]
 }
@@ -174,32 +216,48 @@ function detailLines(kernel: Kernel, { vxlan }: Link): string[] {
   return [`    ${words.join(' ')}`]
 }
 
-function addressLines(kernel: Kernel, link: Link): string[] {
+function broadcastOf(address: IpAddress, prefixLength: number): IpAddress {
+  return ipv4FromNumber((ipv4ToNumber(address) | (0xffffffff >>> prefixLength)) >>> 0)
+}
+
+function addressLines(kernel: Kernel, link: Link, wanted: Family | undefined): string[] {
   return kernel
     .addresses()
-    .filter(({ linkIndex }) => linkIndex === link.index)
-    .map(({ address, prefixLength, scope }) => {
+    .filter(({ linkIndex, address }) => linkIndex === link.index && isOf(wanted, address))
+    .sort((a, b) => Number(a.address.includes(':')) - Number(b.address.includes(':')))
+    .flatMap(({ address, prefixLength, scope }) => {
       const family = address.includes(':') ? 'inet6' : 'inet'
-      return `    ${family} ${address}/${prefixLength} scope ${scope}${family === 'inet' ? ` ${link.name}` : ''}`
+      const hasBroadcast = family === 'inet' && prefixLength < 31 && scope !== 'host'
+      const broadcast = hasBroadcast ? ` brd ${broadcastOf(address, prefixLength)}` : ''
+      return [
+        `    ${family} ${address}/${prefixLength}${broadcast} scope ${scope} ${family === 'inet' ? link.name : ''}`,
+        '       valid_lft forever preferred_lft forever',
+      ]
     })
 }
 
 /** `10.211.1.0/24 via 172.16.170.129 dev ens33 proto bird` */
-function routeLine(kernel: Kernel, route: Route): string {
-  const text =
-    route.destination === '0.0.0.0/0' ? 'default' : route.destination.replace(/\/32$/, '')
+function routeLine(kernel: Kernel, route: Route, asked: number): string {
+  const isVersion6 = route.destination.includes(':')
+  const isDefault = route.destination === '0.0.0.0/0' || route.destination === '::/0'
+  const text = isDefault ? 'default' : route.destination.replace(/\/(32|128)$/, '')
   const words = [route.type === 'unicast' ? text : `${route.type} ${text}`]
-  const hop = (at: Route['nextHops'][number]): string =>
-    `${at.gateway === undefined ? '' : `via ${at.gateway} `}dev ${nameOf(kernel, at.linkIndex)}`
+  const hop = (at: Route['nextHops'][number]): string => {
+    const via = (at.gateway ?? '').includes(':') && !isVersion6 ? 'via inet6' : 'via'
+    return `${at.gateway === undefined ? '' : `${via} ${at.gateway} `}dev ${nameOf(kernel, at.linkIndex)}`
+  }
   if (route.nextHops.length === 1) words.push(hop(route.nextHops[0]!))
+  if (asked === 0 && route.table !== ROUTE_TABLE.main) words.push(`table ${tableName(route.table)}`)
   if (route.protocol !== 3) words.push(`proto ${PROTOCOLS[route.protocol] ?? route.protocol}`)
   if (route.scope !== 'global') words.push(`scope ${route.scope}`)
   if (route.preferredSource !== undefined) words.push(`src ${route.preferredSource}`)
-  if (route.priority !== 0) words.push(`metric ${route.priority}`)
+  if (route.priority !== 0 || isVersion6) words.push(`metric ${route.priority}`)
+  if (route.mtu !== undefined) words.push(`mtu ${route.mtu}`)
   if (route.nextHops[0]?.onlink === true) words.push('onlink')
+  if (isVersion6) words.push('pref medium')
   const ways = route.nextHops.length > 1 ? route.nextHops : []
   return [
-    `${words.join(' ')} `,
+    isVersion6 ? words.join(' ') : `${words.join(' ')} `,
     ...ways.map((way) => `\tnexthop ${hop(way)} weight ${way.weight ?? 1} `),
   ].join('\n')
 }
@@ -219,6 +277,10 @@ function routeGet(kernel: Kernel, words: readonly string[]): CommandResult {
   const kind = answer.type === 'local' ? 'local ' : ''
   const type = from === undefined ? ` src ${source}` : ''
   const dev = ` dev ${nameOf(kernel, answer.linkIndex)}`
+  if (destination.includes(':')) {
+    const stdout = `${kind}${destination} from ${from ?? '::'}${via}${dev}${type} pref medium\n`
+    return { stdout, stderr: '', status: 0 }
+  }
   return {
     stdout: `${kind}${destination}${from === undefined ? '' : ` from ${from}`}${via}${dev}${type} \n    cache ${input === undefined ? '' : `iif ${input} `}\n`,
     stderr: '',

@@ -1,195 +1,219 @@
 import { type Clock, sleep } from '../../../lib/clock.ts'
-import { ip, type IpAddress, ipv4FromNumber, ipv4ToNumber } from '../../../net/ip-address.ts'
+import { familyOf, type IpAddress, parseIpAddress } from '../../../net/ip-address.ts'
+import type { IpPacket } from '../../../wire/packet/dissect.ts'
 import * as icmp from '../../../wire/packet/icmp.ts'
-import * as ipv4 from '../../../wire/packet/ipv4.ts'
-import { IP_PROTOCOL } from '../../../wire/packet/protocols.ts'
+import * as icmpv6 from '../../../wire/packet/icmpv6.ts'
 import { isKernelError, type Kernel } from '../../kernel.ts'
 import type { CommandResult } from './command-result.ts'
-
-interface PingOptions {
-  readonly destination: IpAddress
-  readonly count: number
-  readonly intervalMilliseconds: number
-  readonly timeoutMilliseconds: number
-  readonly dataOctets: number
-  readonly ttl: number
-  readonly dontFragment: boolean
-}
+import { destinationOf, type Options, readOptions } from './options.ts'
+import { isEchoReply, sendProbe } from './probe.ts'
 
 /** Most requests of one command: nobody can interrupt it here. */
 const COUNT_MAX = 1000
 
-/** `ping [-c COUNT] [-i SECONDS] [-W SECONDS] [-s OCTETS] [-t TTL] [-M do] ADDRESS`, IPv4; three times unless told. */
+/** Echo header and IPv4 header, which the first line of output counts in. */
+const HEADER_OCTETS = 28
+
+interface Ping {
+  readonly destination: IpAddress
+  readonly source: IpAddress
+  readonly identifier: number
+  readonly options: Options
+}
+
+/**
+ * `ping [-46nq] [-c COUNT] [-i SECONDS] [-I SOURCE] [-W SECONDS] [-w SECONDS] [-s OCTETS] [-t TTL]
+ * [-M do|want|dont] ADDRESS`, as iputils prints it; three times unless told.
+ */
 export async function ping(
   kernel: Kernel,
   argv: readonly string[],
   clock: Clock,
 ): Promise<CommandResult> {
-  const options = readOptions(argv)
-  const { destination, dataOctets, count } = options
-  const identifier = (clock.now() * 7 + 1) & 0xffff
-  const total = dataOctets + icmp.HEADER_OCTETS + ipv4.HEADER_OCTETS
-  let stdout = `PING ${destination} (${destination}) ${dataOctets}(${total}) bytes of data.\n`
-  const began = clock.now()
-  const times: number[] = []
-  for (let sequence = 1; sequence <= count; sequence++) {
-    const sent = clock.now()
-    const answer = await once(kernel, clock, options, identifier, sequence)
-    if (answer.milliseconds !== undefined) times.push(answer.milliseconds)
-    stdout += answer.line
-    const rest = options.intervalMilliseconds - (clock.now() - sent)
-    if (sequence < count && rest > 0) await sleep(clock, rest)
+  const options = readOptions(argv, 'ciIWwstM', '46nqOD')
+  const destination = destinationOf(options)
+  let source: IpAddress
+  try {
+    source = sourceOf(kernel, options, destination)
+  } catch (thrown) {
+    if (!isKernelError(thrown)) throw thrown
+    return {
+      stdout: '',
+      stderr: `ping: connect: ${REFUSALS[thrown.code] ?? thrown.code}\n`,
+      status: 2,
+    }
   }
-  const lost = Math.round(((count - times.length) / count) * 100)
-  stdout += `\n--- ${destination} ping statistics ---\n`
-  stdout += `${count} packets transmitted, ${times.length} received, ${lost}% packet loss, time ${Math.round(clock.now() - began)}ms\n`
-  if (times.length > 0) stdout += rttLine(times)
-  return { stdout, stderr: '', status: times.length > 0 ? 0 : 1 }
+  const identifier = (clock.now() * 7 + 1) & 0xffff
+  return new Run(kernel, clock, { destination, source, identifier, options }).toEnd()
+}
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  ENETUNREACH: 'Network is unreachable',
+  EHOSTUNREACH: 'No route to host',
+  EACCES: 'Permission denied',
+  EINVAL: 'Invalid argument',
+}
+
+/** The address, or that of the link, behind -I, or the kernel's choice. */
+function sourceOf(kernel: Kernel, options: Options, destination: IpAddress): IpAddress {
+  const wanted = options.text('I')
+  const address = parseIpAddress(wanted ?? '')
+  if (address !== undefined) return address
+  const link = wanted === undefined ? undefined : kernel.link(wanted)
+  if (wanted !== undefined && link === undefined) {
+    throw new RangeError(`unknown iface: ${wanted}`)
+  }
+  const query = link === undefined ? {} : { outputLinkIndex: link.index }
+  return kernel.lookupRoute({ destination, ...query }).preferredSource ?? destination
+}
+
+class Run {
+  readonly #kernel: Kernel
+  readonly #clock: Clock
+  readonly #ping: Ping
+  readonly #times: number[] = []
+  #stdout = ''
+  #stderr = ''
+  #sent = 0
+  #errors = 0
+
+  constructor(kernel: Kernel, clock: Clock, wanted: Ping) {
+    this.#kernel = kernel
+    this.#clock = clock
+    this.#ping = wanted
+  }
+
+  async toEnd(): Promise<CommandResult> {
+    const { destination, options } = this.#ping
+    const octets = Math.min(65_507, options.number('s', 56))
+    this.#stdout =
+      familyOf(destination) === 4
+        ? `PING ${destination} (${destination}) ${octets}(${octets + HEADER_OCTETS}) bytes of data.\n`
+        : `PING ${destination}(${destination}) ${octets} data bytes\n`
+    const began = this.#clock.now()
+    const count = Math.min(COUNT_MAX, Math.max(1, options.number('c', 3)))
+    const deadline = options.has('w') ? began + options.number('w', 0) * 1000 : Infinity
+    while (this.#sent < count && this.#clock.now() < deadline) {
+      const sent = this.#clock.now()
+      await this.#once(++this.#sent, octets)
+      const rest = options.number('i', 1) * 1000 - (this.#clock.now() - sent)
+      if (this.#sent < count && rest > 0) await sleep(this.#clock, rest)
+    }
+    this.#stdout += this.#statistics(this.#clock.now() - began)
+    return {
+      stdout: this.#stdout,
+      stderr: this.#stderr,
+      status: this.#times.length > 0 ? 0 : 1,
+    }
+  }
+
+  async #once(sequence: number, dataOctets: number): Promise<void> {
+    const { destination, source, identifier, options } = this.#ping
+    const probe = {
+      destination,
+      source,
+      identifier,
+      sequence,
+      dataOctets,
+      ttl: Math.min(255, options.number('t', 64)),
+      dontFragment: options.text('M') !== 'dont',
+    }
+    const timeout = options.number('W', 1) * 1000
+    try {
+      const { packet, milliseconds } = await sendProbe(this.#kernel, this.#clock, probe, timeout)
+      if (packet !== undefined) this.#tell(packet, sequence, milliseconds)
+    } catch (thrown) {
+      if (!isKernelError(thrown)) throw thrown
+      this.#errors++
+      this.#stderr += `ping: ${this.#why(thrown.code, dataOctets)}\n`
+    }
+  }
+
+  #why(code: string, dataOctets: number): string {
+    if (code !== 'EMSGSIZE') return `sendmsg: ${REFUSALS[code] ?? code}`
+    const way = this.#kernel.lookupRoute({ destination: this.#ping.destination })
+    const mtu = this.#kernel.links().find(({ index }) => index === way.linkIndex)?.mtu ?? dataOctets
+    return `local error: message too long, mtu=${mtu}`
+  }
+
+  #tell(packet: IpPacket, sequence: number, milliseconds: number): void {
+    const isQuiet = this.#ping.options.has('q')
+    if (isEchoReply(packet)) {
+      this.#times.push(milliseconds)
+      const octets = packet.totalLength - (packet.payloadAt - packet.at)
+      const line = `${octets} bytes from ${packet.source}: icmp_seq=${sequence} ttl=${packet.timeToLive} time=${timeText(milliseconds)} ms\n`
+      if (!isQuiet) this.#stdout += line
+      return
+    }
+    this.#errors++
+    const line = `From ${packet.source} icmp_seq=${sequence} ${errorText(packet)}\n`
+    if (!isQuiet) this.#stdout += line
+  }
+
+  #statistics(milliseconds: number): string {
+    const received = this.#times.length
+    const lost = Number((((this.#sent - received) / this.#sent) * 100).toPrecision(6))
+    const errors = this.#errors === 0 ? '' : ` +${this.#errors} errors,`
+    const lines = [
+      '',
+      `--- ${this.#ping.destination} ping statistics ---`,
+      `${this.#sent} packets transmitted, ${received} received,${errors} ${lost}% packet loss, time ${Math.round(milliseconds)}ms`,
+      received > 0 ? rttLine(this.#times) : '',
+    ]
+    return `${lines.join('\n')}\n`
+  }
+}
+
+/** Fewer digits behind the point, the more before it (gather_statistics of iputils). */
+function timeText(milliseconds: number): string {
+  const digits = milliseconds >= 100 ? 0 : milliseconds >= 10 ? 1 : milliseconds >= 1 ? 2 : 3
+  return milliseconds.toFixed(digits)
 }
 
 function rttLine(times: readonly number[]): string {
   const average = times.reduce((sum, one) => sum + one, 0) / times.length
-  const deviation = Math.sqrt(
-    Math.max(0, times.reduce((sum, one) => sum + one * one, 0) / times.length - average ** 2),
-  )
+  const squares = times.reduce((sum, one) => sum + one * one, 0) / times.length
+  const deviation = Math.sqrt(Math.max(0, squares - average ** 2))
   const values = [Math.min(...times), average, Math.max(...times), deviation]
-  return `rtt min/avg/max/mdev = ${values.map((one) => one.toFixed(3)).join('/')} ms\n`
+  return `rtt min/avg/max/mdev = ${values.map((one) => one.toFixed(3)).join('/')} ms`
 }
 
-interface Answer {
-  readonly line: string
-  readonly milliseconds?: number
-}
-
-/** One request, and what came of it before the time-out. */
-async function once(
-  kernel: Kernel,
-  clock: Clock,
-  options: PingOptions,
-  identifier: number,
-  sequence: number,
-): Promise<Answer> {
-  const { destination } = options
-  let source: IpAddress
-  let linkIndex: number
-  try {
-    const way = kernel.lookupRoute({ destination })
-    source = way.preferredSource ?? destination
-    linkIndex = way.linkIndex
-  } catch (thrown) {
-    if (!isKernelError(thrown)) throw thrown
-    return { line: 'ping: connect: Network is unreachable\n' }
+/** What iputils calls an error (pr_icmph). */
+export function errorText({ family, payload }: IpPacket): string {
+  if (payload.kind !== 'icmp') return 'Bad answer'
+  const { type, code, mtu } = payload
+  if (family === 6) return errorText6(type, code, mtu)
+  if (type === icmp.TYPE.timeExceeded) {
+    return code === 0 ? 'Time to live exceeded' : 'Frag reassembly time exceeded'
   }
-  const sent = clock.now()
-  return new Promise((resolve) => {
-    const done = (answer: Answer): void => {
-      timer.cancel()
-      capture.close()
-      resolve(answer)
-    }
-    const capture = kernel.capture({ linkIndex, snapOctets: 65_535 }, ({ octets, direction }) => {
-      const answer =
-        direction === 'in'
-          ? readAnswer(octets, source, identifier, sequence, clock.now() - sent)
-          : undefined
-      if (answer !== undefined) done(answer)
-    })
-    const timer = clock.after(options.timeoutMilliseconds, () => done({ line: '' }))
-    try {
-      kernel.sendPacket(request(options, source, identifier, sequence))
-    } catch (thrown) {
-      if (!isKernelError(thrown)) throw thrown
-      done({ line: `ping: sendmsg: ${thrown.message}\n` })
-    }
-  })
-}
-
-function request(
-  options: PingOptions,
-  source: IpAddress,
-  identifier: number,
-  sequence: number,
-): Uint8Array {
-  const message = icmp.encode({
-    type: icmp.TYPE.echoRequest,
-    code: 0,
-    first: identifier,
-    second: sequence,
-    body: new Uint8Array(options.dataOctets),
-  })
-  return ipv4.encode(
-    {
-      typeOfService: 0,
-      identification: sequence,
-      dontFragment: options.dontFragment,
-      timeToLive: options.ttl,
-      protocol: IP_PROTOCOL.icmp,
-      source: ipv4ToNumber(source),
-      destination: ipv4ToNumber(options.destination),
-    },
-    message,
-  )
-}
-
-function readAnswer(
-  octets: Uint8Array,
-  own: IpAddress,
-  identifier: number,
-  sequence: number,
-  milliseconds: number,
-): Answer | undefined {
-  if (!ipv4.check(octets) || ipv4.protocol(octets) !== IP_PROTOCOL.icmp) return undefined
-  if (ipv4.destination(octets) !== ipv4ToNumber(own)) return undefined
-  const at = ipv4.headerOctets(octets)
-  if (octets.length < at + icmp.HEADER_OCTETS) return undefined
-  const from = ipv4FromNumber(ipv4.source(octets))
-  const type = icmp.type(octets, at)
-  if (type === icmp.TYPE.echoReply) {
-    if (icmp.identifier(octets, at) !== identifier || icmp.sequence(octets, at) !== sequence)
-      return undefined
-    const size = ipv4.totalLength(octets) - at
-    const time = milliseconds < 1 ? milliseconds.toFixed(3) : milliseconds.toFixed(2)
-    return {
-      milliseconds,
-      line: `${size} bytes from ${from}: icmp_seq=${sequence} ttl=${ipv4.timeToLive(octets)} time=${time} ms\n`,
-    }
-  }
-  if (!icmp.isError(type)) return undefined
-  return {
-    line: `From ${from} icmp_seq=${sequence} ${errorText(type, icmp.code(octets, at), icmp.nextHopMtu(octets, at))}\n`,
-  }
-}
-
-function errorText(type: number, code: number, mtu: number): string {
-  if (type === icmp.TYPE.timeExceeded) return 'Time to live exceeded'
-  if (type !== icmp.TYPE.destinationUnreachable) return `ICMP type ${type} code ${code}`
+  if (type === icmp.TYPE.redirect) return 'Redirect Host'
+  if (type !== icmp.TYPE.destinationUnreachable) return `Bad ICMP type: ${type}`
   if (code === icmp.UNREACHABLE.fragmentationNeeded) return `Frag needed and DF set (mtu = ${mtu})`
+  if (code === icmp.UNREACHABLE.communicationProhibited) return 'Packet filtered'
   const names = ['Net', 'Host', 'Protocol', 'Port']
-  return `Destination ${names[code] ?? 'Host'} Unreachable`
+  const name = names[code]
+  return name === undefined
+    ? `Dest Unreachable, Bad Code: ${code}`
+    : `Destination ${name} Unreachable`
 }
 
-function readOptions(argv: readonly string[]): PingOptions {
-  const values = new Map<string, string>()
-  let destination: string | undefined
-  for (let at = 0; at < argv.length; at++) {
-    const word = argv[at]!
-    const [, flag, glued] = /^-([ciWstM])(.*)$/.exec(word) ?? []
-    if (flag !== undefined) values.set(flag, glued === '' ? (argv[++at] ?? '') : glued!)
-    else if (!word.startsWith('-')) destination = word
-  }
-  const number = (flag: string, otherwise: number): number => {
-    const value = Number(values.get(flag) ?? otherwise)
-    if (Number.isFinite(value) && value >= 0) return value
-    throw new RangeError(`invalid argument: '-${flag} ${values.get(flag)}'`)
-  }
-  if (destination === undefined) throw new RangeError('usage error: Destination address required')
-  return {
-    destination: ip(destination),
-    count: Math.min(COUNT_MAX, Math.max(1, number('c', 3))),
-    intervalMilliseconds: number('i', 1) * 1000,
-    timeoutMilliseconds: number('W', 1) * 1000,
-    dataOctets: Math.min(65_507, number('s', 56)),
-    ttl: Math.min(255, number('t', 64)),
-    dontFragment: values.get('M') !== 'dont',
+function errorText6(type: number, code: number, mtu: number | undefined): string {
+  switch (type) {
+    case icmpv6.TYPE.destinationUnreachable: {
+      const names = [
+        'No route',
+        'Administratively prohibited',
+        'Beyond scope of source address',
+        'Address unreachable',
+        'Port unreachable',
+      ]
+      return `Destination unreachable: ${names[code] ?? `Unknown code ${code}`}`
+    }
+    case icmpv6.TYPE.packetTooBig:
+      return `Packet too big: mtu=${mtu}`
+    case icmpv6.TYPE.timeExceeded:
+      return code === 0 ? 'Time exceeded: Hop limit' : 'Time exceeded: Defragmentation failure'
+    default:
+      return `Parameter problem: type ${type} code ${code}`
   }
 }

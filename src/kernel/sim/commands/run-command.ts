@@ -6,6 +6,7 @@ import type { CommandResult, SimulatedCommand } from './command-result.ts'
 import { ipCommand } from './ip.ts'
 import { ping } from './ping.ts'
 import { sysctl } from './sysctl.ts'
+import { traceroute } from './traceroute.ts'
 
 /** The programs that a simulated node or pod has. */
 const COMMANDS: Readonly<Record<string, SimulatedCommand>> = {
@@ -13,6 +14,7 @@ const COMMANDS: Readonly<Record<string, SimulatedCommand>> = {
   bridge,
   ping,
   sysctl,
+  traceroute,
 }
 
 /** Runs one command line in a namespace, as a shell would find and run the program. */
