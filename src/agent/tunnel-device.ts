@@ -67,8 +67,8 @@ export interface TunnelInUse {
 
 /**
  * Makes tunl0 as it should be: present, of the kind asked for, up, with its MTU and at most one address.
- * Writes only what differs. Undefined wanted takes the addresses off and leaves the device, as Calico
- * does where no pool tunnels.
+ * Writes only what differs. Undefined wanted takes programs away, and of a device of the kernel's, which
+ * stays, the addresses, as Calico does.
  */
 export function ensureTunnelDevice(
   needs: TunnelNeeds,
@@ -77,7 +77,9 @@ export function ensureTunnelDevice(
   const { kernel } = needs
   if (wanted === undefined) {
     const link = kernel.link(TUNNEL_LINK)
-    if (link !== undefined) setOnlyAddress(kernel, link, undefined)
+    if (link === undefined) return undefined
+    if (needs.programs?.made(link) === true) needs.programs.remove(TUNNEL_LINK)
+    else setOnlyAddress(kernel, link, undefined)
     return undefined
   }
   const { link, ...use } = tunnelLink(needs, wanted.mtu)
@@ -115,6 +117,7 @@ function createTunnelLink(
   reason: string | undefined,
 ): TunnelInUse {
   if (kind !== 'ebpf') {
+    takeBack(kernel)
     try {
       const link = kernel.createLink({ kind: 'ipip', name: TUNNEL_LINK, mtu })
       return { link, kind: 'kernel', reason: reason ?? 'this kernel has an ipip module' }
@@ -139,6 +142,12 @@ function createTunnelLink(
   }
   const link = programs.create(TUNNEL_LINK, mtu)
   return { link, kind: 'ebpf', reason: reason ?? WITHOUT_MODULE }
+}
+
+/** Undoes {@link setAside}. */
+function takeBack(kernel: Kernel): void {
+  const aside = kernel.link(SET_ASIDE_LINK)
+  if (aside?.kind === 'ipip') kernel.changeLink(aside.index, { name: TUNNEL_LINK })
 }
 
 /** The kernel's device goes on under another name, without an address and down. */

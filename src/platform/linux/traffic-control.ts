@@ -43,7 +43,14 @@ export function attachedProgram(
   }
 }
 
-/** Hangs a program on a hook, in the place of our last one, between two packets. */
+/**
+ * Hangs a program on a hook, in the place of our last one, between two packets.
+ *
+ * By clsact rather than TCX: what hangs there belongs to the link, so it outlives its agent without a pin
+ * in a file system that containers hide (`ip netns exec` mounts another /sys), goes when the link goes,
+ * and can be seen and removed with tc. A TCX link would be gone with the last descriptor or pin. Kernels of
+ * before 6.6 have clsact alone.
+ */
 export function attachProgram(
   context: Context,
   linkIndex: number,
