@@ -145,6 +145,15 @@ export function traceContract(kernel: string, open: () => TraceHarness): void {
         })
       })
 
+      it('sets out from the address that the node has in the tunnel', async () => {
+        const result = await run('server01', 'pod3')
+        expect(result.verdict).toMatchObject({ kind: 'delivered', causes: [] })
+        expect(result.ends.from.address).toBe('10.211.0.1')
+        const byAddress = await run('172.16.170.128', 'pod3')
+        expect(byAddress.ends.from.address).toBe('172.16.170.128')
+        expect((await run('server01', 'pod2')).ends.from.address).toBe('172.16.170.128')
+      })
+
       it('names the row that the forwarding database has not', async () => {
         for (const entry of one.kernel.forwardingEntries(vxlan)) {
           one.kernel.deleteForwardingEntry(entry)

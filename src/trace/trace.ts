@@ -66,7 +66,7 @@ const NODES_ALL_MAX = 16
  * Errors: UserError for names that are unknown, a source that does not run or cannot be reached.
  */
 export async function trace(request: TraceRequest): Promise<Trace> {
-  const ends = resolveEnds(request.from, request.to, request.directory)
+  const ends = await asSent(resolveEnds(request.from, request.to, request.directory), request)
   const probe = probeOf(ends, request.options ?? {}, request.random)
   const reader = new Reader(request, ends)
   await reader.read(firstNodes(request, ends))
@@ -126,6 +126,22 @@ async function tryNodes(request: TraceRequest, leg: TracedLeg): Promise<boolean 
   } catch {
     return undefined // One of them cannot be reached by name: then it was not tried.
   }
+}
+
+/**
+ * A node that is named rather than addressed sends as its kernel does: through a tunnel from the address
+ * that it has there, which is the one that answers come back to.
+ */
+async function asSent(ends: Ends, { from: name, nodes, directory }: TraceRequest): Promise<Ends> {
+  const { from, to } = ends
+  if (from.kind !== 'node' || name !== from.node) return ends
+  const access = nodes.find(({ node }) => node === from.node)
+  const queries = [{ netns: 'host' as const, destination: to.address }]
+  const [answer] = (await access?.lookup({ queries }).catch(() => [])) ?? []
+  const address =
+    answer !== undefined && 'route' in answer ? answer.route.preferredSource : undefined
+  const own = directory.nodes.find((node) => node.name === from.node)?.addresses ?? []
+  return address === undefined || !own.includes(address) ? ends : { from: { ...from, address }, to }
 }
 
 function idOf(random: Random): string {

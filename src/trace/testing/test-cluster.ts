@@ -98,7 +98,7 @@ class Builder {
       this.#nodes.push(this.#node(network, at))
     for (const node of this.#nodes) joinTo(node, this.#nodes, tunnel)
     const close = (): void => this.close()
-    return { nodes: this.#nodes, directory: directoryOf(this.#nodes), network, close }
+    return { nodes: this.#nodes, directory: directoryOf(this.#nodes, tunnel), network, close }
   }
 
   close(): void {
@@ -250,9 +250,12 @@ function up(kernel: Kernel, name: string): number {
   return index
 }
 
-function directoryOf(nodes: readonly TestNode[]): Directory {
+function directoryOf(nodes: readonly TestNode[], tunnel: Tunnel | undefined): Directory {
   return {
-    nodes: nodes.map(({ name, address }) => ({ name, addresses: [address] })),
+    nodes: nodes.map((node) => ({
+      name: node.name,
+      addresses: [node.address, ...(tunnel === undefined ? [] : [vtepOf(node)])],
+    })),
     endpoints: nodes.map(({ name, pod, podAddress, hostInterface }) => ({
       pod,
       node: name,
