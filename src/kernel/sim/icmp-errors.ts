@@ -43,6 +43,8 @@ export function sendIcmpError(
     : error6(namespace, about, input, type, code, word)
 }
 
+const LOOPBACK4 = 0x7f000001
+
 function error4(
   namespace: Namespace,
   about: Uint8Array,
@@ -56,9 +58,10 @@ function error4(
     const inner = about[ipv4.headerOctets(about)]
     if (inner === undefined || icmp.isError(inner)) return undefined
   }
-  const destination = ipv4.source(about)
+  // To nobody is to oneself.
+  const destination = ipv4.source(about) || LOOPBACK4
   const target = ipv4.destination(about)
-  if (isMulticastAddr(target) || target === 0xffffffff || destination === 0) return undefined
+  if (isMulticastAddr(target) || target === 0xffffffff) return undefined
   const kind = addressType(namespace, target)
   if (kind === 'broadcast') return undefined
   const body = about.subarray(0, MOST_OCTETS[4] - ipv4.HEADER_OCTETS - icmp.HEADER_OCTETS)

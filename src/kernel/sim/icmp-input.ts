@@ -175,8 +175,10 @@ export function receiveIcmpv6(namespace: Namespace, packet: Inbound): boolean {
 function echo6(namespace: Namespace, packet: Inbound): void {
   const message = packet.octets.slice(packet.at, packet.end)
   message[0] = icmpv6.TYPE.echoReply
-  const isGroup =
-    isMulticastAddr(packet.destination) || packet.device.anycast6.has(packet.destination)
+  const isAnycast = [...namespace.devices.values()].some(({ anycast6 }) =>
+    anycast6.has(packet.destination),
+  )
+  const isGroup = isMulticastAddr(packet.destination) || isAnycast
   const source = isGroup ? undefined : packet.destination
   const route = routeOutput(namespace, {
     destination: packet.source,

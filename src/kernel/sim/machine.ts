@@ -203,8 +203,8 @@ function hooksOf(namespace: Namespace, family: 4 | 6): NeighborHooks {
         ? icmp.TYPE.destinationUnreachable
         : icmpv6.TYPE.destinationUnreachable
       const code = isVersion4 ? icmp.UNREACHABLE.host : icmpv6.UNREACHABLE.address
-      // IPv6 chooses the error's source by where the packet came in.
-      sendError(namespace, packet.octets, isVersion4 ? undefined : packet.input, type, code)
+      // Where the packet came in may decide on the error's source.
+      sendError(namespace, packet.octets, packet.input, type, code)
     },
     fixedMac(addr) {
       if (isMulticastAddr(addr)) {

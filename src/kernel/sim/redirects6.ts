@@ -24,7 +24,10 @@ export function sendRedirect6(namespace: Namespace, about: Uint8Array, hop: FibN
   if (!allow(destination)) return
   const own = device.addresses6.find(({ addr }) => isLinkLocalAddr(addr))
   if (own === undefined || (target !== destination && !isLinkLocalAddr(target))) return
-  const route = routeOutput(namespace, { destination: source, output: device })
+  const direct = routeOutput(namespace, { destination: source, output: device })
+  // By this link if it can be, else by any (ip6_route_output with a source of its own is not strict).
+  const route =
+    typeof direct === 'string' ? routeOutput(namespace, { destination: source }) : direct
   if (typeof route === 'string' || route.gateway !== undefined || !allow(source)) return
   const payload = icmpv6.encodeRedirect({
     target: octetsOfAddr6(target),
