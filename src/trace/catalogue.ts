@@ -1,3 +1,4 @@
+import { FILTER_TABLE } from '../kernel/own-filter.ts'
 import type { CauseFacts, CauseName, Place } from './cause.ts'
 import type { CauseClass } from './verdict.ts'
 
@@ -344,10 +345,15 @@ export const CATALOGUE: Catalogue = {
   },
   filtered: {
     class: 'policy',
-    sentence: ({ arrived }, place) =>
-      `${where(place)} drops the packet after it came in by ${arrived}; no table forbids it, so a filter does.`,
+    sentence: ({ arrived, taken }, place) =>
+      taken === undefined
+        ? `${where(place)} drops the packet after it came in by ${arrived}; no table forbids it, so a filter does.`
+        : `The agent's packet filter on ${where(place)} drops the packet after it came in by ${arrived}, as ${taken}.`,
     evidence: ({ counter }) => (counter === undefined ? [] : [`${counter} went up`]),
-    mend: (_, place) => [`${place.enter}nft list ruleset`, `${place.enter}iptables-save -c`],
+    mend: ({ taken }, place) =>
+      taken === undefined
+        ? [`${place.enter}nft list ruleset`, `${place.enter}iptables-save -c`]
+        : [`${place.enter}nft list table inet ${FILTER_TABLE}`, 'tortie get node -o wide'],
     counters: ['Ip.InDiscards', 'Ip.OutDiscards'],
   },
   'no-answer': {

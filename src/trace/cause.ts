@@ -89,7 +89,12 @@ export interface CauseFacts {
     /** Whether a plain packet from node to node got through; undefined where that was not tried. */
     readonly nodesTalk: boolean | undefined
   }
-  filtered: { readonly arrived: string; readonly counter: string | undefined }
+  filtered: {
+    readonly arrived: string
+    readonly counter: string | undefined
+    /** What the agent's own packet filter counted it as: "forged IPIP"; undefined if it did not. */
+    readonly taken?: string | undefined
+  }
   'no-answer': { readonly pod: string }
   'icmp-error': { readonly text: string; readonly sender: IpAddress }
   'checksum-wrong': { readonly link: string }

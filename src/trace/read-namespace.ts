@@ -1,3 +1,5 @@
+import { FILTER_PREFIX } from './filter-drop.ts'
+import { FILTER_TABLE } from '../kernel/own-filter.ts'
 import { messageOf } from '../lib/errors.ts'
 import { contains } from '../net/prefix.ts'
 import type { IpAddress } from '../net/ip-address.ts'
@@ -86,13 +88,22 @@ export function readNamespace(
   }
 }
 
-/** Counters of a namespace; none where they cannot be read. */
+/** Counters of a namespace, those of the agent's packet filter too; none where they cannot be read. */
 export function readCounters(kernel: Kernel): Readonly<Record<string, number>> {
+  return { ...counted(() => kernel.counters()), ...counted(() => filterCounters(kernel)) }
+}
+
+function counted(read: () => Iterable<readonly [string, number]>): Record<string, number> {
   try {
-    return Object.fromEntries(kernel.counters())
+    return Object.fromEntries(read())
   } catch {
     return {}
   }
+}
+
+function filterCounters(kernel: Kernel): readonly (readonly [string, number])[] {
+  const counters = [...kernel.packetFilterCounters(FILTER_TABLE)]
+  return counters.map(([name, { packets }]) => [`${FILTER_PREFIX}${name}`, packets])
 }
 
 /** A sysctl that a kernel has not is left out, and a prediction that needs it says so. */

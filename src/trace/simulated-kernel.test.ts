@@ -100,6 +100,22 @@ describe('what only a simulated network can be made to do', () => {
     })
   })
 
+  it('says what the agent’s own filter took the packet for', async () => {
+    const [, , three] = cluster.nodes
+    const { chains, ...table } = oneRuleTable('input', { protocol: IPIP }, 'drop')
+    const rules = chains[0]!.rules.map((rule) => ({ ...rule, counter: 'forged-ipip' }))
+    const filter = { ...table, name: 'tortie', chains: [{ ...chains[0]!, rules }] }
+    three!.kernel.keepPacketFilter(filter)
+    const { causes } = (await run('pod1', 'pod3')).verdict
+    expect(causes[0]).toMatchObject({
+      name: 'filtered',
+      sentence:
+        "The agent's packet filter on server03 drops the packet after it came in by ens33, as forged IPIP.",
+      evidence: ['PacketFilter.forged-ipip went up'],
+    })
+    expect(causes[0]!.mend[0]).toContain('nft list table inet tortie')
+  })
+
   it('sees a source address that is translated on the way, delivered or not', async () => {
     const [one, two] = cluster.nodes
     const leaving = { outputLink: 'ens33' }
