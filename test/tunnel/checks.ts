@@ -376,6 +376,11 @@ async function modeChange(world: World): Promise<void> {
       () => route(side),
     )
   }
+  for (const { node } of [near, far]) {
+    const addresses = (): string =>
+      world.run(node, 'ip', '-4', 'addr', 'show', 'dev', 'tunl0').output
+    await eventually('tunl0 without an address', 10, () => !addresses().includes('inet'), addresses)
+  }
   await change('CrossSubnet')
   for (const side of [near, far]) {
     await eventually(

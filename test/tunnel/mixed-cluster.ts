@@ -228,7 +228,8 @@ function settle(name: SiteName, link: string): string {
 function agentArguments(name: SiteName, folder: string): string[] {
   const store = `http://${routerOf(name)}:2379`
   const places = ['--state-dir', join(folder, 'state'), '--socket', join(folder, 'agent.sock')]
-  return [join(DIST, 'tortie.js'), 'agent', '--node', name, '--store', store, ...places]
+  const tunnel = ['--tunnel', name === 'programs' ? 'ebpf' : 'kernel']
+  return [join(DIST, 'tortie.js'), 'agent', '--node', name, '--store', store, ...places, ...tunnel]
 }
 
 function guestSite(name: SiteName, kernel: UserModeLinux): Site {
