@@ -86,6 +86,17 @@ describe.skipIf(!canRunLabs('a node in another subnet'))('a node in another subn
     }
   })
 
+  it('is reached again when somebody deleted tunl0, and nothing of the former one is left', async () => {
+    lab.in('server01', 'ip', 'link', 'del', 'tunl0')
+    await eventually('the tunnel', 10, () => {
+      const exec = ['lab', 'exec', '--lab', lab.name, SOURCE, '--']
+      const { stdout } = tortie(...exec, 'ping', '-c', '1', '-W', '1', TARGET)
+      return stdout.includes('ttl=62')
+    })
+    const filters = lab.in('server01', 'tc', 'filter', 'show', 'dev', 'ens33', 'ingress')
+    expect(filters.match(/tortie_\w+/g)).toHaveLength(1)
+  })
+
   it('stays reached while agents are killed and started again', async () => {
     const ping = lab.beside(SOURCE, 'ping', '-i', '0.01', TARGET)
     await ping.until(/icmp_seq=20 /)

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Kernel } from '../../src/kernel/kernel.ts'
+import { runSimulatedCommand } from '../../src/kernel/sim/commands/run-command.ts'
 import { SimulatedMachine } from '../../src/kernel/sim/machine.ts'
 import { BUILT_IN_TOPOLOGIES } from '../../src/lab/built-in-topologies.ts'
 import { labDown } from '../../src/lab/lab-down.ts'
@@ -78,6 +79,23 @@ describe('tunl0', () => {
     await clock.advance(20)
     expect(addresses()).toEqual(before)
     expect(tunnel().mtu).toBe(1480)
+  })
+
+  it('tells pods of a router with a smaller MTU between nodes, as on the real kernel', async () => {
+    const router = machine.openNamespace('router01')
+    for (const route of router.routes()) {
+      if (route.destination.startsWith('172.16.')) router.replaceRoute({ ...route, mtu: 1400 })
+    }
+    const pod = machine.openNamespace('network-5z4qp')
+    const ping = async (octets: number): Promise<string> => {
+      const argv = ['ping', '-c', '1', '-W', '1', '-M', 'do', '-s', String(octets), '10.211.3.5']
+      return (await run(runSimulatedCommand(pod, argv, clock))).stdout
+    }
+    // The router tells the node, which has to tell the pod the next time.
+    await ping(1440)
+    expect(await ping(1440)).toContain('Frag needed and DF set (mtu = 1380)')
+    await ping(1352) // the answer teaches the other node
+    expect(await ping(1352)).toContain('ttl=62')
   })
 
   it('follows the MTU of the uplink', async () => {
