@@ -6,7 +6,7 @@ import { prefix } from '../../net/prefix.ts'
 import type { LinuxKernel } from './linux-kernel.ts'
 import { createLinuxMachine, type LinuxMachine } from './machine.ts'
 import { until } from './testing/until.ts'
-import { createTunnel, removeTunnel, tunnelDrops } from './tunnel.ts'
+import { createTunnel, guardTunnel, removeTunnel, tunnelDrops } from './tunnel.ts'
 
 const isRoot = process.getuid?.() === 0
 if (!isRoot) console.log('Skipped: tests of tunnels need root')
@@ -285,6 +285,27 @@ describe.skipIf(!isRoot)('a tunnel', () => {
     createTunnel(node2, 'tunl0', { ...own, underlays, localAddress: ip('172.16.2.9') }, 1480)
     createTunnel(node2, 'tunl0', { ...own, underlays }, 1480)
     expect(drops(node2)['stranger']).toBe(3)
+  })
+
+  it('guards a device of the kernel’s: strangers’ packets to the node are dropped, what passes through is not', async ({
+    skip,
+  }) => {
+    if (!hasPrograms()) skip()
+    removeTunnel(node2, 'tunl0')
+    const uplink = node2.link('ens33')!
+    const ends = { ...settings('172.16.2.1', '172.16.170.128'), underlays: [uplink.index] }
+    guardTunnel(node2, ends)
+    guardTunnel(node2, ends)
+    const passed = listen(pod2, 'eth0')
+    const inner = ipv4('10.211.0.6', '10.211.3.4', 17, new Uint8Array(8))
+    node1.sendPacket(ipv4('172.16.170.128', '172.16.2.1', 4, inner))
+    for (let count = 0; count < 3; count++) {
+      router.sendPacket(ipv4('172.16.2.254', '172.16.2.1', 4, inner))
+    }
+    route(router, '10.211.3.4/32', 'net2', '172.16.2.1')
+    router.sendPacket(ipv4('172.16.2.254', '10.211.3.4', 4, inner))
+    await until(() => passed.some(({ octets }) => octets[9] === 4), 'what passes through')
+    expect(tunnelDrops(node2, uplink).get('stranger')).toBe(3)
   })
 
   it('passes large segments whole', async ({ skip }) => {
