@@ -218,7 +218,7 @@ export class Dataplane {
         this.#noticeLink(event.change, event.link)
         return
       case 'address':
-        if (!this.#isPodLink(event.address.linkIndex)) this.#forgetWays()
+        if (!this.#leadsNowhere(event.address.linkIndex)) this.#forgetWays()
         return
       case 'overrun':
         this.#forgetAll()
@@ -249,15 +249,16 @@ export class Dataplane {
     }
   }
 
-  #isPodLink(index: number): boolean {
+  /** Whether a link is a pod's, or one that is gone: that was seen to when it went. */
+  #leadsNowhere(index: number): boolean {
     const link = this.#links.at(index)
-    return link !== undefined && isPodLink(link)
+    return link === undefined || isPodLink(link)
   }
 
   /** Whether the way to other nodes may follow from a route: none of ours, nor one by a pod's link. */
   #decidesWays(route: Route): boolean {
     if (route.table === ROUTE_TABLE.local || this.#isOurs(route) || isPodRoute(route)) return false
-    return !route.nextHops.some(({ linkIndex }) => this.#isPodLink(linkIndex))
+    return !route.nextHops.some(({ linkIndex }) => this.#leadsNowhere(linkIndex))
   }
 
   /** The kernel may reach other nodes by other ways now. */

@@ -323,7 +323,7 @@ export function flushRoutesOf(
       if (isMeant && (isWhole || dead === route.nextHops.length)) doomed.push(route)
     }
     // Linux flushes IPv4 routes without a word; IPv6 ones are announced.
-    for (const route of doomed) dropRoute(namespace, route, false)
+    for (const route of doomed) dropRoute(namespace, route, family === 4)
     routing.changed()
   }
 }

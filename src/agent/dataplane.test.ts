@@ -1,0 +1,154 @@
+import { expect, it } from 'vitest'
+import { attachPod } from '../cni/networking.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import { createSimulatedMachine } from '../kernel/sim/machine.ts'
+import { VirtualClock } from '../lib/clock.ts'
+import { silentLog } from '../lib/log.ts'
+import { SeededRandom } from '../lib/random.ts'
+import { ip, type IpAddress } from '../net/ip-address.ts'
+import { type Prefix, prefix } from '../net/prefix.ts'
+import { Dataplane, type DataplaneSettings } from './dataplane.ts'
+
+const block = prefix('10.1.0.0/26')
+const address = ip('10.1.0.5')
+
+/** What lists everything there is of something, which takes longer the more there is. */
+const LISTINGS = ['routes', 'links', 'addresses', 'neighbors'] as const
+
+/** A node whose kernel counts what is listed. */
+function node() {
+  const clock = new VirtualClock()
+  const machine = createSimulatedMachine({ clock, random: new SeededRandom(1) })
+  const kernel = machine.createNamespace('node')
+  const uplink = machine.createNamespace('switch')
+  kernel.createLink({ kind: 'veth', name: 'eth0', peer: { name: 'port', kernel: uplink } })
+  const { index } = kernel.link('eth0')!
+  for (const end of [kernel.link('lo')!.index, index]) kernel.changeLink(end, { up: true })
+  uplink.changeLink(uplink.link('port')!.index, { up: true })
+  kernel.addAddress({
+    linkIndex: index,
+    address: ip('10.0.0.1'),
+    prefixLength: 24,
+    scope: 'global',
+  })
+
+  const listed: string[] = []
+  const counting = new Proxy<Kernel>(kernel, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property, target)
+      if (typeof value !== 'function') return value
+      if (LISTINGS.some((name) => name === property)) listed.push(String(property))
+      return value.bind(target) as unknown
+    },
+  })
+  const learned = new Map<Prefix, readonly IpAddress[]>()
+  const pods: { addresses: readonly IpAddress[]; hostInterfaceName: string }[] = []
+  const settings: DataplaneSettings = {
+    blocks: [block],
+    pools: [{ cidr: prefix('10.1.0.0/16'), ipipMode: 'Never', vxlanMode: 'Never' }],
+    formerPools: [],
+    prefersFormer: false,
+    nodeNetworks: [prefix('10.0.0.0/24')],
+    tunnel: undefined,
+    ownAddress: ip('10.0.0.1'),
+    nodeAddresses: () => [],
+    vxlan: undefined,
+    tunnelEnds: [],
+    isTunnelUsed: false,
+    isUnfiltered: false,
+  }
+  const dataplane = new Dataplane({
+    kernel: counting,
+    tunnelKind: 'auto',
+    tunnelPrograms: undefined,
+    clock,
+    log: silentLog,
+    settings: () => {
+      listed.push('settings')
+      return settings
+    },
+    pods: () => pods,
+    learned,
+    remote: new Map(),
+    keepsLearnedRoutes: () => false,
+    keepsRemoteRoutes: () => false,
+  })
+  const attach = (name: string): void => {
+    const pod = machine.createNamespace(name)
+    const hostInterfaceName = `cali${name}`
+    attachPod(kernel, pod, {
+      hostInterfaceName,
+      interfaceName: 'eth0',
+      addresses: [address],
+      mtu: 1500,
+    })
+    pods.push({ addresses: [address], hostInterfaceName })
+    dataplane.podsChanged()
+  }
+  const wayTo = (destination: string) =>
+    kernel.routes().find((route) => route.destination === destination)?.nextHops
+  return { clock, kernel, dataplane, learned, pods, attach, listed, wayTo }
+}
+
+it('serves pods and learned routes that come and go without listing what the kernel has', async () => {
+  const { clock, kernel, dataplane, learned, pods, attach, listed, wayTo } = node()
+  dataplane.start()
+  await clock.advance(10_000) // until IPv6 has its addresses
+  listed.length = 0
+
+  attach('a')
+  learned.set(prefix('10.1.0.64/26'), [ip('10.0.0.2')])
+  dataplane.waysChanged([prefix('10.1.0.64/26')])
+  await clock.advance(1_000)
+  expect(dataplane.lacking()).toEqual([])
+  const before = listed.splice(0)
+  expect(wayTo('10.1.0.64/26')).toMatchObject([{ gateway: '10.0.0.2' }])
+  expect(wayTo('10.1.0.5/32')).toEqual([{ linkIndex: kernel.link('calia')!.index }])
+
+  pods.length = 0
+  kernel.deleteLink(kernel.link('calia')!.index)
+  dataplane.podsChanged()
+  learned.clear()
+  dataplane.waysChanged([prefix('10.1.0.64/26')])
+  await clock.advance(1_000)
+  expect([...before, ...listed]).toEqual([])
+  expect(wayTo('10.1.0.64/26')).toBeUndefined()
+  expect(wayTo('10.1.0.5/32')).toBeUndefined()
+  dataplane.stop()
+})
+
+it('mends the route of a pod whose link went down, which the kernel drops without a word', async () => {
+  const { clock, kernel, dataplane, attach, wayTo } = node()
+  dataplane.start()
+  attach('a')
+  await clock.advance(1_000)
+  const { index } = kernel.link('calia')!
+  kernel.changeLink(index, { up: false })
+  expect(wayTo('10.1.0.5/32')).toBeUndefined()
+  kernel.changeLink(index, { up: true })
+  await clock.advance(5_000)
+  expect(wayTo('10.1.0.5/32')).toEqual([{ linkIndex: index }])
+  dataplane.stop()
+})
+
+it('looks for ways anew when the network between the nodes changes', async () => {
+  const { clock, kernel, dataplane, learned, wayTo } = node()
+  const afar = prefix('10.1.0.128/26')
+  learned.set(afar, [ip('10.9.0.1')])
+  dataplane.start()
+  expect(dataplane.lacking()).toEqual([`no way to ${afar} via 10.9.0.1`])
+  const linkIndex = kernel.link('eth0')!.index
+  kernel.addRoute({
+    destination: prefix('10.9.0.0/24'),
+    type: 'unicast',
+    table: 254,
+    protocol: 4,
+    scope: 'global',
+    priority: 0,
+    nextHops: [{ linkIndex, gateway: ip('10.0.0.254') }],
+  })
+  await clock.advance(1_000)
+  expect(wayTo(afar)).toEqual([{ linkIndex, gateway: '10.0.0.254' }])
+  expect(dataplane.lacking()).toEqual([])
+  dataplane.stop()
+})
