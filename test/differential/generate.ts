@@ -298,8 +298,35 @@ export function generateScenario(seed: number): Scenario {
       dontFragment: chance(0.5),
     }
   })
+  steps.push(...multipathSteps(new SeededRandom(seed + 0x4d50), names, subnets))
   const lookups = [...new Set([...addresses, ...unknown])]
   return { seed, family: 4, nodes, cables, steps, probes, lookups }
+}
+
+/**
+ * Routes of several ways, to where no packet goes: which of them one takes is a secret of each kernel, but
+ * not which it accepts and what becomes of them.
+ */
+function multipathSteps(
+  random: SeededRandom,
+  names: readonly string[],
+  subnets: readonly Subnet[],
+): Step[] {
+  return names.flatMap((node, at) => {
+    const first = neighborOf(subnets, node, random)
+    if (first === undefined || random.fraction() > 0.4) return []
+    const others = Array.from({ length: 1 + random.below(2) }, () => ({
+      ...neighborOf(subnets, node, random)!,
+      weight: 1 + random.below(3),
+    }))
+    const destination = `10.200.${at}.0/24`
+    const route = routeOf({ destination, ...first, others })
+    const steps: Step[] = [{ do: 'route', node, route }]
+    if (random.fraction() < 0.3)
+      steps.push({ do: 'replace', node, route: routeOf({ destination, ...first }) })
+    if (random.fraction() < 0.3) steps.push({ do: 'unroute', node, route })
+    return steps
+  })
 }
 
 function sysctlsOf(

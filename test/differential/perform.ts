@@ -282,7 +282,7 @@ function indexOf(kernel: Kernel, link: string): number {
 }
 
 function routeOf(kernel: Kernel, route: StepRoute): Route {
-  const { link, gateway, onlink, preferredSource, mtu, destination, ...rest } = route
+  const { link, gateway, others = [], onlink, preferredSource, mtu, destination, ...rest } = route
   return {
     ...rest,
     destination: prefix(destination),
@@ -296,6 +296,11 @@ function routeOf(kernel: Kernel, route: StepRoute): Route {
               ...(gateway === undefined ? {} : { gateway: ip(gateway) }),
               ...(onlink === true ? { onlink } : {}),
             },
+            ...others.map((other) => ({
+              linkIndex: indexOf(kernel, other.link),
+              gateway: ip(other.gateway),
+              weight: other.weight,
+            })),
           ],
     ...(preferredSource === undefined ? {} : { preferredSource: ip(preferredSource) }),
     ...(mtu === undefined ? {} : { mtu }),

@@ -87,6 +87,12 @@ export interface StepRoute {
   readonly priority: number
   readonly link?: string
   readonly gateway?: string
+  /** More ways of the same route, equally good. */
+  readonly others?: readonly {
+    readonly link: string
+    readonly gateway: string
+    readonly weight: number
+  }[]
   readonly onlink?: boolean
   readonly preferredSource?: string
   readonly mtu?: number

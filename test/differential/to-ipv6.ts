@@ -102,7 +102,7 @@ function stepOf(step: Step, gatewayOfPod: (node: string) => string | undefined):
 function routeOf(route: StepRoute, gatewayOfPod: string | undefined): StepRoute | undefined {
   // A pod's gateway of IPv6 is on its link without a route.
   if (route.destination.startsWith('169.254.')) return undefined
-  const { gateway, preferredSource } = route
+  const { gateway, preferredSource, others } = route
   const gateway6 = gateway?.startsWith('169.254.') === true ? gatewayOfPod : gateway
   return {
     ...route,
@@ -110,6 +110,9 @@ function routeOf(route: StepRoute, gatewayOfPod: string | undefined): StepRoute 
     ...(gateway6 === undefined
       ? {}
       : { gateway: gateway6.includes(':') ? gateway6 : address6(gateway6) }),
+    ...(others === undefined
+      ? {}
+      : { others: others.map((way) => ({ ...way, gateway: address6(way.gateway) })) }),
     ...(preferredSource === undefined ? {} : { preferredSource: address6(preferredSource) }),
     ...(route.mtu === undefined ? {} : { mtu: Math.max(route.mtu, LEAST_MTU) }),
   }

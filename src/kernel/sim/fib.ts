@@ -31,7 +31,7 @@ export interface FibRoute {
   readonly scope: number
   readonly priority: number
   readonly preferredSource: Addr | undefined
-  readonly nextHops: readonly FibNextHop[]
+  readonly nextHops: FibNextHop[]
   mtu: number | undefined
 }
 

@@ -75,6 +75,7 @@ function announce(namespace: Namespace, route: FibRoute, change: 'set' | 'remove
 export function deleteRoute(namespace: Namespace, route: Route): void {
   const { destination, length } = destinationOf(route)
   const routing = namespace.routing(addrFamily(destination))
+  if (routing.family === 6 && route.nextHops.length > 1) return deleteWays(namespace, route)
   const found = routing
     .table(route.table === 0 ? ROUTE_TABLE.main : route.table)
     .at(destination, length)
@@ -92,11 +93,40 @@ function isMeant(route: Route, other: FibRoute): boolean {
   if (route.preferredSource !== undefined) {
     if (other.preferredSource !== addrFromText(route.preferredSource)) return false
   }
-  return route.nextHops.every((wanted, at) => {
-    const hop = other.nextHops[at]
-    if (hop === undefined || hop.device?.index !== wanted.linkIndex) return false
-    return wanted.gateway === undefined || addrFromText(wanted.gateway) === hop.gateway
+  const { nextHops } = route
+  if (nextHops.length < 2) return nextHops.every((wanted) => isWay(wanted, other.nextHops[0]))
+  // fib_nh_match: each way that there is must be named at its place; what is named beyond does not count.
+  return other.nextHops.every((hop, at) => {
+    const wanted = nextHops[at]
+    const { weight = 1 } = wanted ?? {}
+    return wanted !== undefined && isWay(wanted, hop) && (weight === 1 || weight === hop.weight)
   })
+}
+
+function isWay(wanted: NextHop, hop: FibNextHop | undefined): boolean {
+  if (hop === undefined || hop.device?.index !== wanted.linkIndex) return false
+  return wanted.gateway === undefined || addrFromText(wanted.gateway) === hop.gateway
+}
+
+/** Ways of IPv6 are taken away one by one, whatever becomes of the others (ip6_route_multipath_del). */
+function deleteWays(namespace: Namespace, route: Route): void {
+  let isMissing = false
+  for (const way of route.nextHops) {
+    const one = { ...route, nextHops: [way] }
+    const { destination, length } = destinationOf(route)
+    const table = namespace.routing6.table(route.table === 0 ? ROUTE_TABLE.main : route.table)
+    const found = table
+      .at(destination, length)
+      .find((other) => other.nextHops.some((hop) => isMeant(one, { ...other, nextHops: [hop] })))
+    if (found === undefined) isMissing = true
+    else if (found.nextHops.length === 1) dropRoute(namespace, found)
+    else {
+      const at = found.nextHops.findIndex((hop) => isWay(way, hop))
+      found.nextHops.splice(at, 1)
+      namespace.routing6.changed()
+    }
+  }
+  if (isMissing) throw refusal('ESRCH', `Unable to delete route ${describe(route)}`)
 }
 
 /** The route as the tables hold it; throws what the kernel would refuse it with (fib_create_info). */
@@ -104,12 +134,12 @@ function buildRoute(namespace: Namespace, route: Route): FibRoute {
   const { destination, length } = destinationOf(route)
   const isVersion6 = typeof destination === 'string'
   const scope = isVersion6 ? SCOPE.global : scopeNumber(route.scope)
-  const isWay = ROUTE_ERRORS[route.type] === undefined
+  const leads = ROUTE_ERRORS[route.type] === undefined
   const fail = (code: string, why: string): never => {
     throw refusal(code, `Unable to add route ${describe(route)}: ${why}`)
   }
-  if (!isWay && route.nextHops.length > 0 && !isVersion6) fail('EINVAL', 'a next hop was given')
-  if (isWay && route.nextHops.length === 0) {
+  if (!leads && route.nextHops.length > 0 && !isVersion6) fail('EINVAL', 'a next hop was given')
+  if (leads && route.nextHops.length === 0) {
     fail(isVersion6 ? 'ENODEV' : 'ENODEV', 'no next hop was given')
   }
   if (!isVersion6 && scope < (LEAST_SCOPE[route.type] ?? 0)) fail('EINVAL', 'Invalid scope')
@@ -127,7 +157,7 @@ function buildRoute(namespace: Namespace, route: Route): FibRoute {
     nextHops,
     mtu: route.mtu,
   }
-  if (!isWay) {
+  if (!leads) {
     if (isVersion6) nextHops.push(plainHop(built, namespace.loopback))
     return built
   }
@@ -136,7 +166,12 @@ function buildRoute(namespace: Namespace, route: Route): FibRoute {
     if (device === undefined) {
       throw refusal('ENODEV', `Unable to add route ${describe(route)}: no link ${hop.linkIndex}`)
     }
-    nextHops.push(buildNextHop(namespace, built, route, hop, device))
+    const next = buildNextHop(namespace, built, route, hop, device)
+    const isDouble = nextHops.some(
+      (other) => other.device === next.device && other.gateway === next.gateway,
+    )
+    if (isVersion6 && isDouble) fail('EEXIST', 'a next hop is there twice')
+    nextHops.push(next)
   }
   if (built.preferredSource !== undefined && !namespace.isLocal(built.preferredSource)) {
     fail('EINVAL', 'Invalid prefsrc address')
