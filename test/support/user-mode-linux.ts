@@ -16,6 +16,8 @@ const PROGRAM = '/usr/bin/linux.uml'
 const MODULES = '/usr/lib/uml/modules'
 /** Where what is running in there finds {@link UserModeLinux.folder}. */
 export const OUT = '/run/out'
+/** The checkout, of which programs in there run what was built. */
+const ROOT = join(import.meta.dirname, '../..')
 const BOOT_MILLISECONDS = 120_000
 const HALT_MILLISECONDS = 20_000
 
@@ -198,6 +200,7 @@ mkdir -p ${OUT} /run/modules/lib /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t hostfs none ${OUT} -o ${folder}
+[ -e '${ROOT}' ] || { mkdir -p '${ROOT}'; mount -t hostfs none '${ROOT}' -o '${ROOT}'; }
 ln -s ${MODULES} /run/modules/lib/modules
 printf '#!/bin/sh\\nexec /sbin/modprobe -d /run/modules "$@"\\n' > /run/modprobe
 chmod +x /run/modprobe
