@@ -44,18 +44,8 @@ export function readNlri(
   withPathId: boolean,
   into: NlriList,
 ): boolean {
-  return into.family === 4
-    ? readIpv4(octets, start, end, withPathId, into)
-    : readIpv6(octets, start, end, withPathId, into)
-}
-
-function readIpv4(
-  octets: Uint8Array,
-  start: number,
-  end: number,
-  withPathId: boolean,
-  into: NlriList,
-): boolean {
+  const isIpv4 = into.family === 4
+  const bitsMax = isIpv4 ? 32 : 128
   let count = into.count
   let at = start
   while (at < end) {
@@ -66,19 +56,18 @@ function readIpv4(
       at += 4
     }
     const length = octets[at++]!
-    if (length > 32) return false
+    if (length > bitsMax) return false
     const next = at + ((length + 7) >>> 3)
     if (next > end) return false
     if (count >= into.lengths.length) into.reserve(count + 1)
-    let value = 0
-    if (length > 0) {
-      value = octets[at]! << 24
-      if (length > 8) value |= octets[at + 1]! << 16
-      if (length > 16) value |= octets[at + 2]! << 8
-      if (length > 24) value |= octets[at + 3]!
-      value &= -1 << (32 - length)
+    if (isIpv4) into.words[count] = ipv4Word(octets, at, length)
+    else {
+      for (let index = 0; index < 4; index++) {
+        const bits = length - 32 * index
+        const from = at + 4 * index
+        into.words[4 * count + index] = bits <= 0 ? 0 : maskedWord(octets, from, next, bits)
+      }
     }
-    into.words[count] = value
     into.lengths[count] = length
     into.pathIds[count] = pathId
     count++
@@ -88,39 +77,14 @@ function readIpv4(
   return true
 }
 
-function readIpv6(
-  octets: Uint8Array,
-  start: number,
-  end: number,
-  withPathId: boolean,
-  into: NlriList,
-): boolean {
-  let count = into.count
-  let at = start
-  while (at < end) {
-    let pathId = 0
-    if (withPathId) {
-      if (at + 5 > end) return false
-      pathId = word(octets, at)
-      at += 4
-    }
-    const length = octets[at++]!
-    if (length > 128) return false
-    const next = at + ((length + 7) >>> 3)
-    if (next > end) return false
-    if (count >= into.lengths.length) into.reserve(count + 1)
-    for (let index = 0; index < 4; index++) {
-      const bits = length - 32 * index
-      const from = at + 4 * index
-      into.words[4 * count + index] = bits <= 0 ? 0 : maskedWord(octets, from, next, bits)
-    }
-    into.lengths[count] = length
-    into.pathIds[count] = pathId
-    count++
-    at = next
-  }
-  into.count = count
-  return true
+/** The address of an IPv4 prefix; octets that its length does not need are not looked at. */
+function ipv4Word(octets: Uint8Array, at: number, length: number): number {
+  if (length === 0) return 0
+  let value = octets[at]! << 24
+  if (length > 8) value |= octets[at + 1]! << 16
+  if (length > 16) value |= octets[at + 2]! << 8
+  if (length > 24) value |= octets[at + 3]!
+  return value & (-1 << (32 - length))
 }
 
 function word(octets: Uint8Array, at: number): number {
