@@ -244,6 +244,34 @@ describe('kernel section of bgpd', () => {
     expect(ours()).toEqual(['10.1.0.0/16 via 10.0.0.2 metric 20'])
   })
 
+  it('writes a route when its next hop comes to be reached, and takes it out when it no longer is', async () => {
+    const { clock, daemon, kernel, link, ours } = withKernel()
+    const a = daemon('10.0.0.1', () => kernel)
+    const b = daemon('10.0.0.2')
+    a.apply(`${neighbor('10.0.0.2', 65002)}kernel: {}`)
+    const keep = 'import: accept, export: accept, nextHop: keep'
+    b.apply(
+      `${neighbor('10.0.0.1', 65001, keep)}static: [{ prefix: 10.1.0.0/16, nextHop: 10.9.0.9 }]`,
+    )
+    await clock.advance(5_000)
+    expect(ours()).toEqual([])
+    const way = {
+      destination: prefix('10.9.0.0/24'),
+      type: 'unicast' as const,
+      table: ROUTE_TABLE.main,
+      protocol: 4,
+      scope: 'global' as const,
+      priority: 0,
+      nextHops: [{ linkIndex: link.index, gateway: ip('10.0.0.2') }],
+    }
+    kernel.addRoute(way)
+    await clock.advance(1_000)
+    expect(ours()).toEqual(['10.1.0.0/16 via 10.0.0.2 metric 20'])
+    kernel.deleteRoute(way)
+    await clock.advance(1_000)
+    expect(ours()).toEqual([])
+  })
+
   it('keeps the routes of the daemon before it until neighbors have spoken', async () => {
     const { clock, daemon, kernel, ours, link } = withKernel()
     const left = (text: string): void =>

@@ -2,10 +2,12 @@ import type { BestPath, BestPathChange } from '../bgp/status.ts'
 import {
   isKernelError,
   type Kernel,
+  type KernelEvent,
   type NextHop,
   type Route,
   ROUTE_TABLE,
 } from '../kernel/kernel.ts'
+import type { Closable } from '../lib/closable.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -19,8 +21,10 @@ export const BGPD_ROUTE_PROTOCOL = 186
 const METRIC = 20
 /** From a change to the writing of it, so that what comes together is written together. */
 const SETTLE_MILLISECONDS = 20
-/** Between tries of what the kernel refused, and looks at what others changed. */
+/** Between tries of what the kernel refused. */
 const RETRY_MILLISECONDS = 5_000
+/** From a change of links, addresses or others' routes to a new look at all next hops. */
+const LOOK_MILLISECONDS = 500
 
 export interface KernelSettings {
   readonly metric?: number | undefined
@@ -41,12 +45,17 @@ export interface KernelRoutesNeeds {
 export class KernelRoutes {
   readonly #needs: KernelRoutesNeeds
   readonly #table: RouteTable
+  readonly #watch: Closable
   readonly #best = new Map<Prefix, readonly BestPath[]>()
+  /** Prefixes whose best paths changed since they were written last. */
+  readonly #changed = new Set<Prefix>()
+  /** Everything is to be read and worked out anew. */
+  #isAnew = true
   /** What the kernel says of next hops that it does not reach; each is logged once. */
-  #unreachable: ReadonlyMap<IpAddress, string> = new Map()
+  readonly #unreachable = new Map<IpAddress, string>()
   #settings: KernelSettings
   #holdsStale: boolean
-  #timer: Timer | undefined
+  #timer: { readonly timer: Timer; readonly due: number } | undefined
   #stopped = false
 
   /** @param holdsStale routes of the process before this one stay until {@link releaseStale} */
@@ -57,14 +66,28 @@ export class KernelRoutes {
     this.#table = new RouteTable({
       kernel: needs.kernel,
       log: needs.log,
-      isOurs: (route) => route.protocol === BGPD_ROUTE_PROTOCOL && route.table === ROUTE_TABLE.main,
+      isOurs,
     })
+    this.#watch = needs.kernel.watch((event) => this.#notice(event))
+    this.#schedule(SETTLE_MILLISECONDS)
+  }
+
+  /** What others do to our routes, and to what next hops are reached by. */
+  #notice(event: KernelEvent): void {
+    if (event.kind === 'route' && isOurs(event.route)) {
+      this.#table.observe(event.change, event.route)
+      if (!this.#table.inSync) this.#schedule(LOOK_MILLISECONDS)
+    } else if (DECIDES_WAYS.has(event.kind)) {
+      this.#isAnew = true
+      this.#schedule(LOOK_MILLISECONDS)
+    }
   }
 
   apply(changes: readonly BestPathChange[]): void {
     for (const { prefix, paths } of changes) {
       if (paths.length === 0) this.#best.delete(prefix)
       else this.#best.set(prefix, paths)
+      this.#changed.add(prefix)
     }
     this.#schedule(SETTLE_MILLISECONDS)
   }
@@ -72,6 +95,7 @@ export class KernelRoutes {
   configure(settings: KernelSettings): void {
     if (JSON.stringify(settings) === JSON.stringify(this.#settings)) return
     this.#settings = settings
+    this.#isAnew = true
     this.#schedule(SETTLE_MILLISECONDS)
   }
 
@@ -84,7 +108,8 @@ export class KernelRoutes {
   /** Ends; our routes stay if `keep`, for the process after this one. */
   stop(keep: boolean): void {
     this.#stopped = true
-    this.#timer?.cancel()
+    this.#timer?.timer.cancel()
+    this.#watch.close()
     if (keep) return
     this.#table.resync()
     this.#table.setDesired(new Map())
@@ -92,49 +117,71 @@ export class KernelRoutes {
   }
 
   #schedule(milliseconds: number): void {
-    if (this.#stopped) return
-    this.#timer?.cancel()
-    this.#timer = this.#needs.clock.after(milliseconds, () => this.#write())
+    const { clock } = this.#needs
+    const due = clock.now() + milliseconds
+    if (this.#stopped || (this.#timer !== undefined && this.#timer.due <= due)) return
+    this.#timer?.timer.cancel()
+    this.#timer = { due, timer: clock.after(milliseconds, () => this.#write()) }
   }
 
   #write(): void {
     const { log } = this.#needs
+    this.#timer = undefined
     try {
-      this.#table.resync()
-      this.#table.setDesired(this.#desired())
+      this.#desire()
       const { written, removed, failed } = this.#table.apply(() => this.#holdsStale)
       if (written + removed + failed > 0) log.info('kernel routes', { written, removed, failed })
+      if (failed > 0) this.#schedule(RETRY_MILLISECONDS)
     } catch (thrown) {
+      this.#isAnew = true
       log.error('The kernel could not be read', { error: messageOf(thrown) })
+      this.#schedule(RETRY_MILLISECONDS)
     }
-    this.#schedule(RETRY_MILLISECONDS)
   }
 
-  #desired(): ReadonlyMap<string, Route> {
-    const { metric = METRIC, learned = 'all' } = this.#settings
+  /** Works out what should be there: of what changed, or of everything when next hops may have. */
+  #desire(): void {
+    const { metric = METRIC } = this.#settings
     const asked = new Map<IpAddress, NextHop | string>()
-    const routes = new Map<string, Route>()
-    for (const [prefix, paths] of this.#best) {
-      const nextHops = paths.flatMap((path) => {
-        const isLearned =
-          path.kind === 'external' || (path.kind === 'internal' && learned === 'all')
-        if (!isLearned || learned === 'none') return []
-        const nextHop = this.#nextHop(path.nextHop, asked)
-        return typeof nextHop === 'string' ? [] : nextHop
-      })
-      if (nextHops.length === 0) continue
-      routes.set(prefix, {
-        destination: prefix,
-        type: 'unicast',
-        table: ROUTE_TABLE.main,
-        protocol: BGPD_ROUTE_PROTOCOL,
-        scope: 'global',
-        priority: metric,
-        nextHops: distinct(nextHops),
-      })
+    if (this.#isAnew) {
+      this.#table.resync()
+      const routes = [...this.#best.keys()].map((prefix) => this.#routeTo(prefix, asked))
+      this.#table.setDesired(
+        new Map(
+          routes.flatMap((route) => (route === undefined ? [] : [[route.destination, route]])),
+        ),
+      )
+      this.#isAnew = false
+      for (const nextHop of this.#unreachable.keys()) {
+        if (!asked.has(nextHop)) this.#unreachable.delete(nextHop)
+      }
+    } else {
+      for (const prefix of this.#changed) {
+        this.#table.desire(prefix, this.#routeTo(prefix, asked), metric)
+      }
     }
+    this.#changed.clear()
     this.#tellUnreachable(asked)
-    return routes
+  }
+
+  #routeTo(prefix: Prefix, asked: Map<IpAddress, NextHop | string>): Route | undefined {
+    const { metric = METRIC, learned = 'all' } = this.#settings
+    const nextHops = (this.#best.get(prefix) ?? []).flatMap((path) => {
+      const isLearned = path.kind === 'external' || (path.kind === 'internal' && learned === 'all')
+      if (!isLearned || learned === 'none') return []
+      const nextHop = this.#nextHop(path.nextHop, asked)
+      return typeof nextHop === 'string' ? [] : nextHop
+    })
+    if (nextHops.length === 0) return undefined
+    return {
+      destination: prefix,
+      type: 'unicast',
+      table: ROUTE_TABLE.main,
+      protocol: BGPD_ROUTE_PROTOCOL,
+      scope: 'global',
+      priority: metric,
+      nextHops: distinct(nextHops),
+    }
   }
 
   /** Over which link and gateway an address is reached, or why not; asked once for each. */
@@ -166,19 +213,29 @@ export class KernelRoutes {
   }
 
   #tellUnreachable(asked: ReadonlyMap<IpAddress, NextHop | string>): void {
-    const unreachable = new Map<IpAddress, string>()
     for (const [nextHop, why] of asked) {
-      if (typeof why !== 'string') continue
-      unreachable.set(nextHop, why)
-      if (this.#unreachable.get(nextHop) === why) continue
-      this.#needs.log.warn('No route is written by a next hop that is not reached', {
-        nextHop,
-        why,
-      })
+      if (typeof why !== 'string') this.#unreachable.delete(nextHop)
+      else if (this.#unreachable.get(nextHop) !== why) {
+        this.#unreachable.set(nextHop, why)
+        const message = 'No route is written by a next hop that is not reached'
+        this.#needs.log.warn(message, { nextHop, why })
+      }
     }
-    this.#unreachable = unreachable
   }
 }
+
+function isOurs(route: Route): boolean {
+  return route.protocol === BGPD_ROUTE_PROTOCOL && route.table === ROUTE_TABLE.main
+}
+
+/** What can change which link and gateway an address is reached by; after an overrun anything may have. */
+const DECIDES_WAYS: ReadonlySet<KernelEvent['kind']> = new Set([
+  'link',
+  'address',
+  'route',
+  'rule',
+  'overrun',
+])
 
 function distinct(nextHops: readonly NextHop[]): readonly NextHop[] {
   const byText = new Map(nextHops.map((nextHop) => [JSON.stringify(nextHop), nextHop]))

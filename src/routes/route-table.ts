@@ -46,9 +46,9 @@ export class RouteTable {
     )
   }
 
-  /** What should be there to one destination: a route of the main table without a metric, or none. */
-  desire(destination: Prefix, route: Route | undefined): void {
-    this.#tracker.setDesired(destination, route)
+  /** What should be there to one destination with one metric: a route of the main table, or none. */
+  desire(destination: Prefix, route: Route | undefined, priority = 0): void {
+    this.#tracker.setDesired(keyOf({ destination, table: ROUTE_TABLE.main, priority }), route)
   }
 
   /** Takes note that the routes by a link are gone: those of one that goes down vanish without a word. */
@@ -124,8 +124,11 @@ export class RouteTable {
 }
 
 /** What the kernel tells routes apart by: two rows that agree in these cannot both be there. */
-function keyOf(route: Route): string {
-  const { destination, table, priority } = route
+function keyOf({
+  destination,
+  table,
+  priority,
+}: Pick<Route, 'destination' | 'table' | 'priority'>): string {
   if (table === ROUTE_TABLE.main && priority === 0) return destination
   return `${destination} table ${table} metric ${priority}`
 }
