@@ -7,6 +7,7 @@ import {
   type ContractMachine,
   echoRequest,
   echoRequest6,
+  internetChecksum,
   ipv4,
   record,
   unicast,
@@ -378,6 +379,27 @@ export function packetFilterContract(
         await harness.until(() => received === 5000, 'five thousand octets back')
         expect(froms).toEqual(['10.1.0.1', '10.1.0.1'])
       })
+
+      it.each(['masquerade', 'masqueradeRandomly'] as const)(
+        'brings errors back to the pod, about the packet as the pod sent it (%s)',
+        async (verdict) => {
+          node.keepPacketFilter(oneRuleTable('postrouting', leaving, verdict, [pools]))
+          const seen = record(pod, pod.link('eth0')!)
+          const client = pod.udp.bind({ family: 4, port: 5001 }, () => {})
+          const isError = ({ direction, octets }: (typeof seen.packets)[number]): boolean =>
+            direction === 'in' && octets[9] === 1 && octets[20] === 3
+          client.send(new Uint8Array(10), { address: ip('10.1.0.2'), port: 4999 })
+          await harness.until(() => seen.packets.some(isError), 'port unreachable')
+          const error = seen.packets.find(isError)!
+          const sent = seen.packets.find(({ direction }) => direction === 'out')!
+          expect(error.octets.subarray(12, 20).join('.')).toBe('10.1.0.2.10.2.0.5')
+          const quoted = error.octets.subarray(28)
+          // Up to the checksum, which a capture of what is sent does not have whole.
+          expect(quoted.subarray(12, 26)).toEqual(sent.octets.subarray(12, 26))
+          expect(internetChecksum(error.octets.subarray(20))).toBe(0)
+          expect(internetChecksum(quoted.subarray(0, 20))).toBe(0)
+        },
+      )
 
       it('leaves alone what stays among the pools, or is from elsewhere', async () => {
         outside.addRoute(unicast('10.2.0.0/16', outside.link('eth0')!, '10.1.0.1'))

@@ -1,4 +1,8 @@
-import { adjustChecksum, transportChecksumOffset } from '../../wire/packet/checksum.ts'
+import {
+  adjustChecksum,
+  transportChecksumOffset,
+  writeTransportChecksum,
+} from '../../wire/packet/checksum.ts'
 import * as icmp from '../../wire/packet/icmp.ts'
 import * as ipv4 from '../../wire/packet/ipv4.ts'
 import { get16, get32, set16, set32 } from '../../wire/packet/octets.ts'
@@ -151,12 +155,37 @@ function freePort(
 /** Changes the destination of a reply back to who asked; true if the packet was changed. */
 export function translateBack(namespace: Namespace, octets: Uint8Array): boolean {
   const ports = portsOf(octets)
-  if (ports === undefined) return false
+  if (ports === undefined) return translateErrorBack(namespace, octets)
   const key = `${ipv4.protocol(octets)} ${ipv4.source(octets)} ${ports.source} ${ipv4.destination(octets)} ${ports.destination}`
   const back = namespace.translations.reply(key)
   if (back === undefined) return false
   rewriteAddress(octets, 16, back.source)
   rewritePort(octets, ports.destinationAt, back.port)
+  return true
+}
+
+/** An ICMP error about a packet whose source was rewritten (nf_nat_icmp_reply_translation). */
+function translateErrorBack(namespace: Namespace, octets: Uint8Array): boolean {
+  const at = ipv4.headerOctets(octets)
+  const quotedAt = at + icmp.HEADER_OCTETS
+  const isError =
+    ipv4.protocol(octets) === IP_PROTOCOL.icmp &&
+    !ipv4.isFragment(octets) &&
+    icmp.isError(icmp.type(octets, at)) &&
+    octets.length >= quotedAt + ipv4.HEADER_OCTETS
+  const quoted = octets.slice(quotedAt)
+  const ports = isError ? portsOf(quoted) : undefined
+  if (ports === undefined) return false
+  const protocol = ipv4.protocol(quoted)
+  const far = protocol === IP_PROTOCOL.icmp ? ports.source : ports.destination
+  const ends = [ipv4.destination(quoted), far, ipv4.source(quoted), ports.source]
+  const back = namespace.translations.reply([protocol, ...ends].join(' '))
+  if (back === undefined) return false
+  rewriteAddress(quoted, 12, back.source)
+  rewritePort(quoted, ports.sourceAt, back.port)
+  octets.set(quoted, quotedAt)
+  writeTransportChecksum(octets, 0, IP_PROTOCOL.icmp, at, ipv4.totalLength(octets))
+  rewriteAddress(octets, 16, back.source)
   return true
 }
 
@@ -168,6 +197,7 @@ function rewriteAddress(octets: Uint8Array, at: number, address: number): void {
   const offset = transportChecksumOffset(protocol)
   if (offset === undefined || protocol === IP_PROTOCOL.icmp) return
   const checksumAt = ipv4.headerOctets(octets) + offset
+  if (checksumAt + 2 > octets.length) return // an error quotes only the beginning
   let checksum = get16(octets, checksumAt)
   if (checksum === 0 && protocol === IP_PROTOCOL.udp) return
   checksum = adjustChecksum(checksum, before >>> 16, address >>> 16)
@@ -180,6 +210,7 @@ function rewritePort(octets: Uint8Array, at: number, port: number): void {
   if (before === port) return
   const checksumAt = ipv4.headerOctets(octets) + transportChecksumOffset(ipv4.protocol(octets))!
   set16(octets, at, port)
+  if (checksumAt + 2 > octets.length) return
   const checksum = get16(octets, checksumAt)
   if (checksum === 0 && ipv4.protocol(octets) === IP_PROTOCOL.udp) return
   set16(octets, checksumAt, adjustChecksum(checksum, before, port))
