@@ -26,6 +26,8 @@ import { hasTunnel } from './tunnel-settings.ts'
 const PROTOCOL = { ipip: 4, tcp: 6, udp: 17 } as const
 /** Calico's gateway of all pods. It has a route on the host for ARP's sake alone; nobody lives there. */
 const GATEWAY = hostPrefix(ip('169.254.1.1'))
+/** RFC 4291 section 2.5.6. */
+const LINK_LOCAL = 'fe80::/10' as Prefix
 const FROM_PODS = `${POD_LINK_PREFIX}*`
 
 /** What a node's table follows from. */
@@ -88,6 +90,7 @@ function setsOf(inputs: FilterInputs, used: ReadonlySet<string | undefined>): re
   const nodes = () => view.list('Node').flatMap(addressesOf)
   const members: Readonly<Record<string, () => readonly Prefix[]>> = {
     gateway: () => [GATEWAY],
+    'link-local': () => [LINK_LOCAL],
     pools: () => cidrsOf(pools),
     masquerade: () => cidrsOf(pools.filter(isMasqueraded)),
     nodes: () => [...nodes(), ...external.flatMap(prefixFrom)],
@@ -149,6 +152,11 @@ function podsChain({ view, node }: FilterInputs): FilterChain {
     priority: FILTER_PRIORITY.raw,
     policy: 'accept',
     rules: [
+      // Such packets stay on the link, and come before the host's end has an address there itself.
+      {
+        match: { inputLink: FROM_PODS, source: { set: 'link-local6' } },
+        verdict: 'accept',
+      },
       drop('spoofed-source', { sourceIsElsewhere: true }),
       drop('to-gateway', { destination: { set: 'gateway4' } }),
       ...(felixParameter(view, node, 'allowIPIPPacketsFromWorkloads') === true
