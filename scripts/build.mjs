@@ -1,7 +1,7 @@
 // Bundles the executables. `tortie` is split, so that `tortie get` does not load what only the agent
 // needs; the CNI executable is one CommonJS file, the form that starts fastest.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { root } from './setup.mjs'
@@ -28,15 +28,21 @@ const modules = {
 const entryPoints = Object.fromEntries(
   Object.entries(modules).filter(([, path]) => existsSync(join(root, path))),
 )
-await build({
+const { metafile } = await build({
   ...common,
   entryPoints,
+  metafile: true,
   outdir: 'dist',
   format: 'esm',
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
   banner: { js: requireShim },
 })
+// Chunks of builds before this one would be packed as well.
+for (const name of readdirSync(join(root, 'dist/chunks'))) {
+  const path = `dist/chunks/${name}`
+  if (metafile.outputs[path] === undefined) rmSync(join(root, path))
+}
 if (existsSync(join(root, 'src/main/cni.ts'))) {
   await build({
     ...common,
