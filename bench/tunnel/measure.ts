@@ -80,6 +80,9 @@ async function startServers({ far, start }: World): Promise<Started[]> {
   return servers
 }
 
+/** iperf3 gives up a measurement where one packet too many of its own is lost. */
+const ATTEMPTS = 3
+
 interface IperfEnd {
   readonly sum_received?: { readonly bits_per_second: number }
   readonly sum?: {
@@ -99,8 +102,14 @@ async function measureOnce({ world, way }: Planned, seconds: number): Promise<Fi
   const { client, address } = ends(world, way.between)
   const iperf = async (...options: string[]): Promise<IperfEnd> => {
     const words = ['iperf3', '-J', '-t', String(seconds), '-c', address, ...options]
-    const { stdout } = await run('nsenter', [`--net=/run/netns/${client}`, '--', ...words])
-    return (JSON.parse(stdout) as { end: IperfEnd }).end
+    let error: string | undefined
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const { stdout } = await run('nsenter', [`--net=/run/netns/${client}`, '--', ...words])
+      const said = JSON.parse(stdout) as { end: IperfEnd; error?: string }
+      if (said.end.sum !== undefined || said.end.sum_received !== undefined) return said.end
+      error = said.error
+    }
+    throw new Error(`${words.join(' ')} measured nothing: ${error ?? 'and does not say why'}`)
   }
   const stream = await iperf()
   const small = await iperf('-u', '-b', '0', '-l', String(SMALL_DATAGRAM_OCTETS))
