@@ -117,6 +117,8 @@ function shapeOf({ sets, chains }: FilterTable): string {
 }
 
 class LiveSet {
+  /** As the table had them, to see at one glance that nothing changed. */
+  #given = ''
   #members = ''
   /** Masked addresses by prefix length. */
   #byLength = new Map<number, Set<Addr>>()
@@ -129,6 +131,9 @@ class LiveSet {
 
   /** True if the members were others. */
   replace({ prefixes }: FilterSet): boolean {
+    const given = prefixes.join()
+    if (given === this.#given) return false
+    this.#given = given
     const distinct = distinctPrefixes(prefixes)
     const members = distinct.join()
     if (members === this.#members) return false
