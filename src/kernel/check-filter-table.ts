@@ -1,5 +1,4 @@
-import { addressOctets } from '../net/ip-address.ts'
-import { covers, isHostPrefix, type Prefix, prefixAddress, prefixLength } from '../net/prefix.ts'
+import { covers, isHostPrefix, type Prefix, sortedPrefixes } from '../net/prefix.ts'
 import { KernelError } from './kernel.ts'
 import type { FilterChain, FilterMatch, FilterRule, FilterTable } from './packet-filter.ts'
 
@@ -84,27 +83,11 @@ function setFault(match: FilterMatch, families: ReadonlyMap<string, 4 | 6>): str
 /** The prefixes without those that lie in others, in order of address: what a kernel keeps of a set. */
 export function distinctPrefixes(prefixes: readonly Prefix[]): readonly Prefix[] {
   const kept: Prefix[] = []
-  for (const { prefix } of prefixes.map(withPlace).sort(byPlace)) {
+  for (const prefix of sortedPrefixes(prefixes)) {
     const last = kept.at(-1)
     const isWithin =
       last !== undefined && (isHostPrefix(last) ? last === prefix : covers(last, prefix))
     if (!isWithin) kept.push(prefix)
   }
   return kept
-}
-
-interface Placed {
-  readonly prefix: Prefix
-  readonly place: string
-}
-
-/** With a text that sorts as the prefix does: by address, then the shorter first. Made once each, since sets are large. */
-function withPlace(prefix: Prefix): Placed {
-  let place = ''
-  for (const octet of addressOctets(prefixAddress(prefix))) place += String.fromCharCode(octet)
-  return { prefix, place: place + String.fromCharCode(prefixLength(prefix)) }
-}
-
-function byPlace(a: Placed, b: Placed): number {
-  return a.place < b.place ? -1 : Number(a.place > b.place)
 }

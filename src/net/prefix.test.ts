@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { addressFromOctets, addressOctets, addressPlus, ip, parseIpAddress } from './ip-address.ts'
 import {
+  comparePrefixes,
   contains,
   covers,
   hostPrefix,
@@ -9,6 +10,7 @@ import {
   parsePrefix,
   prefix,
   prefixOf,
+  sortedPrefixes,
 } from './prefix.ts'
 import { PrefixTrie } from './prefix-trie.ts'
 
@@ -131,4 +133,15 @@ describe('the prefix trie', () => {
     expect(trie.match(ip('10.211.0.6'))?.value).toBe('cali50914021272')
     expect(trie.match(ip('10.211.0.7'))?.value).toBe('blackhole')
   })
+})
+
+it('long lists of prefixes are sorted as two of them compare', () => {
+  const some = fc
+    .tuple(octets, fc.nat(32))
+    .map(([value, length]) => prefixOf(addressFromOctets(value), length))
+  fc.assert(
+    fc.property(fc.array(some), (list) => {
+      expect(sortedPrefixes(list)).toEqual(list.toSorted(comparePrefixes))
+    }),
+  )
 })

@@ -7,7 +7,7 @@ import type {
   FilterCounter,
   FilterTable,
 } from '../../kernel/packet-filter.ts'
-import { comparePrefixes, type Prefix } from '../../net/prefix.ts'
+import { sortedPrefixes, type Prefix } from '../../net/prefix.ts'
 import { NLM_F } from '../../wire/netlink/message.ts'
 import type { Expression } from '../../wire/netlink/nftables-expressions.ts'
 import {
@@ -307,7 +307,7 @@ function elementMessages(
   set: string,
   prefixes: readonly Prefix[],
 ): readonly Message[] {
-  const sorted = prefixes.toSorted(comparePrefixes)
+  const sorted = sortedPrefixes(prefixes)
   const messages: Message[] = []
   for (let at = 0; at < sorted.length; at += PREFIXES_PER_MESSAGE) {
     const elements = sorted.slice(at, at + PREFIXES_PER_MESSAGE).flatMap(elementsOf)
