@@ -28,12 +28,11 @@ import {
   IPV4_OCTETS,
   KEY_AT,
   loadBytes,
-  lookUp,
+  lookUpSender,
   moveAddress,
   OUTER_AT,
   passing,
-  PROTOCOL_IPIP,
-  SKB,
+  passUnlessIpip,
   storeBytes,
 } from './packet-items.ts'
 
@@ -60,9 +59,7 @@ export function decapsulateProgram(options: DecapsulateOptions): Uint8Array {
   const program = [
     move(CONTEXT, register(1)),
     ...passUnlessForUs(options),
-    load('u32', 2, FRAME, OUTER_AT + 12),
-    store('u32', FRAME, KEY_AT, register(2)),
-    ...lookUp(nodesFd),
+    ...lookUpSender(nodesFd),
     dropIf('equal', 0, 0, 'stranger'),
     ...loadBytes(linkHeaderOctets + IPV4_OCTETS, INNER_AT, IPV4_OCTETS),
     dropIf('notEqual', 0, 0, 'malformed'),
@@ -88,12 +85,7 @@ export function decapsulateProgram(options: DecapsulateOptions): Uint8Array {
 /** Everything but a whole IPIP packet to the node itself goes on as if nobody had looked. */
 function passUnlessForUs({ local, linkHeaderOctets }: DecapsulateOptions): Item[] {
   return [
-    load('u32', 2, CONTEXT, SKB.protocol),
-    jumpIf('notEqual', 2, ETH_P_IP, 'next'),
-    ...loadBytes(linkHeaderOctets, OUTER_AT, IPV4_OCTETS),
-    jumpIf('notEqual', 0, 0, 'next'),
-    load('u8', 2, FRAME, OUTER_AT + 9),
-    jumpIf('notEqual', 2, PROTOCOL_IPIP, 'next'),
+    ...passUnlessIpip(linkHeaderOctets),
     load('u8', 2, FRAME, OUTER_AT),
     jumpIf('notEqual', 2, 0x45, 'next'),
     load('u32', 2, FRAME, OUTER_AT + 16),

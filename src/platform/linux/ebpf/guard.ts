@@ -1,22 +1,18 @@
 import { assemble, exit, jumpIf, label, load, move, register, store } from './assembler.ts'
 import {
   ACTION,
+  askFib,
   clearFib,
   CONTEXT,
   countingDrops,
   dropIf,
-  ETH_P_IP,
   FIB,
   FIB_AT,
   FIB_FIELD,
   FRAME,
-  IPV4_OCTETS,
-  KEY_AT,
-  loadBytes,
-  lookUp,
+  lookUpSender,
   OUTER_AT,
-  PROTOCOL_IPIP,
-  askFib,
+  passUnlessIpip,
   SKB,
 } from './packet-items.ts'
 
@@ -35,15 +31,8 @@ export interface GuardOptions {
 export function guardProgram({ nodesFd, countersFd, linkHeaderOctets }: GuardOptions): Uint8Array {
   const program = [
     move(CONTEXT, register(1)),
-    load('u32', 2, CONTEXT, SKB.protocol),
-    jumpIf('notEqual', 2, ETH_P_IP, 'next'),
-    ...loadBytes(linkHeaderOctets, OUTER_AT, IPV4_OCTETS),
-    jumpIf('notEqual', 0, 0, 'next'),
-    load('u8', 2, FRAME, OUTER_AT + 9),
-    jumpIf('notEqual', 2, PROTOCOL_IPIP, 'next'),
-    load('u32', 2, FRAME, OUTER_AT + 12),
-    store('u32', FRAME, KEY_AT, register(2)),
-    ...lookUp(nodesFd),
+    ...passUnlessIpip(linkHeaderOctets),
+    ...lookUpSender(nodesFd),
     jumpIf('notEqual', 0, 0, 'next'),
     load('u32', 7, CONTEXT, SKB.ifindex),
     ...clearFib(register(7)),

@@ -184,3 +184,24 @@ export function moveAddress(destination: Register, address: IpAddress): Item[] {
 function framePointer(destination: Register, offset: number): Item[] {
   return [move(destination, register(FRAME)), calculate('add', destination, offset)]
 }
+
+/** Reads the IPv4 header of a packet that came in, and lets go on whatever is no IPIP. */
+export function passUnlessIpip(linkHeaderOctets: number): Item[] {
+  return [
+    load('u32', 2, CONTEXT, SKB.protocol),
+    jumpIf('notEqual', 2, ETH_P_IP, 'next'),
+    ...loadBytes(linkHeaderOctets, OUTER_AT, IPV4_OCTETS),
+    jumpIf('notEqual', 0, 0, 'next'),
+    load('u8', 2, FRAME, OUTER_AT + 9),
+    jumpIf('notEqual', 2, PROTOCOL_IPIP, 'next'),
+  ]
+}
+
+/** Looks for the outer source among the nodes: register 0 is 0 where it is none. */
+export function lookUpSender(nodesFd: number): Item[] {
+  return [
+    load('u32', 2, FRAME, OUTER_AT + 12),
+    store('u32', FRAME, KEY_AT, register(2)),
+    ...lookUp(nodesFd),
+  ]
+}
