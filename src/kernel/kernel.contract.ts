@@ -58,6 +58,9 @@ export function kernelContract(
       made.push(full)
       const kernel = harness.machine.createNamespace(full)
       kernel.changeLink(kernel.link('lo')!.index, { up: true })
+      // A router asks for neighbors from its link-local address, which duplicate detection can hold
+      // back for longer than the three seconds that a packet waits for an answer.
+      kernel.writeSysctl('ipv6.conf.default.accept_dad', '0')
       return kernel
     }
 
