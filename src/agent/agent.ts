@@ -22,6 +22,7 @@ import { BgpPolicies, exportRules } from './bgp-policies.ts'
 import { nodeAddress, speakerConfig } from './bgp-configuration.ts'
 import { ClusterView } from './cluster-view.ts'
 import { Dataplane, type DataplaneSettings } from './dataplane.ts'
+import { externalNodes } from './external-nodes.ts'
 import { felixParameter } from './felix-parameter.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import { FilterKeeper } from './filter-keeper.ts'
@@ -489,6 +490,7 @@ export class NodeAgent {
       ownAddress: own?.address,
       nodeAddresses: () =>
         this.#view.list('Node').flatMap((node) => nodeAddress(node)?.address ?? []),
+      externalNodes: externalNodes(this.#view, node),
       tunnel: tunnelDevice(this.#view, node, this.#tunnelAddress, mtus),
       isTunnelUsed: tunnelsAnything(this.#view, node),
       isUnfiltered: this.#filter.unavailable !== undefined,

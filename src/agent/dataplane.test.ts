@@ -52,6 +52,7 @@ function node() {
     tunnel: undefined,
     ownAddress: ip('10.0.0.1'),
     nodeAddresses: () => [],
+    externalNodes: [],
     vxlan: undefined,
     tunnelEnds: [],
     isTunnelUsed: false,

@@ -9,17 +9,12 @@ import {
 } from '../kernel/packet-filter.ts'
 import type { EncapsulationMode } from '../model/ip-pool.ts'
 import type { IPPool, Node } from '../model/resource.ts'
-import { type Family, ip, parseIpAddress } from '../net/ip-address.ts'
-import {
-  covers,
-  hostPrefix,
-  parseInterfaceAddress,
-  parsePrefix,
-  type Prefix,
-} from '../net/prefix.ts'
+import { type Family, ip } from '../net/ip-address.ts'
+import { covers, hostPrefix, parseInterfaceAddress, type Prefix } from '../net/prefix.ts'
 import { POD_LINK_PREFIX } from '../routes/ownership.ts'
 import * as vxlan from '../wire/packet/vxlan.ts'
 import type { ClusterView } from './cluster-view.ts'
+import { externalNodes } from './external-nodes.ts'
 import { felixParameter } from './felix-parameter.ts'
 import { hasTunnel } from './tunnel-settings.ts'
 
@@ -86,14 +81,13 @@ function podPools(view: ClusterView): readonly IPPool[] {
 function setsOf(inputs: FilterInputs, used: ReadonlySet<string | undefined>): readonly FilterSet[] {
   const { view, node, ownNetwork, addressesOf } = inputs
   const pools = podPools(view)
-  const external = felixParameter(view, node, 'externalNodesList') ?? []
   const nodes = () => view.list('Node').flatMap(addressesOf)
   const members: Readonly<Record<string, () => readonly Prefix[]>> = {
     gateway: () => [GATEWAY],
     'link-local': () => [LINK_LOCAL],
     pools: () => cidrsOf(pools),
     masquerade: () => cidrsOf(pools.filter(isMasqueraded)),
-    nodes: () => [...nodes(), ...external.flatMap(prefixFrom)],
+    nodes: () => [...nodes(), ...externalNodes(view, node)],
     'never-tunnelled': () => cidrsOf(poolsWithMode(view, 'Never')),
     'near-bare': () => cidrsOf(poolsWithMode(view, 'CrossSubnet')),
     'near-nodes': () =>
@@ -125,13 +119,6 @@ function poolsWithMode(view: ClusterView, mode: EncapsulationMode): readonly IPP
     const { ipipMode, vxlanMode } = pool.spec
     return isMasqueraded(pool) && (ipipMode === 'Never' ? vxlanMode : ipipMode) === mode
   })
-}
-
-/** A network, or an address without a length. */
-function prefixFrom(text: string): readonly Prefix[] {
-  const address = parseIpAddress(text)
-  if (address !== undefined) return [hostPrefix(address)]
-  return [parsePrefix(text)].filter((prefix) => prefix !== undefined)
 }
 
 /** Before anything is made of it, connection tracking included: what pods must not send. */

@@ -3,6 +3,7 @@ import type { Closable } from '../lib/closable.ts'
 import type { Log } from '../lib/log.ts'
 import { isKernelError, type Kernel } from '../kernel/kernel.ts'
 import type { IpAddress } from '../net/ip-address.ts'
+import { hostPrefix, type Prefix } from '../net/prefix.ts'
 import type { TunnelStatus } from './status.ts'
 import {
   ensureTunnelDevice,
@@ -34,6 +35,8 @@ export interface NodeTunnelSettings {
   readonly ownAddress: IpAddress | undefined
   /** Of all nodes. */
   nodeAddresses(): readonly IpAddress[]
+  /** Who may send into the tunnel beside nodes. */
+  readonly externalNodes: readonly Prefix[]
 }
 
 /** Octets of an outer IPv4 header. */
@@ -129,7 +132,7 @@ export class NodeTunnel {
     const ends = this.#newEnds(use, settings, isAnew)
     if (ends === undefined || programs === undefined) return
     programs.equip(use.link, ends)
-    this.#nodes = new Set(ends.nodes)
+    this.#nodes = new Set(settings.nodeAddresses())
     this.#watchPaths(programs, ends.localAddress)
   }
 
@@ -154,15 +157,15 @@ export class NodeTunnel {
   ): TunnelEnds | undefined {
     const { ownAddress } = settings
     if (ownAddress === undefined || this.#needs.programs === undefined) return undefined
-    const nodes = settings.nodeAddresses()
-    const text = [kind, link.index, link.mtu, ownAddress, ...nodes].join()
+    const senders = [...settings.nodeAddresses().map(hostPrefix), ...settings.externalNodes]
+    const text = [kind, link.index, link.mtu, ownAddress, ...senders].join()
     if (!isAnew && text === this.#told) return undefined
     this.#told = text
     const underlays = this.#needs.kernel
       .addresses()
       .filter(({ address }) => address === ownAddress)
       .map(({ linkIndex }) => linkIndex)
-    return { localAddress: ownAddress, underlays, nodes }
+    return { localAddress: ownAddress, underlays, senders }
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Closable } from '../lib/closable.ts'
 import { isKernelError, type Kernel, KernelError, type Link } from '../kernel/kernel.ts'
 import type { IpAddress } from '../net/ip-address.ts'
+import type { Prefix } from '../net/prefix.ts'
 
 export const TUNNEL_LINK = 'tunl0'
 /** What the kernel's own tunl0, which cannot be deleted, is called where programs take its place. */
@@ -26,8 +27,8 @@ export interface TunnelEnds {
   readonly localAddress: IpAddress
   /** Links by which other nodes' packets come in. */
   readonly underlays: readonly number[]
-  /** Addresses of all nodes; from others nothing is taken out of its outer header. */
-  readonly nodes: readonly IpAddress[]
+  /** All nodes, and who is trusted like one; from others nothing is taken out of its outer header. */
+  readonly senders: readonly Prefix[]
 }
 
 /** A tunl0 made of eBPF programs. */
@@ -38,7 +39,7 @@ export interface TunnelPrograms {
   made(link: Link): boolean
   /** Makes the link do what an ipip device does. Called again at will; does only what is missing. */
   equip(link: Link, ends: TunnelEnds): void
-  /** Keeps IPIP from who is no node away from the kernel's own device. Called again at will, too. */
+  /** Keeps IPIP from others than `senders` away from the kernel's own device. Called again at will, too. */
   guard(ends: TunnelEnds): void
   /** Takes link and programs away. */
   remove(name: string): void

@@ -103,6 +103,15 @@ export function outsideSuite(open: () => Promise<OutsideWorld>): void {
     return Object.fromEntries(rows.filter(([, more]) => more !== 0)) as Record<string, number>
   }
 
+  /** Makes FelixConfiguration "default" say this. */
+  const felix = (spec: object) =>
+    world.resources.apply({
+      apiVersion: 'projectcalico.org/v3',
+      kind: 'FelixConfiguration',
+      metadata: { name: 'default' },
+      spec,
+    })
+
   it('gives a pod that speaks to the outside the address of its node, and the answers back', async () => {
     expect(await sourceOfPing('pod1', 'stranger')).toBe(ADDRESS.server01)
     expect(await sourceOfPing('pod4', 'stranger')).toBe(ADDRESS.server04)
@@ -228,6 +237,35 @@ export function outsideSuite(open: () => Promise<OutsideWorld>): void {
     })
     // Programs at the link see it before the packet filter does.
     expect([{ 'forged-ipip': 3 }, { stranger: 3 }]).toContainEqual(more)
+    expect(seen.sources(id)).toEqual([])
+    seen.close()
+  })
+
+  it('takes IPIP from a network of externalNodesList as long as that is said', async () => {
+    const seen = listen('pod1')
+    const stranger = world.kernel('stranger')
+    // A pod behind the tunnel, so that no filter of reverse paths has a say.
+    const [source, destination] = [ADDRESS.pod4, ADDRESS.pod1]
+    const send = (id: number): void => {
+      const inner = echoRequest({ source, destination, id })
+      stranger.sendPacket(encapsulate(ADDRESS.stranger, ADDRESS.server01, inner))
+    }
+    const trust = (externalNodesList: string[]) => world.run(felix({ externalNodesList }))
+    await trust(['192.0.2.1', '198.51.100.0/24'])
+    const trusted = ++lastId
+    await world.until(() => {
+      send(trusted)
+      return seen.sources(trusted).length > 0
+    }, 'a packet of the external node')
+    await trust([])
+    await world.until(() => {
+      send(++lastId)
+      return lastId > trusted + 5 && seen.sources(lastId - 1).length === 0
+    }, 'packets of the former external node to stay out')
+    await sourceOfPing('pod1', 'stranger') // those under way are there before
+    const id = ++lastId
+    const more = await counted('server01', () => send(id))
+    expect([{ 'forged-ipip': 1 }, { stranger: 1 }]).toContainEqual(more)
     expect(seen.sources(id)).toEqual([])
     seen.close()
   })

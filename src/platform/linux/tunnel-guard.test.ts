@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { address, cable, echoRequest, encapsulate } from '../../kernel/kernel.contract.ts'
-import { ip, type IpAddress } from '../../net/ip-address.ts'
+import { ip } from '../../net/ip-address.ts'
+import { prefix } from '../../net/prefix.ts'
 import type { LinuxKernel } from './linux-kernel.ts'
 import { createLinuxMachine, type LinuxMachine } from './machine.ts'
 import { until } from './testing/until.ts'
@@ -33,8 +34,12 @@ describe.skipIf(!isRoot)('a guard of the kernel’s tunnel', () => {
     machine.close()
   })
 
-  const guard = (nodes: readonly IpAddress[]): void =>
-    guardTunnel(node, { localAddress: ip('10.1.0.1'), underlays: [link], nodes })
+  const guard = (...senders: readonly string[]): void =>
+    guardTunnel(node, {
+      localAddress: ip('10.1.0.1'),
+      underlays: [link],
+      senders: senders.map(prefix),
+    })
   const dropped = (): number | undefined => tunnelDrops(node, node.link('eth0')!).get('stranger')
   const received = (): number => node.counters().get('Ip.InReceives')!
 
@@ -61,19 +66,34 @@ describe.skipIf(!isRoot)('a guard of the kernel’s tunnel', () => {
     fragment[6] = 0x20
     expect(await countReceived(fromNode, fromStranger, fragment)).toBe(3)
     expect(dropped()).toBeUndefined()
-    guard([ip('10.1.0.2')])
+    guard('10.1.0.2/32')
     expect(await countReceived(fromNode, fromStranger, fragment)).toBe(1)
     expect(dropped()).toBe(2)
   })
 
   it('is told of nodes that come and go, and goes on counting', async () => {
     const packet = encapsulate('10.1.0.3', '10.1.0.1', new Uint8Array(20))
-    guard([ip('10.1.0.2')])
+    guard('10.1.0.2/32')
     expect(await countReceived(packet)).toBe(0)
-    guard([ip('10.1.0.2'), ip('10.1.0.3')])
+    guard('10.1.0.2/32', '10.1.0.3/32')
     expect(await countReceived(packet)).toBe(1)
-    guard([])
+    guard()
     expect(await countReceived(packet)).toBe(0)
     expect(dropped()).toBe(2)
+  })
+
+  it('is told of networks, also of one that a single sender lies in', async () => {
+    const packets = ['10.1.0.2', '10.1.0.3'].map((source) =>
+      encapsulate(source, '10.1.0.1', new Uint8Array(20)),
+    )
+    guard('10.1.0.2/31', '10.1.0.3/32', 'fd00::/8')
+    expect(await countReceived(...packets)).toBe(2)
+    guard('10.1.0.3/32')
+    expect(await countReceived(...packets)).toBe(1)
+    guard('10.1.0.0/31')
+    expect(await countReceived(...packets)).toBe(0)
+    guard('0.0.0.0/0')
+    expect(await countReceived(...packets)).toBe(2)
+    expect(dropped()).toBe(3)
   })
 })

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CapturedPacket, Route } from '../../kernel/kernel.ts'
 import { ip } from '../../net/ip-address.ts'
-import { prefix } from '../../net/prefix.ts'
+import { hostPrefix, prefix } from '../../net/prefix.ts'
 import type { LinuxKernel } from './linux-kernel.ts'
 import { createLinuxMachine, type LinuxMachine } from './machine.ts'
 import { until } from './testing/until.ts'
@@ -120,7 +120,7 @@ describe.skipIf(!isRoot)('a tunnel', () => {
   }
 
   function settings(local: string, ...nodes: string[]) {
-    return { localAddress: ip(local), nodes: nodes.map(ip) }
+    return { localAddress: ip(local), senders: nodes.map((node) => hostPrefix(ip(node))) }
   }
 
   function tunnel(
@@ -350,7 +350,7 @@ describe.skipIf(!isRoot)('a tunnel', () => {
   it('needs an IPv4 address', ({ skip }) => {
     if (!hasPrograms()) skip()
     expect(() =>
-      createTunnel(node1, 'tunl0', { localAddress: ip('fd00::1'), nodes: [], underlays: [] }),
+      createTunnel(node1, 'tunl0', { localAddress: ip('fd00::1'), senders: [], underlays: [] }),
     ).toThrow('EAFNOSUPPORT')
   })
 

@@ -1,6 +1,7 @@
 import { isKernelError, type Kernel, KernelError, type Link } from '../../kernel/kernel.ts'
-import { addressFromOctets, addressOctets, familyOf, type IpAddress } from '../../net/ip-address.ts'
-import { type BpfMap, loadProgram } from './ebpf/bpf.ts'
+import { familyOf, type IpAddress } from '../../net/ip-address.ts'
+import type { Prefix } from '../../net/prefix.ts'
+import { loadProgram } from './ebpf/bpf.ts'
 import { decapsulateProgram } from './ebpf/decapsulate.ts'
 import { encapsulateProgram } from './ebpf/encapsulate.ts'
 import { guardProgram } from './ebpf/guard.ts'
@@ -16,12 +17,11 @@ export interface TunnelSettings {
   readonly localAddress: IpAddress
   /** Links by which other nodes' packets come in. */
   readonly underlays: readonly number[]
-  /** Addresses of all nodes. From others nothing is taken out of its outer header. */
-  readonly nodes: readonly IpAddress[]
+  /** All nodes, and who is trusted like one. From others nothing is taken out of its outer header. */
+  readonly senders: readonly Prefix[]
 }
 
 const ETHERNET_OCTETS = 14
-const PRESENT = Uint8Array.of(1)
 
 /**
  * Makes a tunnel do what its routes say, and answers its link: the kernel's ipip device where there is
@@ -70,7 +70,7 @@ function linuxKernel(kernel: Kernel): LinuxKernel {
   throw new TypeError(`${kernel.name} is no Linux namespace`)
 }
 
-/** Hangs the programs at a pair that is there, and tells them which nodes there are. */
+/** Hangs the programs at a pair that is there, and tells them from whom to take packets. */
 export function equipTunnel(context: LinuxKernel, link: Link, settings: TunnelSettings): void {
   if (familyOf(settings.localAddress) !== 4) {
     throw new KernelError(
@@ -86,7 +86,7 @@ export function equipTunnel(context: LinuxKernel, link: Link, settings: TunnelSe
   if (inside.mtu !== link.mtu) context.changeLink(inside.index, { mtu: link.mtu })
   const maps = openTunnelMaps(context, inside.index)
   try {
-    setNodes(maps.nodes, settings.nodes)
+    maps.setSenders(settings.senders)
     // What sends comes last: where it hangs, everything else does.
     const changed = equipUnderlays(context, { ...link, macAddress: link.macAddress }, inside, {
       ...settings,
@@ -97,7 +97,7 @@ export function equipTunnel(context: LinuxKernel, link: Link, settings: TunnelSe
       encapsulateProgram({
         local: settings.localAddress,
         tunnelIndex: link.index,
-        nodesFd: maps.nodes.fd,
+        sendersFd: maps.senders.fd,
         countersFd: maps.counters.fd,
       }),
     )
@@ -122,7 +122,7 @@ function equipUnderlays(
         local: localAddress,
         insideIndex: end,
         tunnelMac: mac,
-        nodesFd: maps.nodes.fd,
+        sendersFd: maps.senders.fd,
         countersFd: maps.counters.fd,
         linkHeaderOctets: linkHeaderOctets(context, index),
       }),
@@ -133,19 +133,19 @@ function equipUnderlays(
 }
 
 /**
- * Has links drop IPIP from who is no node, before the kernel's own device sees it; for kernels whose packet
+ * Has links drop IPIP from strangers, before the kernel's own device sees it; for kernels whose packet
  * filter cannot.
  */
-export function guardTunnel(context: LinuxKernel, { underlays, nodes }: TunnelSettings): void {
+export function guardTunnel(context: LinuxKernel, { underlays, senders }: TunnelSettings): void {
   const [first] = underlays
   if (first === undefined) return
   const maps = openTunnelMaps(context, first)
   try {
-    setNodes(maps.nodes, nodes)
+    maps.setSenders(senders)
     for (const index of underlays) {
       equip(context, index, `${GUARD} with maps ${maps.id}`, () =>
         guardProgram({
-          nodesFd: maps.nodes.fd,
+          sendersFd: maps.senders.fd,
           countersFd: maps.counters.fd,
           linkHeaderOctets: linkHeaderOctets(context, index),
         }),
@@ -183,12 +183,6 @@ export function tunnelDrops(context: LinuxKernel, link: Link): ReadonlyMap<Drop,
   } finally {
     maps.close()
   }
-}
-
-function setNodes(map: BpfMap, nodes: readonly IpAddress[]): void {
-  const wanted = new Set<string>(nodes.filter((node) => familyOf(node) === 4))
-  for (const key of map.keys()) if (!wanted.delete(addressFromOctets(key))) map.delete(key)
-  for (const address of wanted) map.set(addressOctets(address as IpAddress), PRESENT)
 }
 
 function linkHeaderOctets(context: LinuxKernel, index: number): number {

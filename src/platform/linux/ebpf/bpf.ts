@@ -15,7 +15,7 @@ const COMMAND = {
   information: 15,
 } as const
 
-const MAP_TYPE = { hash: 1, array: 2 } as const
+const MAP_TYPE = { array: 2, prefixTrie: 11 } as const
 const MAP_FLAG_NO_PREALLOCATION = 1
 const PROGRAM_TYPE_SCHED_CLS = 3
 const ATTRIBUTES_OCTETS = 120
@@ -98,8 +98,12 @@ export interface MapShape {
   readonly entries: number
 }
 
-export function createHashMap(libc: Libc, shape: MapShape): BpfMap {
-  return createMap(libc, shape, MAP_TYPE.hash, MAP_FLAG_NO_PREALLOCATION)
+/**
+ * Finds the longest prefix that covers an address (BPF_MAP_TYPE_LPM_TRIE). Keys are struct
+ * bpf_lpm_trie_key: a prefix length of 32 bits in the machine's order, then the address.
+ */
+export function createPrefixTrieMap(libc: Libc, shape: MapShape): BpfMap {
+  return createMap(libc, shape, MAP_TYPE.prefixTrie, MAP_FLAG_NO_PREALLOCATION)
 }
 
 /** Keys are indices of 32 bits; all entries are there from the beginning, and zero. */

@@ -42,7 +42,7 @@ export interface DecapsulateOptions {
   readonly insideIndex: number
   /** Of tunl0, so that it takes the packet for one to itself. */
   readonly tunnelMac: MacAddress
-  readonly nodesFd: number
+  readonly sendersFd: number
   readonly countersFd: number
   /** Octets of link-layer header on the link: 14, or 0 on links that have none. */
   readonly linkHeaderOctets: number
@@ -50,16 +50,16 @@ export interface DecapsulateOptions {
 
 /**
  * For the ingress of a link that other nodes are reached by. Takes whole IPIP packets to the node's own
- * address; from who is no node it drops them, since whoever can send one can put any source inside.
+ * address; from whom the node does not take any it drops them, since whoever can send one can put any source inside.
  *
  *   ens33: decapsulate ─▶ inside end ═▶ tunl0 ─▶ route to the pod
  */
 export function decapsulateProgram(options: DecapsulateOptions): Uint8Array {
-  const { insideIndex, nodesFd, countersFd, linkHeaderOctets } = options
+  const { insideIndex, sendersFd, countersFd, linkHeaderOctets } = options
   const program = [
     move(CONTEXT, register(1)),
     ...passUnlessForUs(options),
-    ...lookUpSender(nodesFd),
+    ...lookUpSender(sendersFd),
     dropIf('equal', 0, 0, 'stranger'),
     ...loadBytes(linkHeaderOctets + IPV4_OCTETS, INNER_AT, IPV4_OCTETS),
     dropIf('notEqual', 0, 0, 'malformed'),

@@ -44,7 +44,7 @@ export interface EncapsulateOptions {
   readonly local: IpAddress
   /** The device that packets were routed into. */
   readonly tunnelIndex: number
-  readonly nodesFd: number
+  readonly sendersFd: number
   readonly countersFd: number
 }
 
@@ -58,11 +58,11 @@ export interface EncapsulateOptions {
  * real device does; so there is no second table to keep, and without an agent nothing grows stale.
  */
 export function encapsulateProgram(options: EncapsulateOptions): Uint8Array {
-  const { local, nodesFd, countersFd } = options
+  const { local, sendersFd, countersFd } = options
   const program = [
     move(CONTEXT, register(1)),
     // For nothing but to keep the map: who finds this program finds it.
-    loadMap(1, nodesFd),
+    loadMap(1, sendersFd),
     load('u32', 2, CONTEXT, SKB.protocol),
     dropIf('notEqual', 2, ETH_P_IP, 'not-ipv4'),
     ...loadBytes(ETHERNET_OCTETS, INNER_AT, IPV4_OCTETS),

@@ -17,7 +17,7 @@ import {
 } from './packet-items.ts'
 
 export interface GuardOptions {
-  readonly nodesFd: number
+  readonly sendersFd: number
   readonly countersFd: number
   /** Octets of link-layer header on the link: 14, or 0 on links that have none. */
   readonly linkHeaderOctets: number
@@ -25,14 +25,18 @@ export interface GuardOptions {
 
 /**
  * For the ingress of a link that other nodes are reached by, where the kernel's own ipip device is and no
- * packet filter before it: drops IPIP to the node itself, fragments included, from who is no node. What
- * only passes through goes on.
+ * packet filter before it: drops IPIP to the node itself, fragments included, from whom the node takes none.
+ * What only passes through goes on.
  */
-export function guardProgram({ nodesFd, countersFd, linkHeaderOctets }: GuardOptions): Uint8Array {
+export function guardProgram({
+  sendersFd,
+  countersFd,
+  linkHeaderOctets,
+}: GuardOptions): Uint8Array {
   const program = [
     move(CONTEXT, register(1)),
     ...passUnlessIpip(linkHeaderOctets),
-    ...lookUpSender(nodesFd),
+    ...lookUpSender(sendersFd),
     jumpIf('notEqual', 0, 0, 'next'),
     load('u32', 7, CONTEXT, SKB.ifindex),
     ...clearFib(register(7)),

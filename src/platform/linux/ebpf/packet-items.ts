@@ -197,11 +197,12 @@ export function passUnlessIpip(linkHeaderOctets: number): Item[] {
   ]
 }
 
-/** Looks for the outer source among the nodes: register 0 is 0 where it is none. */
-export function lookUpSender(nodesFd: number): Item[] {
+/** Looks for a prefix of senders that covers the outer source: register 0 is 0 where there is none. */
+export function lookUpSender(sendersFd: number): Item[] {
   return [
+    store('u32', FRAME, KEY_AT, 32),
     load('u32', 2, FRAME, OUTER_AT + 12),
-    store('u32', FRAME, KEY_AT, register(2)),
-    ...lookUp(nodesFd),
+    store('u32', FRAME, KEY_AT + 4, register(2)),
+    ...lookUp(sendersFd),
   ]
 }

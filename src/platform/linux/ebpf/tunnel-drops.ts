@@ -6,7 +6,7 @@ export const DROPS = [
   'no-gateway',
   /** From the node: no route to the other node, or one through the tunnel itself. */
   'no-way',
-  /** From outside: the outer source is no node of the cluster. */
+  /** From outside: the outer source is neither a node of the cluster nor one that is trusted like a node. */
   'stranger',
   /** From outside: no IPv4 packet within. */
   'malformed',
