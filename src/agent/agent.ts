@@ -277,6 +277,11 @@ export class NodeAgent {
     }
   }
 
+  /** Packets that the programs of tunl0 dropped, by reason. */
+  tunnelDrops(): Readonly<Record<string, number>> {
+    return this.#dataplane.tunnelStatus()?.drops ?? {}
+  }
+
   #ownNode() {
     return this.#view.get('Node', this.#needs.node)
   }

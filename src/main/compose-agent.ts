@@ -110,6 +110,7 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
     ...(ports.namespacePath === undefined ? {} : { path: ports.namespacePath }),
     pods: () => podKernels.list(),
     clock,
+    tunnelDrops: () => agent.tunnelDrops(),
   })
 
   return {

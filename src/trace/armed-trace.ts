@@ -11,7 +11,6 @@ import {
   NODE_LIMITS,
   type Sighting,
 } from './node-access.ts'
-import { readCounters } from './read-namespace.ts'
 
 const SNAP_OCTETS = 256
 
@@ -21,10 +20,17 @@ const SNAP_OCTETS = 256
  */
 const STAMPS_AFTER_MILLISECONDS = 3
 
+export interface ArmedTracePorts {
+  readonly clock: Clock
+  countersOf(netns: Netns, kernel: Kernel): Readonly<Record<string, number>>
+  /** Called after the captures were closed because nobody had finished them. */
+  onDeadline(): void
+}
+
 /** The captures of one trace on one node: they fill a bounded list, and end at a deadline. */
 export class ArmedTrace {
   readonly #request: ArmRequest
-  readonly #clock: Clock
+  readonly #ports: ArmedTracePorts
   readonly #marker: Uint8Array | undefined
   readonly #captures: (Capture | undefined)[] = []
   readonly #kernels = new Map<Netns, Kernel>()
@@ -33,17 +39,16 @@ export class ArmedTrace {
   readonly #waiting = new Set<() => void>()
   readonly #deadline: Timer
 
-  /** @param onDeadline called after the captures were closed because nobody had finished them */
-  constructor(request: ArmRequest, clock: Clock, onDeadline: () => void) {
+  constructor(request: ArmRequest, ports: ArmedTracePorts) {
     this.#request = request
-    this.#clock = clock
+    this.#ports = ports
     this.#marker = request.marker === undefined ? undefined : fromHex(request.marker)
     this.#overflow = request.points.map(() => 0)
-    this.#deadline = clock.after(
+    this.#deadline = ports.clock.after(
       Math.min(request.deadlineMilliseconds, NODE_LIMITS.deadlineMilliseconds),
       () => {
         this.close()
-        onDeadline()
+        ports.onDeadline()
       },
     )
   }
@@ -61,7 +66,7 @@ export class ArmedTrace {
         return { armed: false, reason: messageOf(thrown) }
       }
     })
-    await sleep(this.#clock, STAMPS_AFTER_MILLISECONDS)
+    await sleep(this.#ports.clock, STAMPS_AFTER_MILLISECONDS)
     return { points, counters: this.#counters() }
   }
 
@@ -122,7 +127,7 @@ export class ArmedTrace {
         this.#waiting.delete(wake)
         resolve()
       }
-      const timer = this.#clock.after(milliseconds, wake)
+      const timer = this.#ports.clock.after(milliseconds, wake)
       this.#waiting.add(wake)
     })
   }
@@ -134,7 +139,11 @@ export class ArmedTrace {
   }
 
   #counters(): readonly NamespaceCounters[] {
-    return [...this.#kernels].map(([netns, kernel]) => ({ netns, counters: readCounters(kernel) }))
+    const { countersOf } = this.#ports
+    return [...this.#kernels].map(([netns, kernel]) => ({
+      netns,
+      counters: countersOf(netns, kernel),
+    }))
   }
 
   close(): void {

@@ -356,6 +356,16 @@ export const CATALOGUE: Catalogue = {
         : [`${place.enter}nft list table inet ${FILTER_TABLE}`, 'tortie get node -o wide'],
     counters: ['Ip.InDiscards', 'Ip.OutDiscards'],
   },
+  'tunnel-drops': {
+    class: 'encapsulation',
+    sentence: ({ arrived, taken }, place) =>
+      `The tunnel of ${where(place)} drops the packet after it came in by ${arrived}, as ${taken}.`,
+    evidence: ({ counter }) => [`${counter} went up`],
+    mend: () => ['tortie get node -o wide'],
+    advice:
+      'its programs take whole packets from addresses of nodes and from externalNodesList; a sender that has its outer headers cut needs a smaller MTU of its tunnel',
+    counters: [],
+  },
   'no-answer': {
     class: 'endpoint',
     sentence: ({ pod }) => `The packet arrives at ${pod}, which does not answer.`,

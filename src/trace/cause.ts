@@ -95,6 +95,13 @@ export interface CauseFacts {
     /** What the agent's own packet filter counted it as: "forged IPIP"; undefined if it did not. */
     readonly taken?: string | undefined
   }
+  /** By the eBPF programs that tunl0 is made of. */
+  'tunnel-drops': {
+    readonly arrived: string
+    readonly counter: string
+    /** What they took it for: "a fragment of an outer header". */
+    readonly taken: string
+  }
   'no-answer': { readonly pod: string }
   'icmp-error': { readonly text: string; readonly sender: IpAddress }
   'checksum-wrong': { readonly link: string }

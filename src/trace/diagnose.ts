@@ -1,4 +1,4 @@
-import { filterDrop } from './filter-drop.ts'
+import { countedDrop } from './counted-drop.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import { CATALOGUE, type CatalogueRow } from './catalogue.ts'
 import type { Fault } from './cause.ts'
@@ -242,10 +242,15 @@ function lostWithin({ leg, before, observation }: Symptoms): readonly Found[] {
     }
     return [found('rp-filter', view, last.link, facts, 'likely')]
   }
-  const own = moved.find(({ name }) => filterDrop(name) !== undefined)?.name
-  const counter = own ?? moved.find(({ name }) => CATALOGUE.filtered.counters.includes(name))?.name
-  const taken = own === undefined ? undefined : filterDrop(own)
-  return [found('filtered', view, last.link, { arrived: last.link, counter, taken }, 'likely')]
+  const arrived = last.link
+  for (const { name: counter } of moved) {
+    const drop = countedDrop(counter)
+    if (drop === undefined) continue
+    const cause = drop.by === 'tunnel' ? 'tunnel-drops' : 'filtered'
+    return [found(cause, view, arrived, { arrived, counter, taken: drop.as }, 'likely')]
+  }
+  const counter = moved.find(({ name }) => CATALOGUE.filtered.counters.includes(name))?.name
+  return [found('filtered', view, arrived, { arrived, counter }, 'likely')]
 }
 
 /** It arrived, and the answer never set out. */

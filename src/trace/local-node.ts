@@ -15,7 +15,7 @@ import {
   type SnapshotRequest,
 } from './node-access.ts'
 import { NodeError } from './node-error.ts'
-import { readNamespace } from './read-namespace.ts'
+import { readCounters, readNamespace } from './read-namespace.ts'
 
 /** A pod of this node as its agent knows it. */
 export interface LocalPod {
@@ -38,6 +38,8 @@ export interface LocalNodeOptions {
   readonly path?: string
   readonly pods: () => readonly LocalPod[]
   readonly clock: Clock
+  /** Packets that the programs of the node's tunnel dropped, by reason. */
+  readonly tunnelDrops?: () => Readonly<Record<string, number>>
 }
 
 export interface LocalNode extends NodeAccess {
@@ -57,6 +59,10 @@ export function localNode(options: LocalNodeOptions): LocalNode {
     return pod.kernel()
   }
 
+  function countersOf(netns: Netns, kernel: Kernel): Readonly<Record<string, number>> {
+    return readCounters(kernel, netns === 'host' ? options.tunnelDrops : undefined)
+  }
+
   function armedTrace(id: string): ArmedTrace {
     const trace = armed.get(id)
     if (trace !== undefined) return trace
@@ -69,7 +75,8 @@ export function localNode(options: LocalNodeOptions): LocalNode {
     lookup: ({ queries }) => asked(() => queriesWithin(queries).map((q) => lookUp(kernelOf, q))),
     async arm(request) {
       refuseArm(node, request, armed)
-      const trace = new ArmedTrace(request, clock, () => armed.delete(request.id))
+      const onDeadline = (): void => void armed.delete(request.id)
+      const trace = new ArmedTrace(request, { clock, countersOf, onDeadline })
       armed.set(request.id, trace)
       return trace.open(kernelOf)
     },

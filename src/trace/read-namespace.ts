@@ -1,4 +1,4 @@
-import { FILTER_PREFIX } from './filter-drop.ts'
+import { counterName } from './counted-drop.ts'
 import { FILTER_TABLE } from '../kernel/own-filter.ts'
 import { messageOf } from '../lib/errors.ts'
 import { contains } from '../net/prefix.ts'
@@ -88,9 +88,24 @@ export function readNamespace(
   }
 }
 
-/** Counters of a namespace, those of the agent's packet filter too; none where they cannot be read. */
-export function readCounters(kernel: Kernel): Readonly<Record<string, number>> {
-  return { ...counted(() => kernel.counters()), ...counted(() => filterCounters(kernel)) }
+/**
+ * Counters of a namespace, those of the agent's packet filter and tunnel too; none where they cannot be
+ * read.
+ */
+export function readCounters(
+  kernel: Kernel,
+  tunnelDrops: () => Readonly<Record<string, number>> = () => ({}),
+): Readonly<Record<string, number>> {
+  return {
+    ...counted(() => kernel.counters()),
+    ...counted(() => filterCounters(kernel)),
+    ...counted(() =>
+      Object.entries(tunnelDrops()).map(([name, packets]) => [
+        counterName('tunnel', name),
+        packets,
+      ]),
+    ),
+  }
 }
 
 function counted(read: () => Iterable<readonly [string, number]>): Record<string, number> {
@@ -103,7 +118,7 @@ function counted(read: () => Iterable<readonly [string, number]>): Record<string
 
 function filterCounters(kernel: Kernel): readonly (readonly [string, number])[] {
   const counters = [...kernel.packetFilterCounters(FILTER_TABLE)]
-  return counters.map(([name, { packets }]) => [`${FILTER_PREFIX}${name}`, packets])
+  return counters.map(([name, { packets }]) => [counterName('filter', name), packets])
 }
 
 /** A sysctl that a kernel has not is left out, and a prediction that needs it says so. */

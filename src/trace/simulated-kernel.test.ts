@@ -116,6 +116,21 @@ describe('what only a simulated network can be made to do', () => {
     expect(causes[0]!.mend[0]).toContain('nft list table inet tortie')
   })
 
+  it('says what the programs of a tunnel took the packet for', async () => {
+    const [, , three] = cluster.nodes
+    three!.kernel.keepPacketFilter(oneRuleTable('input', { protocol: IPIP }, 'drop'))
+    Object.assign(three!.tunnelDrops, { stranger: 2, fragment: 3 })
+    const pending = run('pod1', 'pod3')
+    clock.after(50, () => (three!.tunnelDrops['fragment']! += 1))
+    expect((await pending).verdict.causes[0]).toMatchObject({
+      name: 'tunnel-drops',
+      class: 'encapsulation',
+      sentence:
+        'The tunnel of server03 drops the packet after it came in by ens33, as a fragment of an outer header.',
+      evidence: ['Tunnel.fragment went up'],
+    })
+  })
+
   it('sees a source address that is translated on the way, delivered or not', async () => {
     const [one, two] = cluster.nodes
     const leaving = { outputLink: 'ens33' }

@@ -89,7 +89,7 @@ export function outsideSuite(open: () => Promise<OutsideWorld>): void {
 
   async function counters(node: Name): Promise<Readonly<Record<string, number>>> {
     const { packetFilter, tunnel } = await world.run(world.status(node))
-    return { ...packetFilter.counters, stranger: tunnel?.drops?.['stranger'] ?? 0 }
+    return { ...packetFilter.counters, ...tunnel?.drops }
   }
 
   /** Sends what must not arrive, then what must; answers which counters of a node went up meanwhile. */
@@ -270,6 +270,22 @@ export function outsideSuite(open: () => Promise<OutsideWorld>): void {
     seen.close()
   })
 
+  it('puts fragments of an outer header together, or counts them where programs see them first', async () => {
+    const seen = listen('pod1')
+    const id = ++lastId
+    const inner = echoRequest({ source: ADDRESS.pod4, destination: ADDRESS.pod1, id })
+    const whole = encapsulate(ADDRESS.server04, ADDRESS.server01, inner)
+    const [first, second] = fragmentsOf(whole)
+    const more = await counted('server01', () => {
+      world.kernel('server04').sendPacket(first)
+      world.kernel('server04').sendPacket(second)
+    })
+    const isWhole = world.kernel('server01').link('tunl0')?.kind === 'ipip'
+    expect(more).toEqual(isWhole ? {} : { fragment: 2 })
+    expect(seen.sources(id)).toEqual(isWhole ? [ADDRESS.pod4] : [])
+    seen.close()
+  })
+
   it('drops and counts what a pod puts into tunnels itself', async () => {
     const seen = listen('pod2')
     const id = ++lastId
@@ -355,6 +371,21 @@ function vxlan(destination: MacAddress, inner: Uint8Array): Uint8Array {
   octets.set([0x66, 0, 0, 0, 0, 1, 0x08, 0x00], 14)
   octets.set(inner, 22)
   return octets
+}
+
+/** A packet as two fragments (RFC 791), of which the first has 24 octets behind its header. */
+function fragmentsOf(packet: Uint8Array): readonly [Uint8Array, Uint8Array] {
+  const [header, first] = [20, 24]
+  const fragment = (from: number, to: number, flags: number): Uint8Array => {
+    const octets = Uint8Array.of(...packet.subarray(0, header), ...packet.subarray(from, to))
+    const offset = (from - header) / 8
+    octets.set([octets.length >>> 8, octets.length & 255], 2)
+    octets.set([0x12, 0x34, flags | (offset >>> 8), offset & 255], 4)
+    octets.set([0, 0], 10) // who sends it fills in the checksum
+    return octets
+  }
+  const MORE = 0x20
+  return [fragment(header, header + first, MORE), fragment(header + first, packet.length, 0)]
 }
 
 function isEcho(octets: Uint8Array, type: number, id: number): boolean {

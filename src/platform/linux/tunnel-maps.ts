@@ -5,7 +5,7 @@ import { type BpfMap, createArrayMap, createPrefixTrieMap, mapsOfProgram } from 
 import { attachedProgram } from './traffic-control.ts'
 
 /** Names of attached programs begin so. The number changes with what the programs do. */
-export const PROGRAM_PREFIX = 'tortie ipip 4: '
+export const PROGRAM_PREFIX = 'tortie ipip 5: '
 
 const PREFIX_KEY_OCTETS = 8
 const PRESENT = Uint8Array.of(1)

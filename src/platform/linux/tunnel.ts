@@ -1,11 +1,11 @@
 import { isKernelError, type Kernel, KernelError, type Link } from '../../kernel/kernel.ts'
+import { TUNNEL_DROPS, type TunnelDrop } from '../../kernel/tunnel-drops.ts'
 import { familyOf, type IpAddress } from '../../net/ip-address.ts'
 import type { Prefix } from '../../net/prefix.ts'
 import { loadProgram } from './ebpf/bpf.ts'
 import { decapsulateProgram } from './ebpf/decapsulate.ts'
 import { encapsulateProgram } from './ebpf/encapsulate.ts'
 import { guardProgram } from './ebpf/guard.ts'
-import { DROPS, type Drop } from './ebpf/tunnel-drops.ts'
 import { LinuxKernel } from './linux-kernel.ts'
 import { watchPathMtus } from './path-mtus.ts'
 import { attachedProgram, attachProgram, detachProgram, type Hook } from './traffic-control.ts'
@@ -174,12 +174,13 @@ export function removeTunnel(context: LinuxKernel, name: string): void {
 }
 
 /** Packets that the programs dropped since the tunnel was made, by reason; empty without programs. */
-export function tunnelDrops(context: LinuxKernel, link: Link): ReadonlyMap<Drop, number> {
+export function tunnelDrops(context: LinuxKernel, link: Link): ReadonlyMap<TunnelDrop, number> {
   const index = countingLink(context, link)
   if (index === undefined) return new Map()
   const maps = openTunnelMaps(context, index)
   try {
-    return new Map(DROPS.map((drop, index) => [drop, maps.count(index)]))
+    const names = Object.keys(TUNNEL_DROPS) as TunnelDrop[]
+    return new Map(names.map((drop, index) => [drop, maps.count(index)]))
   } finally {
     maps.close()
   }

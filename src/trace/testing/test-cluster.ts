@@ -16,6 +16,8 @@ import { type LocalNode, localNode } from '../local-node.ts'
 
 /** A node of a cluster that tests build by the kernel port alone, with one pod. */
 export interface TestNode {
+  /** What its tunnel of programs counted, if it had one. */
+  readonly tunnelDrops: Record<string, number>
   readonly name: string
   readonly kernel: Kernel
   /** In 172.16.170.0/24, or in 172.16.180.0/24 of nodes behind the router. */
@@ -130,6 +132,7 @@ class Builder {
     const pod = `default/${podName}`
     const path = (which: string): string => machine.namespacePath(`${unique}-${which}`)
     const local = { pod, containerInterface: 'eth0', hostInterface, path: path(podName) }
+    const tunnelDrops: Record<string, number> = {}
     const access = localNode({
       node: name,
       machine: 'this',
@@ -137,8 +140,9 @@ class Builder {
       path: path(name),
       clock,
       pods: () => [{ ...local, kernel: () => podKernel }],
+      tunnelDrops: () => tunnelDrops,
     })
-    return { name, kernel, address, pod, podKernel, podAddress, hostInterface, access }
+    return { name, tunnelDrops, kernel, address, pod, podKernel, podAddress, hostInterface, access }
   }
 }
 

@@ -49,8 +49,8 @@ export interface DecapsulateOptions {
 }
 
 /**
- * For the ingress of a link that other nodes are reached by. Takes whole IPIP packets to the node's own
- * address; from whom the node does not take any it drops them, since whoever can send one can put any source inside.
+ * For the ingress of a link that other nodes are reached by. Takes IPIP to the node's own address out
+ * of its outer header; from whom the node does not take any it drops them, since whoever can send one can put any source inside.
  *
  *   ens33: decapsulate ─▶ inside end ═▶ tunl0 ─▶ route to the pod
  */
@@ -61,6 +61,7 @@ export function decapsulateProgram(options: DecapsulateOptions): Uint8Array {
     ...passUnlessForUs(options),
     ...lookUpSender(sendersFd),
     dropIf('equal', 0, 0, 'stranger'),
+    ...dropFragments(),
     ...loadBytes(linkHeaderOctets + IPV4_OCTETS, INNER_AT, IPV4_OCTETS),
     dropIf('notEqual', 0, 0, 'malformed'),
     load('u8', 2, FRAME, INNER_AT),
@@ -82,7 +83,7 @@ export function decapsulateProgram(options: DecapsulateOptions): Uint8Array {
   return assemble(countingDrops(program, countersFd))
 }
 
-/** Everything but a whole IPIP packet to the node itself goes on as if nobody had looked. */
+/** Everything but IPIP to the node itself goes on as if nobody had looked. */
 function passUnlessForUs({ local, linkHeaderOctets }: DecapsulateOptions): Item[] {
   return [
     ...passUnlessIpip(linkHeaderOctets),
@@ -91,9 +92,18 @@ function passUnlessForUs({ local, linkHeaderOctets }: DecapsulateOptions): Item[
     load('u32', 2, FRAME, OUTER_AT + 16),
     ...moveAddress(3, local),
     jumpIf('notEqual', 2, register(3), 'next'),
-    // Offset or "more fragments", as a little-endian machine reads them.
+  ]
+}
+
+/**
+ * The kernel's ipip device gets packets that the stack has put together; a program sees them before, and
+ * the stack would not know what to do with them after. Our own end makes none (see encapsulate.ts).
+ */
+function dropFragments(): Item[] {
+  return [
     load('u16', 2, FRAME, OUTER_AT + 6),
-    jumpIf('anyOf', 2, 0xff3f, 'next'),
+    // Offset or "more fragments", as a little-endian machine reads them.
+    dropIf('anyOf', 2, 0xff3f, 'fragment'),
   ]
 }
 

@@ -16,7 +16,7 @@ import {
   type Register,
   store,
 } from './assembler.ts'
-import { DROPS, type Drop } from './tunnel-drops.ts'
+import { TUNNEL_DROPS, type TunnelDrop } from '../../../kernel/tunnel-drops.ts'
 
 /*
  * What the programs of the tunnel have in common. r6 holds the packet's context throughout; r1 to r5 are
@@ -76,7 +76,7 @@ export function dropIf(
   condition: Parameters<typeof jumpIf>[0],
   destination: Register,
   operand: Operand,
-  drop: Drop,
+  drop: TunnelDrop,
 ): Item {
   return jumpIf(condition, destination, operand, `drop-${drop}`)
 }
@@ -84,7 +84,7 @@ export function dropIf(
 /** A program, and where the packets end that it drops: each adds one to its counter. */
 export function countingDrops(program: readonly Item[], countersFd: number): Item[] {
   const targets = new Set(program.map((item) => ('target' in item ? item.target : undefined)))
-  const places = DROPS.flatMap((drop, index) => {
+  const places = Object.keys(TUNNEL_DROPS).flatMap((drop, index) => {
     const place = `drop-${drop}`
     // The verifier refuses what nothing leads to.
     return targets.has(place) ? [label(place), move(7, index), jump('count')] : []
@@ -128,7 +128,7 @@ export function askFib(flags: number): Item[] {
   ]
 }
 
-export function lookUpFib(flags: number, drop: Drop): Item[] {
+export function lookUpFib(flags: number, drop: TunnelDrop): Item[] {
   return [
     ...askFib(flags),
     dropIf('notEqual', 0, 0, drop),
