@@ -14,31 +14,24 @@ import type { Kernel } from '../kernel/kernel.ts'
 import type { Kind, Resource } from '../model/resource.ts'
 import { parseSelector, type Selector } from '../model/selector.ts'
 import type { IpAddress } from '../net/ip-address.ts'
-import type { MacAddress } from '../net/mac-address.ts'
 import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
 import type { RowHandlers } from '../store/follower.ts'
-import type { PoolEncapsulation } from '../routes/encapsulation.ts'
 import { BgpPolicies, exportRules } from './bgp-policies.ts'
-import { nodeAddress, speakerConfig } from './bgp-configuration.ts'
+import { speakerConfig } from './bgp-configuration.ts'
+import { Bookkeeping, type NodeAddresses } from './bookkeeping.ts'
 import { ClusterView } from './cluster-view.ts'
 import { Dataplane, type DataplaneSettings } from './dataplane.ts'
 import { externalNodes } from './external-nodes.ts'
-import { felixParameter } from './felix-parameter.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import { FilterKeeper } from './filter-keeper.ts'
-import { filterTable, rememberAddresses } from './filter-table.ts'
-import { BOTH_WAYS_MILLISECONDS, FORMER_FIRST_MILLISECONDS, PoolHistory } from './pool-history.ts'
+import { filterTable } from './filter-table.ts'
+import { linksWith, nodeAddress, rememberAddresses } from './node-addresses.ts'
+import { PoolModes } from './pool-modes.ts'
 import type { AgentStatus } from './status.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
 import { nodeMtus, type NodeMtus, tunnelDevice, tunnelsAnything } from './tunnel-settings.ts'
 import { VxlanNetwork } from './vxlan-network.ts'
-import {
-  tunnelAddressOf as vxlanAddressOf,
-  usesVxlan,
-  vtepMac,
-  vxlanDevice,
-  vxlanModeOf,
-} from './vxlan-settings.ts'
+import { tunnelAddressOf as vxlanAddressOf, vxlanDevice } from './vxlan-settings.ts'
 
 /** A pod of this node, as far as the agent serves it. */
 export interface LocalPod {
@@ -61,16 +54,6 @@ export interface ClusterFeed {
   followBlocks(node: string, onBlocks: (blocks: readonly OwnBlock[]) => void): Closable
   /** Which node has which block, of all blocks. */
   followBlockOwners(handlers: RowHandlers<BlockOwners>): Closable
-}
-
-/** Addresses, as far as the node itself needs them. */
-export interface NodeAddresses {
-  /** Claims the block that the cluster gave this node (its podCIDR); done already is no error. */
-  claimBlock(node: string, block: Prefix): Promise<void>
-  /** The address of tunl0, assigned if there is none yet, and written to the Node. */
-  ensureTunnelAddress(node: string): Promise<IpAddress | undefined>
-  /** The same of vxlan.calico, with its MAC address; taken back where no pool has VXLAN. */
-  ensureVxlanAddress(node: string, macAddress: MacAddress): Promise<void>
 }
 
 export interface AgentNeeds {
@@ -120,8 +103,8 @@ export class NodeAgent {
   readonly #closables: Closable[] = []
   readonly #policies = new BgpPolicies()
   readonly #vxlan: VxlanNetwork
-  /** What the node's own VXLAN address was last seen to follow from. */
-  #vxlanBooked: string | undefined
+  readonly #modes: PoolModes
+  readonly #books: Bookkeeping
   #blocks: readonly OwnBlock[] | undefined
   #viewInSync = false
   #dataplaneStarted = false
@@ -131,15 +114,10 @@ export class NodeAgent {
   #changeTimer: Timer | undefined
   #changesSeenAt = -Infinity
   readonly #selectors = new Map<string, Selector>()
-  #tunnelAddress: IpAddress | undefined
   /** What is announced; undefined when it may be something else. */
   #rules: ExportRules | undefined
   /** As of the last look at the links; undefined when the datastore may call for others. */
   #knownMtus: NodeMtus | undefined
-  readonly #poolHistory = new PoolHistory()
-  readonly #poolTimers = new Set<Timer>()
-  #bookkeeping: Promise<void> = Promise.resolve()
-  #bookkeepingAsked = false
   #stopped = false
 
   constructor(needs: AgentNeeds) {
@@ -150,6 +128,28 @@ export class NodeAgent {
       onChanges: (prefixes) => this.#dataplane.waysChanged(prefixes),
       onInSync: () => this.#dataplane.schedule(),
     })
+    this.#modes = new PoolModes({
+      node: needs.node,
+      view: this.#view,
+      clock: needs.clock,
+      onAged: () => {
+        this.#vxlan.update(this.#view, this.#modes.hasVxlan)
+        this.#dataplane.settingsChanged()
+        this.#filter.changed()
+        this.#books.ask()
+      },
+    })
+    this.#books = new Bookkeeping({
+      node: needs.node,
+      view: this.#view,
+      modes: this.#modes,
+      addresses: needs.addresses,
+      log: needs.log,
+      blocks: () => this.#confirmedBlocks(),
+      isReady: () => !this.#stopped && this.notReady() === undefined,
+      onTunnelAddress: () => this.#dataplane.settingsChanged(),
+      onFailure: () => this.#retry(),
+    })
     const addressesOf = rememberAddresses()
     this.#filter = new FilterKeeper({
       kernel: needs.kernel,
@@ -159,7 +159,7 @@ export class NodeAgent {
         filterTable({
           view: this.#view,
           node: needs.node,
-          hasVxlan: this.#hasVxlan(),
+          hasVxlan: this.#modes.hasVxlan,
           ownNetwork: this.#ownNetwork(),
           addressesOf,
         }),
@@ -184,6 +184,7 @@ export class NodeAgent {
   start(): void {
     const { feed, node, speaker } = this.#needs
     this.#closables.push(
+      this.#modes,
       this.#vxlan,
       { close: speaker.onBestPaths((changes) => this.#onBestPaths(changes)) },
       { close: speaker.onEvent((event) => this.#onSpeakerEvent(event)) },
@@ -214,7 +215,6 @@ export class NodeAgent {
     this.#restartTimer?.cancel()
     this.#retryTimer?.cancel()
     this.#changeTimer?.cancel()
-    for (const timer of this.#poolTimers) timer.cancel()
     for (const closable of this.#closables) closable.close()
     this.#dataplane.stop()
     this.#filter.stop()
@@ -306,10 +306,9 @@ export class NodeAgent {
   }
 
   #mtus(): NodeMtus {
-    const own = this.#ownAddress()?.address
     const { kernel, node } = this.#needs
-    const uplink = kernel.addresses().find(({ address }) => address === own)
-    return nodeMtus(this.#view, node, kernel.links(), uplink?.linkIndex)
+    const [uplinkIndex] = linksWith(kernel, this.#ownAddress()?.address)
+    return nodeMtus(this.#view, node, kernel.links(), uplinkIndex)
   }
 
   /** The datastore told something: what follows from it is seen to at once, or soon if it just was. */
@@ -328,20 +327,20 @@ export class NodeAgent {
   #seeToChanges(): void {
     this.#changeTimer = undefined
     this.#changesSeenAt = this.#needs.clock.now()
-    this.#notePools()
-    this.#vxlan.update(this.#view, this.#hasVxlan())
+    this.#modes.update()
+    this.#vxlan.update(this.#view, this.#modes.hasVxlan)
     this.#startDataplane()
     this.#configureSpeaker()
     this.#announceBlocks()
     this.#dataplane.settingsChanged()
     this.#filter.changed()
-    this.#askBookkeeping()
+    this.#books.ask()
   }
 
   #startDataplane(): void {
     if (this.#dataplaneStarted) return
     this.#dataplaneStarted = true
-    this.#tunnelAddress = tunnelAddressOf(this.#view, this.#needs.node)
+    this.#books.recall()
     if (this.#dataplane.hasLearnedRoutes()) {
       this.#needs.log.info('The kernel has routes of an agent before this one; they stay for now')
       this.#keepsLearnedRoutes = true
@@ -447,59 +446,25 @@ export class NodeAgent {
     )
   }
 
-  #pools(): readonly PoolEncapsulation[] {
-    return this.#view.list('IPPool').map((pool) => ({
-      cidr: pool.spec.cidr as Prefix,
-      ipipMode: pool.spec.ipipMode,
-      vxlanMode: vxlanModeOf(pool),
-    }))
-  }
-
-  /** Whether packets come in VXLAN, or may for a moment: nodes hear of other modes one after the other. */
-  #hasVxlan(): boolean {
-    const { node } = this.#needs
-    if (usesVxlan(this.#view, node)) return true
-    if (felixParameter(this.#view, node, 'vxlanEnabled') === false) return false
-    return this.#poolHistory
-      .former(this.#needs.clock.now())
-      .some((pools) => pools.some(({ vxlanMode }) => vxlanMode !== 'Never'))
-  }
-
-  /** Takes note of other modes of pools, and comes back when the former ones no longer matter. */
-  #notePools(): void {
-    const { clock } = this.#needs
-    if (!this.#poolHistory.update(this.#pools(), clock.now())) return
-    for (const milliseconds of [FORMER_FIRST_MILLISECONDS, BOTH_WAYS_MILLISECONDS]) {
-      const timer = clock.after(milliseconds, () => {
-        this.#poolTimers.delete(timer)
-        this.#vxlan.update(this.#view, this.#hasVxlan())
-        this.#dataplane.settingsChanged()
-        this.#filter.changed()
-        this.#askBookkeeping()
-      })
-      this.#poolTimers.add(timer)
-    }
-  }
-
   #dataplaneSettings(): DataplaneSettings {
     const own = this.#ownAddress()
     const mtus = this.#mtus()
-    const { node, clock } = this.#needs
+    const { node } = this.#needs
     this.#knownMtus = mtus
     return {
       blocks: originatedPrefixes(this.#exportRules()),
-      pools: this.#pools(),
-      formerPools: this.#poolHistory.former(clock.now()),
-      prefersFormer: this.#poolHistory.prefersFormer(clock.now()),
+      pools: this.#modes.current,
+      formerPools: this.#modes.former,
+      prefersFormer: this.#modes.prefersFormer,
       nodeNetworks: own === undefined ? [] : [prefixOf(own.address, own.prefixLength)],
       ownAddress: own?.address,
       nodeAddresses: () =>
         this.#view.list('Node').flatMap((node) => nodeAddress(node)?.address ?? []),
       externalNodes: externalNodes(this.#view, node),
-      tunnel: tunnelDevice(this.#view, node, this.#tunnelAddress, mtus),
+      tunnel: tunnelDevice(this.#view, node, this.#books.tunnelAddress, mtus),
       isTunnelUsed: tunnelsAnything(this.#view, node),
       isUnfiltered: this.#filter.unavailable !== undefined,
-      vxlan: this.#hasVxlan()
+      vxlan: this.#modes.hasVxlan
         ? vxlanDevice(this.#view, {
             node,
             address: vxlanAddressOf(this.#ownNode()),
@@ -511,70 +476,8 @@ export class NodeAgent {
     }
   }
 
-  /** What the node writes to the datastore: one pass at a time, asked for again when it fails. */
-  #askBookkeeping(): void {
-    if (this.#bookkeepingAsked) return
-    this.#bookkeepingAsked = true
-    this.#bookkeeping = this.#bookkeeping.then(async () => {
-      this.#bookkeepingAsked = false
-      if (this.#stopped || this.notReady() !== undefined) return
-      try {
-        await this.#keepBooks()
-      } catch (thrown) {
-        this.#needs.log.warn('Unable to write the node’s own rows; it is tried again', {
-          error: messageOf(thrown),
-        })
-        this.#retry()
-      }
-    })
-  }
-
-  async #keepBooks(): Promise<void> {
-    const { addresses, node } = this.#needs
-    for (const block of this.#view.get('Node', node)?.status?.podCIDRs ?? []) {
-      if (this.#confirmedBlocks().includes(block as Prefix)) continue
-      await addresses.claimBlock(node, block as Prefix)
-    }
-    await this.#bookVxlan()
-    // Until the last node has heard that nothing is tunnelled any more, answers come to the address.
-    const isLeaving = this.#poolHistory
-      .former(this.#needs.clock.now())
-      .some((pools) => pools.some(({ ipipMode }) => ipipMode !== 'Never'))
-    const kept = isLeaving ? this.#tunnelAddress : undefined
-    const tunnelAddress = tunnelsAnything(this.#view, node)
-      ? await addresses.ensureTunnelAddress(node)
-      : kept
-    if (tunnelAddress === this.#tunnelAddress) return
-    this.#tunnelAddress = tunnelAddress
-    this.#dataplane.settingsChanged()
-  }
-
-  /** Looks at the datastore only when something that the address follows from is another one. */
-  async #bookVxlan(): Promise<void> {
-    const { addresses, node } = this.#needs
-    const own = this.#ownNode()
-    const isUsed = usesVxlan(this.#view, node)
-    // Until the last node has heard that there is none any more, packets come to the address.
-    if (!isUsed && this.#hasVxlan()) return
-    if (!isUsed && own?.spec.ipv4VXLANTunnelAddr === undefined) return
-    const { ipv4VXLANTunnelAddr, vxlanTunnelMACAddr } = own?.spec ?? {}
-    const { labels } = own?.metadata ?? {}
-    const pools = this.#view.list('IPPool').map(({ spec }) => spec)
-    const podCidrs = own?.status?.podCIDRs
-    const facts = [isUsed, ipv4VXLANTunnelAddr, vxlanTunnelMACAddr, labels, pools, podCidrs]
-    const text = JSON.stringify(facts)
-    if (text === this.#vxlanBooked) return
-    await addresses.ensureVxlanAddress(node, vtepMac(node, own))
-    this.#vxlanBooked = text
-  }
-
   #retry(): void {
     this.#retryTimer?.cancel()
     this.#retryTimer = this.#needs.clock.after(RETRY_MILLISECONDS, () => this.#onChange())
   }
-}
-
-/** The tunnel address that the Node has from before. */
-function tunnelAddressOf(view: ClusterView, node: string): IpAddress | undefined {
-  return view.get('Node', node)?.spec.bgp?.ipv4IPIPTunnelAddr as IpAddress | undefined
 }

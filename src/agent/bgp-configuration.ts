@@ -4,8 +4,8 @@ import { BGP_DEFAULTS } from '../model/bgp-configuration.ts'
 import { parsePeerAddress } from '../model/bgp-peer.ts'
 import type { BGPPeer, Node } from '../model/resource.ts'
 import { familyOf, type IpAddress } from '../net/ip-address.ts'
-import { type InterfaceAddress, parseInterfaceAddress } from '../net/prefix.ts'
 import type { ClusterView } from './cluster-view.ts'
+import { nodeAddress } from './node-addresses.ts'
 
 /** What {@link speakerConfig} is told beside the resources. */
 export interface BgpEnvironment {
@@ -56,12 +56,6 @@ export function speakerConfig(
     multipathMaximum: 16,
     ...(clusterId === undefined ? {} : { clusterId }),
   }
-}
-
-/** The node's own IPv4 address with the length of its network. */
-export function nodeAddress(node: Node): InterfaceAddress | undefined {
-  const text = node.spec.bgp?.ipv4Address
-  return text === undefined ? undefined : parseInterfaceAddress(text)
 }
 
 function asNumberOf(view: ClusterView, node: Node): number {

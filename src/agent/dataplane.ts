@@ -18,6 +18,7 @@ import { isOurRoute, POD_LINK_PREFIX, VXLAN_LINK } from '../routes/ownership.ts'
 import { RoutePlan } from '../routes/route-plan.ts'
 import { RouteTable } from '../routes/route-table.ts'
 import { KnownLinks } from './known-links.ts'
+import { linksWith } from './node-addresses.ts'
 import type { TunnelStatus } from './status.ts'
 import { NodeTunnel, type NodeTunnelSettings } from './node-tunnel.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
@@ -344,7 +345,7 @@ export class Dataplane {
       return { vxlanLinkIndex: undefined, uplinkIndex: undefined }
     }
     const { kernel, log } = this.#needs
-    const uplinkIndex = kernel.addresses().find(({ address }) => address === ownAddress)?.linkIndex
+    const [uplinkIndex] = linksWith(kernel, ownAddress)
     const link = ensureVxlanDevice(kernel, vxlan, uplinkIndex, log)
     this.#vxlanLink = link
     this.#vxlanPeers.setDesired(link?.index, tunnelEnds)

@@ -7,7 +7,8 @@ import { parseResource } from '../model/parse-resource.ts'
 import type { Kind, Resource } from '../model/resource.ts'
 import { prefix } from '../net/prefix.ts'
 import { ClusterView } from './cluster-view.ts'
-import { filterTable, rememberAddresses } from './filter-table.ts'
+import { filterTable } from './filter-table.ts'
+import { rememberAddresses } from './node-addresses.ts'
 import { usesVxlan } from './vxlan-settings.ts'
 
 function resource(kind: Kind, name: string, spec: unknown): Resource {

@@ -8,14 +8,15 @@ import {
   type FilterTable,
 } from '../kernel/packet-filter.ts'
 import type { EncapsulationMode } from '../model/ip-pool.ts'
-import type { IPPool, Node } from '../model/resource.ts'
+import type { IPPool } from '../model/resource.ts'
 import { type Family, ip } from '../net/ip-address.ts'
-import { covers, hostPrefix, parseInterfaceAddress, type Prefix } from '../net/prefix.ts'
+import { covers, hostPrefix, type Prefix } from '../net/prefix.ts'
 import { POD_LINK_PREFIX } from '../routes/ownership.ts'
 import * as vxlan from '../wire/packet/vxlan.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { externalNodes } from './external-nodes.ts'
 import { felixParameter } from './felix-parameter.ts'
+import type { AddressesOf } from './node-addresses.ts'
 import { hasTunnel } from './tunnel-settings.ts'
 
 const PROTOCOL = { ipip: 4, tcp: 6, udp: 17 } as const
@@ -53,23 +54,6 @@ export function filterTable(inputs: FilterInputs): FilterTable {
   const matches = used.flatMap(({ rules }) => rules.map(({ match }) => match))
   const names = matches.flatMap(({ source, destination }) => [source?.set, destination?.set])
   return { name: FILTER_TABLE, sets: setsOf(inputs, new Set(names)), chains: used }
-}
-
-/** The addresses of a node by which others know it. */
-export type AddressesOf = (node: Node) => readonly Prefix[]
-
-/** {@link AddressesOf}, which remembers what it was asked for. */
-export function rememberAddresses(): AddressesOf {
-  const known = new WeakMap<Node, readonly Prefix[]>()
-  return (node) => {
-    let prefixes = known.get(node)
-    if (prefixes === undefined) {
-      const texts = [node.spec.bgp?.ipv4Address, node.spec.bgp?.ipv6Address]
-      const addresses = texts.flatMap((text) => parseInterfaceAddress(text ?? '')?.address ?? [])
-      known.set(node, (prefixes = addresses.map(hostPrefix)))
-    }
-    return prefixes
-  }
 }
 
 /** Pools that only stand for load balancers' addresses are no pod's. */

@@ -1,9 +1,10 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Ipam } from '../ipam/ipam.ts'
+import type { Node } from '../model/resource.ts'
 import type { IpAddress } from '../net/ip-address.ts'
-import type { MacAddress } from '../net/mac-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { Resources } from '../store/resources.ts'
+import type { OwnTunnel } from './bookkeeping.ts'
 
 export interface NodeIpamNeeds {
   readonly node: string
@@ -61,37 +62,19 @@ export class NodeIpam {
     await this.#needs.ipam.claimAffinity(node, block)
   }
 
-  async ensureTunnelAddress(node: string): Promise<IpAddress | undefined> {
+  async ensureTunnelAddress(node: string, tunnel: OwnTunnel): Promise<IpAddress | undefined> {
     const { ipam, resources } = this.#needs
     const { metadata, status } = await resources.get('Node', node)
     const address = await ipam.ensureTunnelAddress({
       node,
-      nodeLabels: metadata.labels ?? {},
-      podCidrs: (status?.podCIDRs ?? []) as Prefix[],
-    })
-    await resources.modify('Node', node, (resource) => {
-      const { ipv4IPIPTunnelAddr: _, ...bgp } = resource.spec.bgp ?? {}
-      resource.spec.bgp = address === undefined ? bgp : { ...bgp, ipv4IPIPTunnelAddr: address }
-    })
-    return address
-  }
-
-  async ensureVxlanAddress(node: string, macAddress: MacAddress): Promise<void> {
-    const { ipam, resources } = this.#needs
-    const { metadata, status } = await resources.get('Node', node)
-    const address = await ipam.ensureTunnelAddress({
-      node,
-      kind: 'vxlan',
+      kind: tunnel.kind,
       nodeLabels: metadata.labels ?? {},
       podCidrs: (status?.podCIDRs ?? []) as Prefix[],
     })
     await resources.modify('Node', node, ({ spec }) => {
-      delete spec.ipv4VXLANTunnelAddr
-      delete spec.vxlanTunnelMACAddr
-      if (address === undefined) return
-      spec.ipv4VXLANTunnelAddr = address
-      spec.vxlanTunnelMACAddr = macAddress
+      writeTunnelAddress(spec, tunnel, address)
     })
+    return address
   }
 
   /** As Calico writes it: 2019-01-16 06:46:19.000000000 +0000 UTC. */
@@ -104,4 +87,22 @@ export class NodeIpam {
 /** Kubernetes gave the node these ranges: its pods get addresses of no other. */
 function blocksOf(podCidrs: readonly string[] | undefined): { blocks?: readonly Prefix[] } {
   return podCidrs === undefined || podCidrs.length === 0 ? {} : { blocks: podCidrs as Prefix[] }
+}
+
+/** An address that is undefined takes what is written away. */
+function writeTunnelAddress(
+  spec: Node['spec'],
+  tunnel: OwnTunnel,
+  address: IpAddress | undefined,
+): void {
+  if (tunnel.kind === 'ipip') {
+    const { ipv4IPIPTunnelAddr: _, ...bgp } = spec.bgp ?? {}
+    spec.bgp = address === undefined ? bgp : { ...bgp, ipv4IPIPTunnelAddr: address }
+    return
+  }
+  delete spec.ipv4VXLANTunnelAddr
+  delete spec.vxlanTunnelMACAddr
+  if (address === undefined) return
+  spec.ipv4VXLANTunnelAddr = address
+  spec.vxlanTunnelMACAddr = tunnel.macAddress
 }

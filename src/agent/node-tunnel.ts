@@ -4,6 +4,7 @@ import type { Log } from '../lib/log.ts'
 import { isKernelError, type Kernel } from '../kernel/kernel.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import { hostPrefix, type Prefix } from '../net/prefix.ts'
+import { linksWith } from './node-addresses.ts'
 import type { TunnelStatus } from './status.ts'
 import {
   ensureTunnelDevice,
@@ -161,11 +162,11 @@ export class NodeTunnel {
     const text = [kind, link.index, link.mtu, ownAddress, ...senders].join()
     if (!isAnew && text === this.#told) return undefined
     this.#told = text
-    const underlays = this.#needs.kernel
-      .addresses()
-      .filter(({ address }) => address === ownAddress)
-      .map(({ linkIndex }) => linkIndex)
-    return { localAddress: ownAddress, underlays, senders }
+    return {
+      localAddress: ownAddress,
+      underlays: linksWith(this.#needs.kernel, ownAddress),
+      senders,
+    }
   }
 
   /**

@@ -5,9 +5,9 @@ import { type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { type MacAddress, macFromOctets, parseMacAddress } from '../net/mac-address.ts'
 import type { RemoteNode } from '../routes/encapsulation.ts'
 import * as vxlan from '../wire/packet/vxlan.ts'
-import { nodeAddress } from './bgp-configuration.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { felixParameter } from './felix-parameter.ts'
+import { nodeAddress } from './node-addresses.ts'
 
 /** FelixConfiguration vxlanVNI where it says nothing. */
 const DEFAULT_VNI = 4096

@@ -1,0 +1,80 @@
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { Closable } from '../lib/closable.ts'
+import type { Prefix } from '../net/prefix.ts'
+import type { PoolEncapsulation } from '../routes/encapsulation.ts'
+import type { ClusterView } from './cluster-view.ts'
+import { felixParameter } from './felix-parameter.ts'
+import { BOTH_WAYS_MILLISECONDS, FORMER_FIRST_MILLISECONDS, PoolHistory } from './pool-history.ts'
+import { usesVxlan, vxlanModeOf } from './vxlan-settings.ts'
+
+export interface PoolModesNeeds {
+  /** Name of the Node resource. */
+  readonly node: string
+  readonly view: ClusterView
+  readonly clock: Clock
+  /** Former modes matter less now, or no longer. */
+  onAged(): void
+}
+
+/** By which ways pools have packets go, and had until a moment ago: nodes hear of a change one after the other. */
+export class PoolModes implements Closable {
+  readonly #needs: PoolModesNeeds
+  readonly #history = new PoolHistory()
+  readonly #timers = new Set<Timer>()
+
+  constructor(needs: PoolModesNeeds) {
+    this.#needs = needs
+  }
+
+  /** To be called when pools may be others. */
+  update(): void {
+    const { clock, onAged } = this.#needs
+    if (!this.#history.update(this.current, clock.now())) return
+    for (const milliseconds of [FORMER_FIRST_MILLISECONDS, BOTH_WAYS_MILLISECONDS]) {
+      const timer = clock.after(milliseconds, () => {
+        this.#timers.delete(timer)
+        onAged()
+      })
+      this.#timers.add(timer)
+    }
+  }
+
+  get current(): readonly PoolEncapsulation[] {
+    return this.#needs.view.list('IPPool').map((pool) => ({
+      cidr: pool.spec.cidr as Prefix,
+      ipipMode: pool.spec.ipipMode,
+      vxlanMode: vxlanModeOf(pool),
+    }))
+  }
+
+  /** What they were a moment ago, latest first. */
+  get former(): readonly (readonly PoolEncapsulation[])[] {
+    return this.#history.former(this.#needs.clock.now())
+  }
+
+  /** Whether packets go by the former way still. */
+  get prefersFormer(): boolean {
+    return this.#history.prefersFormer(this.#needs.clock.now())
+  }
+
+  /** Whether packets come in VXLAN, or may for a moment. */
+  get hasVxlan(): boolean {
+    const { view, node } = this.#needs
+    if (usesVxlan(view, node)) return true
+    if (felixParameter(view, node, 'vxlanEnabled') === false) return false
+    return this.#formerly(({ vxlanMode }) => vxlanMode !== 'Never')
+  }
+
+  /** Whether packets came in IPIP a moment ago. */
+  get hadIpip(): boolean {
+    return this.#formerly(({ ipipMode }) => ipipMode !== 'Never')
+  }
+
+  #formerly(holds: (pool: PoolEncapsulation) => boolean): boolean {
+    return this.former.some((pools) => pools.some(holds))
+  }
+
+  close(): void {
+    for (const timer of this.#timers) timer.cancel()
+  }
+}
