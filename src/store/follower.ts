@@ -19,7 +19,8 @@ export type RowChange<Value> =
 export interface FollowHandlers<K extends Kind = Kind> {
   /**
    * Changes of one revision, or what a fresh listing of a kind found to differ. Never empty. A
-   * resource that cannot be read any more stays as it was; it is logged.
+   * resource that cannot be read any more stays as it was; it is logged. What a handler throws is
+   * logged too, and the same is told again after a moment.
    */
   onChanges(changes: readonly ResourceChange<K>[]): void
   /** Once: everything that was there at the start has been told. */
@@ -46,8 +47,9 @@ export interface FollowPorts {
 /** Follows several kinds, each by a list and a watch of its own. */
 export class Follower<K extends Kind> implements Closable {
   readonly #streams: readonly Stream<ResourceOf<K>>[]
-  #missing: Set<K>
-  #outages = 0
+  readonly #missing: Set<K>
+  readonly #outages = new Set<K>()
+  #inSync = false
 
   constructor(
     ports: FollowPorts,
@@ -63,11 +65,15 @@ export class Follower<K extends Kind> implements Closable {
             handlers.onChanges(changes)
           },
           onListed: () => {
-            if (this.#missing.delete(kind) && this.#missing.size === 0) handlers.onInSync?.()
+            this.#missing.delete(kind)
+            if (this.#inSync || this.#missing.size > 0) return
+            handlers.onInSync?.()
+            this.#inSync = true
           },
           onConnected: (connected) => {
-            this.#outages += connected ? -1 : 1
-            if (this.#outages === (connected ? 0 : 1)) handlers.onConnected?.(connected)
+            if (connected) this.#outages.delete(kind)
+            else this.#outages.add(kind)
+            if (this.#outages.size === (connected ? 0 : 1)) handlers.onConnected?.(connected)
           },
         }),
     )
@@ -129,6 +135,11 @@ interface StreamHandlers<Value> {
   onConnected(connected: boolean): void
 }
 
+interface News<Value> {
+  readonly key: string
+  readonly change: RowChange<Value>
+}
+
 /** One kind: list, tell the differences, watch; from the start again whenever the watch ends. */
 class Stream<Value extends object> implements Closable {
   readonly #ports: FollowPorts
@@ -161,7 +172,16 @@ class Stream<Value extends object> implements Closable {
   }
 
   start(): void {
-    void this.#list()
+    void this.#follow()
+  }
+
+  /** Never rejects: what fails is told of and tried again. */
+  async #follow(): Promise<void> {
+    try {
+      await this.#list()
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
   }
 
   async #list(): Promise<void> {
@@ -175,62 +195,90 @@ class Stream<Value extends object> implements Closable {
       this.#again()
       return
     }
-    this.#backoff.reset()
     this.#reconcile(listing.rows)
     this.#handlers.onListed()
+    this.#backoff.reset()
     if (this.#open) this.#watchFrom(prefix, listing.revision + 1)
   }
 
   #again(): void {
-    this.#timer = this.#ports.clock.after(this.#backoff.next(), () => void this.#list())
+    this.#timer = this.#ports.clock.after(this.#backoff.next(), () => void this.#follow())
+  }
+
+  /** Who is told failed; what was not taken is told again from a fresh listing. */
+  #fail(thrown: unknown): void {
+    if (!this.#open) return
+    this.#ports.log.error('unable to take in what the store told; trying again', {
+      prefix: this.#prefix,
+      error: messageOf(thrown),
+    })
+    this.#again()
   }
 
   #setConnected(connected: boolean): void {
     if (this.#connected === connected) return
-    this.#connected = connected
     this.#handlers.onConnected(connected)
+    this.#connected = connected
   }
 
   #reconcile(rows: readonly Row[]): void {
     const listed = new Set(rows.map((row) => row.key))
     const gone = [...this.#known.keys()].filter((key) => !listed.has(key))
-    const changes = [
+    this.#tell([
       ...rows.flatMap((row) => this.#put(row)),
       ...gone.flatMap((key) => this.#delete(key)),
-    ]
-    if (changes.length > 0) this.#handlers.onChanges(changes)
+    ])
+  }
+
+  /** What was told is known only when it was taken. */
+  #tell(news: readonly News<Value>[]): void {
+    if (news.length === 0) return
+    this.#handlers.onChanges(news.map(({ change }) => change))
+    for (const { key, change } of news) {
+      if (change.type === 'put') this.#known.set(key, change.resource)
+      else this.#known.delete(key)
+    }
   }
 
   #watchFrom(prefix: string, revision: number): void {
-    this.#watch = this.#ports.store.watch(prefix, revision, {
+    let isOver = false
+    const watch = this.#ports.store.watch(prefix, revision, {
       onEvents: (events) => {
-        this.#apply(events)
+        if (isOver) return
+        try {
+          this.#apply(events)
+        } catch (thrown) {
+          isOver = true
+          this.#watch?.close()
+          this.#fail(thrown)
+        }
       },
       onEnd: (reason) => {
-        if (!this.#open) return
+        if (!this.#open || isOver) return
         this.#ports.log.info('the watch ended; listing again', { prefix, reason })
         this.#again()
       },
     })
+    this.#watch = watch
+    if (isOver) watch.close() // it told before it was there to be closed
   }
 
   #apply(events: readonly WatchEvent[]): void {
     if (!this.#open) return
-    const changes = events.flatMap((event) =>
-      event.kind === 'put' ? this.#put(event.row) : this.#delete(event.key),
+    this.#tell(
+      events.flatMap((event) =>
+        event.kind === 'put' ? this.#put(event.row) : this.#delete(event.key),
+      ),
     )
-    if (changes.length > 0) this.#handlers.onChanges(changes)
   }
 
-  #put(row: Row): readonly RowChange<Value>[] {
+  #put(row: Row): readonly News<Value>[] {
     const { key, modRevision } = row
     const known = this.#known.get(key)
     if (known !== undefined && this.#reader.revisionOf(known) === modRevision) return []
     try {
       const resource = this.#decode(row)
-      if (resource === undefined) return []
-      this.#known.set(key, resource)
-      return [{ type: 'put', resource }]
+      return resource === undefined ? [] : [{ key, change: { type: 'put', resource } }]
     } catch (thrown) {
       const { log } = this.#ports
       log.warn('a stored resource cannot be read', { key, error: messageOf(thrown) })
@@ -248,10 +296,9 @@ class Stream<Value extends object> implements Closable {
     return resource
   }
 
-  #delete(key: string): readonly RowChange<Value>[] {
+  #delete(key: string): readonly News<Value>[] {
     const resource = this.#known.get(key)
-    this.#known.delete(key)
-    return resource === undefined ? [] : [{ type: 'delete', resource }]
+    return resource === undefined ? [] : [{ key, change: { type: 'delete', resource } }]
   }
 
   close(): void {

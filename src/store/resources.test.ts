@@ -223,4 +223,50 @@ describe('following', () => {
     expect(seen.at(-1)).toBe('delete IPPool a')
     following.close()
   })
+
+  it.each(['onChanges', 'onInSync', 'onConnected'] as const)(
+    'tells again what %s threw at, and says so',
+    async (handler) => {
+      const { clock, store, memory } = setUp()
+      const errors: string[] = []
+      const log = { ...silentLog, error: (text: string) => void errors.push(text) }
+      const resources = new Resources({ store, clock, random: new SeededRandom(1), log })
+      await resources.create(pool('a', '10.0.0.0/16'))
+      const seen: string[] = []
+      let failures = 0
+      const take = (name: string, text: string): void => {
+        if (name === handler && failures > 0) {
+          failures--
+          throw new Error('not now')
+        }
+        seen.push(text)
+      }
+      const following = resources.follow(['IPPool'], {
+        onChanges: (changes) => take('onChanges', changes.map(told).join(', ')),
+        onInSync: () => take('onInSync', 'in sync'),
+        onConnected: (connected) => take('onConnected', connected ? 'connected' : 'disconnected'),
+      })
+      failures = 1
+      await clock.advance(60_000)
+      expect(seen).toEqual(['put IPPool a', 'in sync'])
+      // Of an outage, and of what the watch tells.
+      failures = 1
+      store.beginOutage()
+      store.endWatches('closed')
+      await clock.advance(60_000)
+      store.endOutage()
+      await clock.advance(60_000)
+      expect(seen.slice(2)).toEqual(['disconnected', 'connected'])
+      failures = 2
+      memory.commit([{ delete: '/calico/resources/v3/projectcalico.org/ippools/a' }])
+      await clock.advance(60_000)
+      expect(seen.slice(4)).toEqual(['delete IPPool a'])
+      await resources.create(pool('b', '10.1.0.0/16'))
+      await clock.advance(60_000)
+      expect(seen.slice(5)).toEqual(['put IPPool b'])
+      const failed = { onChanges: 3, onInSync: 1, onConnected: 1 }[handler]
+      expect(errors).toHaveLength(failed)
+      following.close()
+    },
+  )
 })
