@@ -5,6 +5,7 @@ import { prefix } from '../net/prefix.ts'
 import type { TcpConnection } from '../net/transport.ts'
 import {
   type CapturedPacket,
+  type CaptureFilter,
   isKernelError,
   type Kernel,
   type KernelEvent,
@@ -994,7 +995,7 @@ export function kernelContract(
       it('take nothing of another network identifier', async () => {
         const { a, router, b } = line()
         const near = vxlanNode(a, a.link('eth0')!, '10.1.0.1', '10.211.0.1')
-        const far = vxlanNode(b, b.link('eth0')!, '10.2.0.1', '10.211.3.1', 4097)
+        const far = vxlanNode(b, b.link('eth0')!, '10.2.0.1', '10.211.3.1', { vni: 4097 })
         joinVxlan(near, far)
         joinVxlan(far, near)
         const inside = record(b, far.link)
@@ -1032,18 +1033,31 @@ export function kernelContract(
         expect(filtered.packets[0]!.octets.subarray(20)).toEqual(inner)
       })
 
-      it('look inside VXLAN', async () => {
+      it.each([
+        ['its own port', { port: 4789 }, {}],
+        ['another port', { port: 8472 }, { vxlanPorts: [4789, 8472] }],
+      ])('look inside VXLAN on %s', async (_, tunnel, options) => {
         const { a, b } = line()
-        const near = vxlanNode(a, a.link('eth0')!, '10.1.0.1', '10.211.0.1')
-        const far = vxlanNode(b, b.link('eth0')!, '10.2.0.1', '10.211.3.1')
+        const near = vxlanNode(a, a.link('eth0')!, '10.1.0.1', '10.211.0.1', tunnel)
+        const far = vxlanNode(b, b.link('eth0')!, '10.2.0.1', '10.211.3.1', tunnel)
         joinVxlan(near, far)
         joinVxlan(far, near)
-        const filtered = record(b, b.link('eth0')!, ['10.211.0.1', '10.211.3.1'])
+        const addresses = [ip('10.211.0.1'), ip('10.211.3.1')] as const
+        const echoData = echoRequest({ source: '10.1.0.1', destination: '10.2.0.1' }).slice(28, 36)
+        const [between, echoes, elsewhere]: CapturedPacket[][] = [[], [], []]
+        const listen = (filter: CaptureFilter, packets: CapturedPacket[]): void => {
+          const linkIndex = b.link('eth0')!.index
+          b.capture({ linkIndex, filter }, (packet) => packets.push(packet))
+        }
+        listen({ addresses, ...options }, between!)
+        listen({ addresses: [ip('10.9.0.1'), ip('10.9.0.2')], echoData, ...options }, echoes!)
+        listen({ addresses, vxlanPorts: [1234] }, elsewhere!)
         a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.211.3.1' }))
         const request = { source: '10.211.0.1', destination: '10.211.3.1', ttl: 33 }
         a.sendPacket(echoRequest(request))
-        await until(() => filtered.packets.length > 1, 'request and answer')
-        expect(filtered.packets.map(({ octets }) => octets[58])).toEqual([33, 64])
+        await until(() => between!.length > 1 && echoes!.length > 3, 'requests and answers')
+        expect(between!.map(({ octets }) => octets[58])).toEqual([33, 64])
+        expect(elsewhere).toEqual([])
       })
 
       it('take ICMP errors that quote a packet between the two, if asked to', async () => {
@@ -1416,14 +1430,18 @@ export function makeTunnel(kernel: Kernel): Link | undefined {
   }
 }
 
-function vxlanSpec(parent: Link, localAddress: string, vni = 4096) {
+function vxlanSpec(
+  parent: Link,
+  localAddress: string,
+  { vni = 4096, port = 4789 }: { readonly vni?: number; readonly port?: number } = {},
+) {
   return {
     kind: 'vxlan',
     name: 'vxlan.test',
     macAddress: mac('66:00:00:00:00:01'),
     vxlan: {
       vni,
-      port: 4789,
+      port,
       localAddress: ip(localAddress),
       parentIndex: parent.index,
       learning: false,
@@ -1445,10 +1463,10 @@ function vxlanNode(
   parent: Link,
   node: string,
   tunnel: string,
-  vni?: number,
+  settings?: { readonly vni?: number; readonly port?: number },
 ): VxlanNode {
   const macAddress = mac(`66:00:00:00:01:0${node.split('.')[1]}`)
-  const { index } = kernel.createLink({ ...vxlanSpec(parent, node, vni), macAddress })
+  const { index } = kernel.createLink({ ...vxlanSpec(parent, node, settings), macAddress })
   kernel.changeLink(index, { up: true })
   const link = kernel.link('vxlan.test')!
   address(kernel, link, tunnel, 32)

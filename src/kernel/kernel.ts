@@ -350,6 +350,8 @@ export interface CaptureFilter {
    * octets, whatever their addresses: those may be translated on the way.
    */
   readonly echoData?: Uint8Array
+  /** UDP ports of outer headers that are VXLAN's; 4789 when absent. */
+  readonly vxlanPorts?: readonly number[]
 }
 
 export interface CapturedPacket {

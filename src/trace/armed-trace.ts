@@ -76,6 +76,7 @@ export class ArmedTrace {
     // Eight octets are what a filter in the kernel looks at; all of them are compared in #isOurs.
     const echoData =
       this.#marker === undefined || this.#marker.length < 8 ? undefined : this.#marker.slice(0, 8)
+    const { vxlanPorts } = this.#request
     return kernel.capture(
       {
         linkIndex: link.index,
@@ -84,6 +85,7 @@ export class ArmedTrace {
           addresses: this.#request.addresses,
           icmpErrors: true,
           ...(echoData === undefined ? {} : { echoData }),
+          ...(vxlanPorts === undefined ? {} : { vxlanPorts }),
         },
       },
       (packet) => this.#see(packet, index),

@@ -340,7 +340,7 @@ export const CATALOGUE: Catalogue = {
     ],
     mend: () => [],
     advice:
-      'look at routers and filters between the nodes; they must let pass IP protocol 4 (not "ipip", which /etc/protocols has as 94) or UDP port 4789, and pod addresses where there is no tunnel',
+      'look at routers and filters between the nodes; they must let pass IP protocol 4 (not "ipip", which /etc/protocols has as 94) or VXLAN’s UDP port (4789 unless vxlanPort says otherwise), and pod addresses where there is no tunnel',
     counters: [],
   },
   filtered: {

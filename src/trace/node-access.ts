@@ -52,6 +52,8 @@ export const NODE_LIMITS = {
   sightings: 4096,
   /** Packets of one probe request. */
   packets: 256,
+  /** UDP ports that may be VXLAN's. */
+  vxlanPorts: 8,
   /** Octets of one packet. */
   packetOctets: 65_535,
   /** Route lookups of one request. */
@@ -137,6 +139,8 @@ export interface ArmRequest {
    * little of a packet to show it; all between the addresses when absent.
    */
   readonly marker?: string
+  /** UDP ports of outer headers that are VXLAN's; 4789 when absent. */
+  readonly vxlanPorts?: readonly number[]
   readonly snapOctets?: number
   /** When the captures end by themselves. */
   readonly deadlineMilliseconds: number

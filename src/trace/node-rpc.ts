@@ -50,6 +50,11 @@ const REQUESTS = {
     points: z.array(z.object({ netns, link: z.string().min(1).max(15) })).max(NODE_LIMITS.points),
     addresses: z.tuple([ipAddress, ipAddress]),
     marker: octets(64).exactOptional(),
+    vxlanPorts: z
+      .array(z.int().min(1).max(0xffff))
+      .min(1)
+      .max(NODE_LIMITS.vxlanPorts)
+      .exactOptional(),
     snapOctets: z.int().min(64).max(NODE_LIMITS.packetOctets).exactOptional(),
     deadlineMilliseconds: z.number().min(1).max(NODE_LIMITS.deadlineMilliseconds),
   }),

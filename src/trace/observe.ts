@@ -19,6 +19,8 @@ export interface ObservationPlan {
   readonly probe: ProbeIdentity
   readonly source: { readonly node: string; readonly netns: Netns }
   readonly nodes: readonly NodePlan[]
+  /** UDP ports of outer headers that are VXLAN's. */
+  readonly vxlanPorts: readonly number[]
   /** Most that one try waits, in milliseconds. */
   readonly timeoutMilliseconds: number
   /** Probes sent one after the other until one comes back. */
@@ -98,6 +100,7 @@ async function listen(plan: ObservationPlan, node: NodePlan): Promise<Listener> 
       points,
       addresses: [probe.source, probe.destination],
       marker: hex(probe.marker),
+      vxlanPorts: plan.vxlanPorts,
       deadlineMilliseconds: Math.min(mostMilliseconds, NODE_LIMITS.deadlineMilliseconds),
     })
     return new Listener(plan, { ...node, points }, answer)
@@ -140,7 +143,7 @@ class Listener {
       const point = this.#node.points[sighting.point]
       if (point === undefined) continue
       const at = { node, machine: this.#node.machine, ...point }
-      const packet = observePacket(sighting, at, this.#plan.probe)
+      const packet = observePacket(sighting, at, this.#plan.probe, this.#plan.vxlanPorts)
       if (packet !== undefined) this.packets.push(packet)
     }
   }

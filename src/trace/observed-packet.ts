@@ -40,8 +40,9 @@ export function observePacket(
   sighting: Sighting,
   at: CapturePoint & { readonly node: string; readonly machine: string },
   probe: ProbeIdentity,
+  vxlanPorts?: readonly number[],
 ): ObservedPacket | undefined {
-  const whole = dissect(fromHex(sighting.octets))
+  const whole = dissect(fromHex(sighting.octets), 0, vxlanPorts)
   if (whole === undefined) return undefined
   const inner = innermost(whole)
   const { payload } = inner

@@ -1,8 +1,9 @@
 import type { IpAddress } from '../net/ip-address.ts'
 import type { Link } from '../kernel/kernel.ts'
+import * as vxlan from '../wire/packet/vxlan.ts'
 import type { Directory } from './directory.ts'
 import { NamespaceView } from './namespace-view.ts'
-import type { Netns, NodeSnapshot, PodAttachment } from './node-access.ts'
+import { type Netns, NODE_LIMITS, type NodeSnapshot, type PodAttachment } from './node-access.ts'
 
 /** The snapshots of some nodes as one network: what is at the other end of a link, who has an address. */
 export class Topology {
@@ -36,6 +37,14 @@ export class Topology {
   /** Nodes' own namespaces. */
   hosts(): readonly NamespaceView[] {
     return [...this.#views.values()].filter((view) => view.netns === 'host')
+  }
+
+  /** UDP ports of the nodes' VXLAN links; VXLAN's own where there is none. */
+  vxlanPorts(): readonly number[] {
+    const namespaces = this.nodes.flatMap((node) => node.namespaces)
+    const links = namespaces.flatMap(({ netns, links }) => (netns === 'host' ? links : []))
+    const ports = new Set(links.flatMap((link) => link.vxlan?.port ?? []))
+    return ports.size === 0 ? vxlan.PORTS : [...ports].slice(0, NODE_LIMITS.vxlanPorts)
   }
 
   /** The pod at the other end of a node's link. */

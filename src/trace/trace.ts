@@ -81,6 +81,7 @@ export async function trace(request: TraceRequest): Promise<Trace> {
       probe,
       source: { node: ends.from.node, netns: endNetns(ends.from) },
       nodes: plans(reader, topology, predictions, ends),
+      vxlanPorts: topology.vxlanPorts(),
       timeoutMilliseconds,
       tries,
       progress: (packets, sequence) => progressOf(predictions, ends, packets, sequence),

@@ -26,14 +26,24 @@ const lastSequence = (output: string): number =>
 
 type Modes = Pick<ResourceOf<'IPPool'>['spec'], 'ipipMode' | 'vxlanMode'>
 
-async function setModes(lab: string, modes: Modes): Promise<void> {
+async function change(lab: string, work: (resources: Resources) => Promise<unknown>) {
   const store = await openEtcdStore(`unix:${labPath(lab, 'store.sock')}`)
   const ports = { store, clock: systemClock, random: systemRandom, log: silentLog }
-  await new Resources(ports).modify('IPPool', 'default-ipv4-ippool', ({ spec }) => {
-    Object.assign(spec, modes)
-  })
+  await work(new Resources(ports))
   store.close()
 }
+
+const setModes = (lab: string, modes: Modes): Promise<void> =>
+  change(lab, (resources) =>
+    resources.modify('IPPool', 'default-ipv4-ippool', ({ spec }) => {
+      Object.assign(spec, modes)
+    }),
+  )
+
+const setFelix = (lab: string, spec: object): Promise<void> =>
+  change(lab, (resources) =>
+    resources.apply({ kind: 'FelixConfiguration', metadata: { name: 'default' }, spec }),
+  )
 
 /** Changes the modes under a ping until the way there is the one that is awaited, and answers the loss. */
 async function lossWhile(
@@ -124,6 +134,19 @@ describe.skipIf(!canRunLabs('VXLAN between nodes'))('VXLAN', () => {
       expect(stdout).toContain('in VXLAN (UDP 4789, VNI 4096) 172.16.170.128 > 172.16.171.128')
       expect(stdout).toMatch(/✓ server04 +vxlan\.calico +in +63 +63/)
       expect(status).toBe(0)
+    })
+
+    it('is seen there on another port, with another network identifier, while that is said', async () => {
+      const traced = (): string =>
+        tortie('trace', SOURCE, 'network-x7rtl', '--lab', lab.name).stdout
+      const said = (words: string) =>
+        expect.poll(traced, { timeout: 20_000 }).toContain(`in VXLAN (${words}) 172.16.170.128`)
+      await setFelix(lab.name, { vxlanPort: 8472, vxlanVNI: 77 })
+      await said('UDP 8472, VNI 77')
+      await expect.poll(traced, { timeout: 20_000 }).toContain('✓ Delivered and answered')
+      expect(traced()).toMatch(/✓ server04 +ens33 +in +/)
+      await setFelix(lab.name, {})
+      await said('UDP 4789, VNI 4096')
     })
   })
 

@@ -66,6 +66,7 @@ interface Filter {
   readonly addresses: readonly [Addr, Addr]
   readonly icmpErrors: boolean
   readonly echoData: Uint8Array | undefined
+  readonly vxlanPorts: readonly number[] | undefined
 }
 
 function numericFilter(filter: CaptureFilter | undefined): Filter | undefined {
@@ -75,6 +76,7 @@ function numericFilter(filter: CaptureFilter | undefined): Filter | undefined {
     addresses: [addrFromText(a), addrFromText(b)],
     icmpErrors: filter.icmpErrors === true,
     echoData: filter.echoData,
+    vxlanPorts: filter.vxlanPorts,
   }
 }
 
@@ -100,10 +102,10 @@ function isBetween6(octets: Uint8Array, at: number, addresses: readonly [Addr, A
 }
 
 function passes4(octets: Uint8Array, filter: Filter): boolean {
-  const { addresses, icmpErrors, echoData } = filter
+  const { addresses, icmpErrors, echoData, vxlanPorts } = filter
   if (octets.length < ipv4.HEADER_OCTETS) return false
   if (isBetween4(octets, 0, addresses)) return true
-  const inner = ipip.innerOffset(octets) ?? vxlan.innerOffset(octets)
+  const inner = ipip.innerOffset(octets) ?? vxlan.innerOffset(octets, 0, vxlanPorts)
   if (inner !== undefined && isBetween4(octets, inner, addresses)) return true
   if (echoData !== undefined && holdsEcho(octets, inner ?? 0, echoData)) return true
   const quoted = icmpErrors ? quotedOffset(octets) : undefined

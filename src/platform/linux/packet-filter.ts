@@ -83,6 +83,7 @@ function between(filter: CaptureFilter): Instruction[] {
   const isBare = family === 4 ? ETH_P_IP : ETH_P_IPV6
   const errors = filter.icmpErrors === true
   const otherwise = filter.echoData === undefined ? 'drop' : 'echo?'
+  const ports = filter.vxlanPorts ?? vxlan.PORTS
   const noTunnel = errors && family === 4 ? 'error4' : otherwise
   return [
     test(isBare, 'bare:', 'outer?'),
@@ -96,19 +97,24 @@ function between(filter: CaptureFilter): Instruction[] {
     { code: LDX_B_MSH, k: 0, label: 'length' },
     test(inner, 'inner:', 'drop'),
     ...pair('inner:', LD_W_IND, words, otherwise),
-    ...(family === 4 ? insideVxlan(words, noTunnel, otherwise) : []),
+    ...(family === 4 ? insideVxlan(words, ports, noTunnel, otherwise) : []),
     ...(errors && family === 4 ? quotedInIcmp(words, otherwise) : []),
-    ...(filter.echoData === undefined ? [] : echoWith(filter.echoData)),
+    ...(filter.echoData === undefined ? [] : echoWith(filter.echoData, ports)),
   ]
 }
 
 /** The accumulator holds the outer header's protocol. */
-function insideVxlan(words: Words, noTunnel: string, otherwise: string): Instruction[] {
+function insideVxlan(
+  words: Words,
+  ports: readonly number[],
+  noTunnel: string,
+  otherwise: string,
+): Instruction[] {
   return [
     test(IPPROTO_UDP, 'udp', noTunnel, 'udp?'),
     { code: LDX_B_MSH, k: 0, label: 'udp' },
     { code: LD_H_IND, k: 2 },
-    test(vxlan.PORT, 'vxlan', otherwise),
+    ...anyOf('vxlan port', ports, 'vxlan', otherwise),
     { code: LD_H_IND, k: VXLAN_ETHER_TYPE_AT, label: 'vxlan' },
     test(ETH_P_IP, 'in vxlan:', otherwise),
     ...pair('in vxlan:', LD_W_IND, words, otherwise, VXLAN_PACKET_AT),
@@ -119,7 +125,7 @@ function insideVxlan(words: Words, noTunnel: string, otherwise: string): Instruc
  * ICMP that carries these eight octets behind its header, bare or in an outer header; inner headers are
  * taken to have no options. Last, because a packet too short to tell ends the program.
  */
-function echoWith(data: Uint8Array): Instruction[] {
+function echoWith(data: Uint8Array, ports: readonly number[]): Instruction[] {
   const [first, second] = wordsIn(data) as [number, number]
   const bare = ICMP_HEADER_OCTETS
   const inner = IPV4_HEADER_OCTETS + ICMP_HEADER_OCTETS
@@ -131,9 +137,9 @@ function echoWith(data: Uint8Array): Instruction[] {
     { code: LD_B_ABS, k: 9 },
     test(IPPROTO_ICMP, 'data', 'tunnel'),
     test(IPPROTO_IPIP, 'data in tunnel', 'vxlan tunnel', 'tunnel'),
-    test(IPPROTO_UDP, 'vxlan port', 'drop', 'vxlan tunnel'),
-    { code: LD_H_IND, k: 2, label: 'vxlan port' },
-    test(vxlan.PORT, 'data in vxlan', 'drop'),
+    test(IPPROTO_UDP, 'port', 'drop', 'vxlan tunnel'),
+    { code: LD_H_IND, k: 2, label: 'port' },
+    ...anyOf('port', ports, 'data in vxlan', 'drop'),
     { code: LD_W_IND, k: inVxlan, label: 'data in vxlan' },
     test(first, 'data in vxlan 2', 'drop'),
     { code: LD_W_IND, k: inVxlan + 4, label: 'data in vxlan 2' },
@@ -149,23 +155,24 @@ function echoWith(data: Uint8Array): Instruction[] {
   ]
 }
 
+/** Whether the accumulator is one of some values. */
+function anyOf(name: string, values: readonly number[], yes: string, no: string): Instruction[] {
+  if (values.length === 0) return [test(0, no, no)]
+  return values.map((value, index) => {
+    const next = index === values.length - 1 ? no : `${name} or ${index + 1}`
+    return test(value, yes, next, index === 0 ? undefined : `${name} or ${index}`)
+  })
+}
+
 type Words = readonly [readonly number[], readonly number[]]
 
 /** An ICMP error whose quoted packet is between the two; the accumulator holds the protocol. */
 function quotedInIcmp(words: Words, otherwise: string): Instruction[] {
-  const types = ICMP_ERRORS.flatMap((type, index) => [
-    test(
-      type,
-      'quoted:',
-      index === ICMP_ERRORS.length - 1 ? otherwise : `type${index + 1}`,
-      `type${index}`,
-    ),
-  ])
   return [
     test(IPPROTO_ICMP, 'header', otherwise, 'error4'),
     { code: LDX_B_MSH, k: 0, label: 'header' },
     { code: LD_B_IND, k: 0 },
-    ...types,
+    ...anyOf('type', ICMP_ERRORS, 'quoted:', otherwise),
     ...pair('quoted:', LD_W_IND, words, otherwise, ICMP_HEADER_OCTETS),
   ]
 }

@@ -93,19 +93,33 @@ const MOST_NESTED = 6
 /**
  * The packet at `at`, or undefined if it is no IP packet or its header is not whole. Checksums of a
  * transport are judged only if all of it is there: `checksumValid` is undefined where it was cut.
+ *
+ * @param vxlanPorts UDP ports that are taken for VXLAN's
  */
-export function dissect(octets: Uint8Array, at = 0): IpPacket | undefined {
-  return dissectNested(octets, at, 0)
+export function dissect(
+  octets: Uint8Array,
+  at = 0,
+  vxlanPorts = vxlan.PORTS,
+): IpPacket | undefined {
+  return dissectNested(octets, at, { depth: 0, vxlanPorts })
 }
 
-function dissectNested(octets: Uint8Array, at: number, depth: number): IpPacket | undefined {
-  if (depth >= MOST_NESTED) return undefined
-  if (ipv4.check(octets, at)) return dissectIpv4(octets, at, depth)
-  if (ipv6.check(octets, at)) return dissectIpv6(octets, at, depth)
+/** How a packet is looked into. */
+interface Look {
+  readonly depth: number
+  readonly vxlanPorts: readonly number[]
+}
+
+const deeper = (look: Look): Look => ({ ...look, depth: look.depth + 1 })
+
+function dissectNested(octets: Uint8Array, at: number, look: Look): IpPacket | undefined {
+  if (look.depth >= MOST_NESTED) return undefined
+  if (ipv4.check(octets, at)) return dissectIpv4(octets, at, look)
+  if (ipv6.check(octets, at)) return dissectIpv6(octets, at, look)
   return undefined
 }
 
-function dissectIpv4(octets: Uint8Array, at: number, depth: number): IpPacket {
+function dissectIpv4(octets: Uint8Array, at: number, look: Look): IpPacket {
   const totalLength = ipv4.totalLength(octets, at)
   const payloadAt = at + ipv4.headerOctets(octets, at)
   const span = {
@@ -135,11 +149,11 @@ function dissectIpv4(octets: Uint8Array, at: number, depth: number): IpPacket {
     payload:
       ipv4.fragmentOffset(octets, at) > 0
         ? { kind: 'other' }
-        : dissectPayload(octets, protocol, span, depth),
+        : dissectPayload(octets, protocol, span, look),
   }
 }
 
-function dissectIpv6(octets: Uint8Array, at: number, depth: number): IpPacket {
+function dissectIpv6(octets: Uint8Array, at: number, look: Look): IpPacket {
   const totalLength = ipv6.HEADER_OCTETS + ipv6.payloadLength(octets, at)
   const found = ipv6.payload(octets, at)
   const payloadAt = Math.min(found?.at ?? octets.length, octets.length)
@@ -170,7 +184,7 @@ function dissectIpv6(octets: Uint8Array, at: number, depth: number): IpPacket {
     payload:
       (found?.fragment?.offset ?? 0) > 0
         ? { kind: 'other' }
-        : dissectPayload(octets, protocol, span, depth),
+        : dissectPayload(octets, protocol, span, look),
   }
 }
 
@@ -182,22 +196,17 @@ interface Span {
   readonly isFragment: boolean
 }
 
-function dissectPayload(
-  octets: Uint8Array,
-  protocol: number,
-  span: Span,
-  depth: number,
-): IpPayload {
+function dissectPayload(octets: Uint8Array, protocol: number, span: Span, look: Look): IpPayload {
   const { at, end } = span
   switch (protocol) {
     case IP_PROTOCOL.ipip:
     case IP_PROTOCOL.ipv6: {
-      const inner = span.isFragment ? undefined : dissectNested(octets, at, depth + 1)
+      const inner = span.isFragment ? undefined : dissectNested(octets, at, deeper(look))
       return inner === undefined ? { kind: 'other' } : { kind: 'ipip', inner }
     }
     case IP_PROTOCOL.icmp:
     case IP_PROTOCOL.icmpv6:
-      return end - at < 8 ? { kind: 'other' } : dissectIcmp(octets, protocol, span, depth)
+      return end - at < 8 ? { kind: 'other' } : dissectIcmp(octets, protocol, span, look)
     case IP_PROTOCOL.tcp:
       if (!tcp.check(octets, at, end)) return { kind: 'other' }
       return {
@@ -212,21 +221,23 @@ function dissectPayload(
         checksumValid: checksumValid(octets, protocol, span),
       }
     case IP_PROTOCOL.udp:
-      return udp.check(octets, at, end) ? dissectUdp(octets, span, depth) : { kind: 'other' }
+      return udp.check(octets, at, end) ? dissectUdp(octets, span, look) : { kind: 'other' }
     default:
       return { kind: 'other' }
   }
 }
 
-function dissectUdp(octets: Uint8Array, span: Span, depth: number): IpPayload {
+function dissectUdp(octets: Uint8Array, span: Span, look: Look): IpPayload {
   const { at } = span
   const ends = {
     sourcePort: udp.sourcePort(octets, at),
     destinationPort: udp.destinationPort(octets, at),
     checksumValid: checksumValid(octets, IP_PROTOCOL.udp, span),
   }
-  const frame = span.isFragment ? undefined : vxlan.innerFrame(octets, at, span.end)
-  const inner = frame && dissectNested(octets, frame.packetAt, depth + 1)
+  const frame = span.isFragment
+    ? undefined
+    : vxlan.innerFrame(octets, at, span.end, look.vxlanPorts)
+  const inner = frame && dissectNested(octets, frame.packetAt, deeper(look))
   if (frame !== undefined && inner !== undefined) {
     return { kind: 'vxlan', ...ends, vni: frame.vni, inner }
   }
@@ -246,7 +257,7 @@ function checksumValid(octets: Uint8Array, protocol: number, span: Span): boolea
     : transportChecksumValid(octets, span.ipAt, protocol, span.at, span.end)
 }
 
-function dissectIcmp(octets: Uint8Array, protocol: number, span: Span, depth: number): Transport {
+function dissectIcmp(octets: Uint8Array, protocol: number, span: Span, look: Look): Transport {
   const { at } = span
   const isVersion6 = protocol === IP_PROTOCOL.icmpv6
   const type = octets[at]!
@@ -262,7 +273,7 @@ function dissectIcmp(octets: Uint8Array, protocol: number, span: Span, depth: nu
     identifier: isEcho ? get16(octets, at + 4) : undefined,
     sequence: isEcho ? get16(octets, at + 6) : undefined,
     mtu: icmpMtu(octets, at, isVersion6),
-    about: isError ? dissectNested(octets, at + 8, depth + 1) : undefined,
+    about: isError ? dissectNested(octets, at + 8, deeper(look)) : undefined,
     checksumValid: checksumValid(octets, protocol, span),
   }
 }

@@ -8,6 +8,8 @@ import * as udp from './udp.ts'
 
 /** https://www.iana.org/assignments/service-names-port-numbers */
 export const PORT = 4789
+/** UDP ports that are taken for VXLAN's where nobody says otherwise. */
+export const PORTS: readonly number[] = [PORT]
 /** Of the VXLAN header alone: flags, network identifier, reserved octets. */
 export const HEADER_OCTETS = 8
 /** What a packet grows by: outer IPv4, UDP, VXLAN and inner Ethernet headers. */
@@ -39,17 +41,18 @@ export function encode(
 
 /**
  * The frame in the UDP datagram at [at, end): its network identifier, and where the packet in it begins;
- * undefined if the datagram is not to VXLAN's port or holds no frame with IPv4 or IPv6.
+ * undefined if the datagram is not to one of VXLAN's ports or holds no frame with IPv4 or IPv6.
  */
 export function innerFrame(
   octets: Uint8Array,
   at: number,
   end: number,
+  ports = PORTS,
 ): { readonly vni: number; readonly packetAt: number } | undefined {
   const headerAt = at + udp.HEADER_OCTETS
   const frameAt = headerAt + HEADER_OCTETS
   const packetAt = frameAt + ethernet.HEADER_OCTETS
-  if (end < packetAt || udp.destinationPort(octets, at) !== PORT) return undefined
+  if (end < packetAt || !ports.includes(udp.destinationPort(octets, at))) return undefined
   const vni = networkIdentifier(octets, headerAt, frameAt)
   const etherType = ethernet.etherType(octets, frameAt)
   const isIp = etherType === ETHER_TYPE.ipv4 || etherType === ETHER_TYPE.ipv6
@@ -57,8 +60,8 @@ export function innerFrame(
 }
 
 /** Where the inner IPv4 packet begins if the packet at `at` is VXLAN and whole enough; else undefined. */
-export function innerOffset(octets: Uint8Array, at = 0): number | undefined {
+export function innerOffset(octets: Uint8Array, at = 0, ports = PORTS): number | undefined {
   if (ipv4.protocol(octets, at) !== IP_PROTOCOL.udp || ipv4.isFragment(octets, at)) return undefined
-  const frame = innerFrame(octets, at + ipv4.headerOctets(octets, at), octets.length)
+  const frame = innerFrame(octets, at + ipv4.headerOctets(octets, at), octets.length, ports)
   return frame !== undefined && ipv4.check(octets, frame.packetAt) ? frame.packetAt : undefined
 }
