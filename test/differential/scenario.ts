@@ -2,6 +2,8 @@
 export interface Scenario {
   readonly seed: number
   readonly family: 4 | 6
+  /** What joins hosts besides cables. */
+  readonly tunnel?: TunnelKind
   readonly nodes: readonly ScenarioNode[]
   readonly cables: readonly Cable[]
   readonly steps: readonly Step[]
@@ -9,6 +11,12 @@ export interface Scenario {
   /** Destinations whose way every node is asked for without a packet. */
   readonly lookups: readonly string[]
 }
+
+/**
+ * "ipip" is the kernel's own tunnel in all that it does, "programs" as much of it as Tortie's programs of
+ * eBPF are meant to do alike; see docs/differential.md.
+ */
+export type TunnelKind = 'vxlan' | 'ipip' | 'programs'
 
 export interface ScenarioNode {
   readonly name: string
@@ -78,6 +86,40 @@ export type Step =
       readonly address: string
       readonly mac: string
     }
+  | VxlanStep
+  /** A row of a VXLAN link's forwarding database; without a remote address it goes. */
+  | {
+      readonly do: 'forward'
+      readonly node: string
+      readonly link: string
+      readonly mac: string
+      readonly remote?: string
+    }
+  | IpipStep
+  | { readonly do: 'remove'; readonly node: string; readonly link: string }
+
+export interface VxlanStep {
+  readonly do: 'vxlan'
+  readonly node: string
+  /** The link beneath. */
+  readonly parent?: string
+  readonly local?: string
+  readonly vni: number
+  readonly mac: string
+  readonly mtu?: number
+}
+
+/** tunl0, of whatever a kernel makes it. */
+export interface IpipStep {
+  readonly do: 'ipip'
+  readonly node: string
+  readonly local: string
+  /** Links by which other nodes' packets come in. */
+  readonly underlays: readonly string[]
+  /** Addresses of all nodes. */
+  readonly nodes: readonly string[]
+  readonly mtu: number
+}
 
 export interface StepRoute {
   readonly destination: string
@@ -106,6 +148,8 @@ export interface Probe {
   readonly source?: string
   readonly destination: string
   readonly timeToLive: number
+  /** 0 when absent. */
+  readonly typeOfService?: number
   /** Octets behind the transport header. */
   readonly payload: number
   readonly dontFragment: boolean

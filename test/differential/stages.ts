@@ -1,20 +1,34 @@
 import { VirtualClock } from '../../src/lib/clock.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { createSimulatedMachine } from '../../src/kernel/sim/machine.ts'
+import type { Kernel, Link } from '../../src/kernel/kernel.ts'
+import { ip } from '../../src/net/ip-address.ts'
+import { hostPrefix } from '../../src/net/prefix.ts'
+import { createTunnel } from '../../src/platform/linux/tunnel.ts'
 import type { LinuxMachine } from '../../src/platform/linux/machine.ts'
 import { generateScenario } from './generate.ts'
-import type { Scenario } from './scenario.ts'
+import type { Scenario, TunnelKind } from './scenario.ts'
+import { withTunnels } from './tunnels.ts'
 import { toIpv6 } from './to-ipv6.ts'
-import { differences, perform, type Stage } from './perform.ts'
+import { differences } from './differences.ts'
+import { perform, type Stage } from './perform.ts'
 
 /** The simulated kernel: half a second of its time is enough for anything that a probe may cause. */
-export function simulatedStage(seed: number): Stage {
+export function simulatedStage(seed: number, kind?: TunnelKind): Stage {
   const clock = new VirtualClock()
   return {
     machine: createSimulatedMachine({ clock, random: new SeededRandom(seed) }),
     prefix: '',
     settle: () => clock.advance(500),
+    // The kernel's module makes tunl0 in every namespace.
+    ...(kind === 'ipip' ? { prepare: (kernel) => void makeTunl0(kernel) } : {}),
+    makeTunnel: (kernel, { mtu }) =>
+      kernel.changeLink((kernel.link('tunl0') ?? makeTunl0(kernel)).index, { mtu }),
   }
+}
+
+function makeTunl0(kernel: Kernel): Link {
+  return kernel.createLink({ kind: 'ipip', name: 'tunl0' })
 }
 
 /** The real kernel: polled until it agrees, and for two seconds if it does not. */
@@ -27,26 +41,41 @@ export function realStage(machine: LinuxMachine, prefix: string): Stage {
       do await new Promise((resolve) => setTimeout(resolve, 2))
       while (!done() && Date.now() < deadline)
     },
+    makeTunnel(kernel, { local, underlays, nodes, mtu }) {
+      const settings = {
+        localAddress: ip(local),
+        underlays: underlays.map((name) => kernel.link(name)!.index),
+        senders: nodes.map((node) => hostPrefix(ip(node))),
+      }
+      const link = createTunnel(kernel, 'tunl0', settings, mtu)
+      if (link.mtu !== mtu) kernel.changeLink(link.index, { mtu })
+    },
   }
 }
 
 /** How often the real kernel may try: under load it loses an ICMP error or a neighbour now and then. */
 const TRIES = 3
 
-/** Two seeds of three are IPv4, the third is IPv6. */
-export function scenarioOf(seed: number): Scenario {
+/** Two seeds of three are IPv4, the third is IPv6; one in six has VXLAN tunnels. */
+export function scenarioOf(seed: number, only?: TunnelKind): Scenario {
   const scenario = generateScenario(seed)
-  return seed % 3 === 0 ? toIpv6(scenario) : scenario
+  if (only !== undefined) return withTunnels(scenario, only)
+  if (seed % 3 === 0) return toIpv6(scenario)
+  const kind = TUNNELS[seed % 12]
+  return kind === undefined ? scenario : withTunnels(scenario, kind)
 }
+
+const TUNNELS: Readonly<Record<number, TunnelKind>> = { 1: 'vxlan', 10: 'vxlan' }
 
 /** One seed on both kernels: what differs, if it differs every time. */
 export async function compare(
   seed: number,
   machine: LinuxMachine,
   prefix: string,
+  kind?: TunnelKind,
 ): Promise<readonly string[]> {
-  const scenario = scenarioOf(seed)
-  const simulated = await perform(scenario, simulatedStage(seed))
+  const scenario = scenarioOf(seed, kind)
+  const simulated = await perform(scenario, simulatedStage(seed, kind))
   let found: readonly string[] = []
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const real = await perform(scenario, realStage(machine, `${prefix}${attempt}-`), simulated)
@@ -62,12 +91,13 @@ export async function compareMany(
   machine: LinuxMachine,
   prefix: string,
   onDisagreement: (seed: number, lines: readonly string[]) => void,
+  kind?: TunnelKind,
 ): Promise<number> {
   const queue = [...seeds]
   let agreed = 0
   const worker = async (): Promise<void> => {
     for (let seed = queue.shift(); seed !== undefined; seed = queue.shift()) {
-      const lines = await compare(seed, machine, `${prefix}${seed}-`)
+      const lines = await compare(seed, machine, `${prefix}${seed}-`, kind)
       if (lines.length === 0) agreed++
       else onDisagreement(seed, lines)
     }

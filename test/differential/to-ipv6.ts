@@ -96,6 +96,11 @@ function stepOf(step: Step, gatewayOfPod: (node: string) => string | undefined):
       return { ...step, ...(step.mtu === undefined ? {} : { mtu: Math.max(step.mtu, LEAST_MTU) }) }
     case 'neighbor':
       return { ...step, address: address6(step.address) }
+    case 'vxlan':
+    case 'forward':
+    case 'ipip':
+    case 'remove':
+      return undefined // tunnels, which these networks do not have
   }
 }
 

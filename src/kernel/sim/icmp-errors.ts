@@ -16,7 +16,8 @@ export interface IcmpError {
   readonly destination: Addr
   /** Undefined: the source that the route gives. */
   readonly source: Addr | undefined
-  readonly payload: Uint8Array
+  /** As much as fits; over IPv4 also through a way of this MTU. */
+  payload(mtu: number): Uint8Array
   readonly typeOfService: number
   readonly counter: CounterName | undefined
   /** Asks the rate limit; called when there is a route. */
@@ -64,12 +65,14 @@ function error4(
   if (isMulticastAddr(target) || target === 0xffffffff) return undefined
   const kind = addressType(namespace, target)
   if (kind === 'broadcast') return undefined
-  const body = about.subarray(0, MOST_OCTETS[4] - ipv4.HEADER_OCTETS - icmp.HEADER_OCTETS)
   return {
     destination,
     source: kind === 'local' ? target : inboundAddress(namespace, input, destination),
-    payload: icmp.encode({ type, code, second: word, body }),
-    typeOfService: (ipv4.typeOfService(about) & 0x1c) | 0xc0,
+    payload: (mtu) => {
+      const most = Math.min(mtu, MOST_OCTETS[4]) - ipv4.HEADER_OCTETS - icmp.HEADER_OCTETS
+      return icmp.encode({ type, code, second: word, body: about.subarray(0, most) })
+    },
+    typeOfService: (ipv4.typeOfService(about) & 0x1e) | 0xc0,
     counter: OUT4[type],
     allow: (toLoopback) => toLoopback || allowed4(namespace, destination, type, code),
   }
@@ -130,7 +133,7 @@ function error6(
   return {
     destination,
     source: namespace.isLocal(target) ? target : input && selectAddress6(input, destination),
-    payload: icmpv6.encode({ type, code, word, body }),
+    payload: () => icmpv6.encode({ type, code, word, body }),
     typeOfService: 0,
     counter: OUT6[type],
     allow: (toLoopback) =>

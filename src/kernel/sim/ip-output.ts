@@ -21,7 +21,7 @@ import type { Device } from './device.ts'
 import { type FibNextHop, isLocalType } from './fib.ts'
 import { passes } from './filtered-packet.ts'
 import { sendIcmpError } from './icmp-errors.ts'
-import type { Namespace } from './namespace.ts'
+import { addressType, type Namespace } from './namespace.ts'
 import { translateSource } from './source-nat.ts'
 import { type NoRoute, selectAddress4 } from './routing.ts'
 import { selectAddress6 } from './source-address6.ts'
@@ -44,6 +44,11 @@ export function routeOutput(
     mark?: number
   },
 ): OutputRoute | NoRoute {
+  // Nobody sends IPv4 from an address that is not his (ip_route_output_key_hash_rcu).
+  const { source: from } = flow
+  if (typeof from === 'number' && from !== 0 && addressType(namespace, from) !== 'local') {
+    return 'EINVAL'
+  }
   const routing = namespace.routing(typeof flow.destination === 'number' ? 4 : 6)
   const hop = routing.lookup(flow)
   if (typeof hop === 'string') return hop
@@ -296,7 +301,7 @@ export function sendError(
   const packet = {
     destination: message.destination,
     protocol: isVersion4 ? IP_PROTOCOL.icmp : IP_PROTOCOL.icmpv6,
-    payload: message.payload,
+    payload: message.payload(outputMtu(namespace, route, message.destination)),
     typeOfService: message.typeOfService,
   }
   sendLocal(namespace, buildPacket(namespace, route.source, packet), route)

@@ -1,3 +1,4 @@
+import { mergeEcn } from '../../wire/packet/ecn.ts'
 import * as icmp from '../../wire/packet/icmp.ts'
 import * as ipip from '../../wire/packet/ipip.ts'
 import * as ipv4 from '../../wire/packet/ipv4.ts'
@@ -48,6 +49,7 @@ export function receiveIpip(namespace: Namespace, packet: Inbound): boolean {
   const tunnel = namespace.byName.get('tunl0')
   if (tunnel === undefined || tunnel.driver.kind !== 'ipip' || !tunnel.up) return false
   const octets = packet.octets.slice(packet.at, packet.end)
+  if (ipv4.check(octets) && !mergeEcn(ipv4.typeOfService(packet.octets), octets)) return true
   namespace.machine.deliver(tunnel, {
     etherType: ETHER_TYPE.ipv4,
     destination: 0,

@@ -7,6 +7,7 @@ import type {
   UdpSocket,
   UdpStack,
 } from '../../net/transport.ts'
+import * as ethernet from '../../wire/packet/ethernet.ts'
 import * as ipv4 from '../../wire/packet/ipv4.ts'
 import * as ipv6 from '../../wire/packet/ipv6.ts'
 import { set16, set32 } from '../../wire/packet/octets.ts'
@@ -123,9 +124,9 @@ export class SimulatedKernel implements Kernel {
 
   deleteLink(index: number): void {
     const device = this.#device(index)
-    if (device.isLoopback || device.driver.kind === 'ipip') {
-      throw refusal('EOPNOTSUPP', `Unable to delete link ${device.name}`)
-    }
+    if (device.isLoopback) throw refusal('EOPNOTSUPP', `Unable to delete link ${device.name}`)
+    // ip_tunnel_dellink: tunl0 stays, and nobody is told.
+    if (device.driver.kind === 'ipip') return
     deleteDevice(device)
   }
 
@@ -302,6 +303,10 @@ export class SimulatedKernel implements Kernel {
     const { forwarding } = this.#vxlan(entry.linkIndex)
     const mac = macToNumber(entry.macAddress)
     const remote = addrFromText(entry.remoteAddress)
+    // vxlan_fdb_update: what stands for many has no one row that could be overwritten.
+    if (mac === 0 || ethernet.isMulticast(mac)) {
+      throw refusal('EOPNOTSUPP', `Unable to forward ${entry.macAddress}: it is no single address`)
+    }
     if (forwarding.get(mac) === remote) return
     forwarding.set(mac, remote)
     this.#namespace.emit(() => ({ kind: 'forwarding', change: 'set', entry }))

@@ -4,17 +4,16 @@ import { get16 } from '../../wire/packet/octets.ts'
 import { ETHER_TYPE, IP_PROTOCOL } from '../../wire/packet/protocols.ts'
 import * as udp from '../../wire/packet/udp.ts'
 import * as vxlan from '../../wire/packet/vxlan.ts'
+import { mergeEcn, outerEcn } from '../../wire/packet/ecn.ts'
 import { addrFromText } from './addr.ts'
 import type { Device, Frame, LinkDriver } from './device.ts'
+import { isLocalType } from './fib.ts'
 import { buildPacket, outputMtu, routeOutput, sendLocal } from './ip-output.ts'
 import type { Inbound, Namespace } from './namespace.ts'
 
 /** Ports that outer headers come from (net.ipv4.ip_local_port_range as it is by default). */
 const FIRST_SOURCE_PORT = 32_768
 const LAST_SOURCE_PORT = 60_999
-/** A MAC address of zeros stands for all that the database does not have. */
-const ANY_MAC = 0
-
 /** Ethernet in UDP (drivers/net/vxlan): the forwarding database says to which node a frame goes. */
 export const vxlanDriver: LinkDriver = {
   kind: 'vxlan',
@@ -25,21 +24,29 @@ export const vxlanDriver: LinkDriver = {
 
 function encapsulate(device: Device, frame: Frame): boolean {
   const { namespace, vxlan: state } = device
-  const remote = state?.forwarding.get(frame.destination) ?? state?.forwarding.get(ANY_MAC)
+  const remote = state?.forwarding.get(frame.destination)
   if (state === undefined || remote === undefined) return false
   const { vni, port, localAddress } = state.settings
   const source = localAddress === undefined ? undefined : addrFromText(localAddress)
   const route = routeOutput(namespace, { destination: remote, source })
   if (typeof route === 'string' || route.device === device) return false
+  if (isLocalType(route.hop.route.type)) return bypass(device, frame)
   shortenPath(device, frame, outputMtu(namespace, route, remote))
   const ports = { sourcePort: sourcePort(frame), destinationPort: port }
   const packet = buildPacket(namespace, route.source, {
     destination: remote,
     protocol: IP_PROTOCOL.udp,
     payload: udp.encode(ports, vxlan.encode(vni, frame, frame.octets)),
-    typeOfService: isIpv4(frame) ? ipv4.typeOfService(frame.octets) & 3 : 0,
+    typeOfService: isIpv4(frame) ? outerEcn(ipv4.typeOfService(frame.octets)) : 0,
   })
   sendLocal(namespace, packet, route)
+  return true
+}
+
+/** What is for the node itself comes in without a header, whatever MAC address it has (vxlan_encap_bypass). */
+function bypass(device: Device, frame: Frame): boolean {
+  const destination = device.mac ?? 0
+  device.namespace.machine.deliver(device, { ...frame, destination, shared: true })
   return true
 }
 
@@ -68,22 +75,22 @@ function sourcePort(frame: Frame): number {
   const mix = (value: number): void => {
     hash = Math.imul(hash ^ value, 0x01000193) >>> 0
   }
+  // Both directions are one flow (__flow_hash_consistentify).
+  const mixPair = (one: number, other: number): void => {
+    mix(Math.min(one, other))
+    mix(Math.max(one, other))
+  }
   const { octets } = frame
   if (isIpv4(frame)) {
-    mix(ipv4.source(octets))
-    mix(ipv4.destination(octets))
+    mixPair(ipv4.source(octets), ipv4.destination(octets))
     const protocol = ipv4.protocol(octets)
     mix(protocol)
     const at = ipv4.headerOctets(octets)
     const hasPorts = protocol === IP_PROTOCOL.tcp || protocol === IP_PROTOCOL.udp
     if (hasPorts && !ipv4.isFragment(octets) && octets.length >= at + 4) {
-      mix(get16(octets, at))
-      mix(get16(octets, at + 2))
+      mixPair(get16(octets, at), get16(octets, at + 2))
     }
-  } else {
-    mix(frame.source)
-    mix(frame.destination)
-  }
+  } else mixPair(frame.source, frame.destination)
   hash = (hash ^ (hash << 16)) >>> 0
   const ports = LAST_SOURCE_PORT - FIRST_SOURCE_PORT
   return FIRST_SOURCE_PORT + Math.floor((hash * ports) / 0x1_0000_0000)
@@ -108,11 +115,15 @@ export function receiveVxlan(namespace: Namespace, packet: Inbound): boolean {
   if (link === undefined || end < innerAt) return true
   const source = ethernet.source(octets, frameAt)
   if (source === link.mac) return true
+  const etherType = ethernet.etherType(octets, frameAt)
+  const inner = octets.slice(innerAt, end)
+  const isIp = etherType === ETHER_TYPE.ipv4 && ipv4.check(inner)
+  if (isIp && !mergeEcn(ipv4.typeOfService(octets), inner)) return true
   namespace.machine.deliver(link, {
-    etherType: ethernet.etherType(octets, frameAt),
+    etherType,
     destination: ethernet.destination(octets, frameAt),
     source,
-    octets: octets.slice(innerAt, end),
+    octets: inner,
     shared: false,
   })
   return true

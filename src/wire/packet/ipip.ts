@@ -1,3 +1,4 @@
+import { outerEcn } from './ecn.ts'
 import * as ipv4 from './ipv4.ts'
 import { IP_PROTOCOL } from './protocols.ts'
 
@@ -19,7 +20,7 @@ export function innerOffset(octets: Uint8Array, at = 0): number | undefined {
   return ipv4.check(octets, inner) ? inner : undefined
 }
 
-/** The packet with an outer header before it. Of the inner type of service only ECN is copied (RFC 6040). */
+/** The packet with an outer header before it. Of the inner type of service only ECN counts; see {@link outerEcn}. */
 export function encapsulate(inner: Uint8Array, outer: OuterHeader): Uint8Array {
   const octets = new Uint8Array(ipv4.HEADER_OCTETS + inner.length)
   octets.set(inner, ipv4.HEADER_OCTETS)
@@ -29,7 +30,7 @@ export function encapsulate(inner: Uint8Array, outer: OuterHeader): Uint8Array {
     timeToLive: outer.timeToLive,
     identification: outer.identification,
     dontFragment: outer.dontFragment,
-    typeOfService: ipv4.typeOfService(inner) & 3,
+    typeOfService: outerEcn(ipv4.typeOfService(inner)),
     protocol: IP_PROTOCOL.ipip,
   }
   ipv4.write(octets, 0, header, octets.length)

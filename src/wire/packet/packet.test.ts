@@ -10,6 +10,7 @@ import * as arp from './arp.ts'
 import { adjustChecksum, internetChecksum, writeTransportChecksum } from './checksum.ts'
 import { describe as describeOctets, describeArp } from './describe.ts'
 import { dissect } from './dissect.ts'
+import { mergeEcn, outerEcn } from './ecn.ts'
 import * as icmp from './icmp.ts'
 import * as icmpv6 from './icmpv6.ts'
 import * as ipip from './ipip.ts'
@@ -164,6 +165,36 @@ describe('fragments of IPv6', () => {
         },
       ),
     )
+  })
+})
+
+describe('congestion marks', () => {
+  const [none, second, first, congested] = [0, 1, 2, 3]
+
+  it.each([
+    [none, none],
+    [second, second],
+    [first, first],
+    [congested, first],
+  ])('%i inside gets %i outside', (inner, outer) => {
+    expect(outerEcn(0xb8 | inner)).toBe(outer)
+  })
+
+  it.each([
+    { outer: congested, inner: first, merged: congested },
+    { outer: congested, inner: second, merged: congested },
+    { outer: congested, inner: none, merged: undefined },
+    { outer: second, inner: first, merged: second },
+    { outer: first, inner: second, merged: second },
+    { outer: first, inner: none, merged: none },
+    { outer: none, inner: congested, merged: congested },
+  ])('$outer outside and $inner inside come out as $merged', ({ outer, inner, merged }) => {
+    const packet = echoRequest()
+    packet[1] = 0xb8 | inner
+    ipv4.writeChecksum(packet)
+    expect(mergeEcn(0x20 | outer, packet)).toBe(merged !== undefined)
+    expect(ipv4.typeOfService(packet)).toBe(0xb8 | (merged ?? inner))
+    expect(ipv4.headerChecksumValid(packet)).toBe(true)
   })
 })
 
