@@ -104,6 +104,40 @@ describe('a node’s packet filter', () => {
     ])
   })
 
+  it('gives the address and the ports that FelixConfiguration asks for', () => {
+    const newSources = (spec: object) =>
+      rules(
+        table(
+          pool('a', '10.1.0.0/16', { natOutgoing: true }),
+          pool('b', 'fd00:1::/64', { natOutgoing: true }),
+          felix({ natOutgoingExclusions: 'IPPoolsOnly', ...spec }),
+        ),
+        'from-pools',
+      ).map(({ match: { source, protocol }, newSource }) => [source?.set, protocol, newSource])
+    const address = '192.0.2.1'
+    const ports = [1024, 2047]
+    expect(newSources({ natOutgoingAddress: address, natPortRange: '1024:2047' })).toEqual([
+      ['masquerade4', 6, { address, ports }],
+      ['masquerade4', 17, { address, ports }],
+      ['masquerade4', undefined, { address }],
+      ['masquerade6', 6, { ports }],
+      ['masquerade6', 17, { ports }],
+      ['masquerade6', undefined, undefined],
+    ])
+    expect(newSources({ natPortRange: 4000 })[0]).toEqual([
+      'masquerade4',
+      6,
+      { ports: [4000, 4000] },
+    ])
+    for (const natPortRange of ['0:0', '9:8', '1:65536', 'http', '']) {
+      const made = newSources({ natOutgoingAddress: 'nonsense', natPortRange })
+      expect([natPortRange, ...made.map(([, , newSource]) => newSource)]).toEqual([
+        natPortRange,
+        ...Array<undefined>(6).fill(undefined),
+      ])
+    }
+  })
+
   it('masquerades IPv6 by itself', () => {
     const made = table(
       pool('a', '10.1.0.0/16'),

@@ -6,10 +6,11 @@ import {
   type FilterRule,
   type FilterSet,
   type FilterTable,
+  type NewSource,
 } from '../kernel/packet-filter.ts'
 import type { EncapsulationMode } from '../model/ip-pool.ts'
 import type { IPPool } from '../model/resource.ts'
-import { type Family, ip } from '../net/ip-address.ts'
+import { type Family, familyOf, ip } from '../net/ip-address.ts'
 import { covers, hostPrefix, type Prefix } from '../net/prefix.ts'
 import { POD_LINK_PREFIX } from '../routes/ownership.ts'
 import * as vxlan from '../wire/packet/vxlan.ts'
@@ -17,6 +18,7 @@ import type { ClusterView } from './cluster-view.ts'
 import { externalNodes } from './external-nodes.ts'
 import { felixParameter } from './felix-parameter.ts'
 import type { AddressesOf } from './node-addresses.ts'
+import { outgoingNat } from './outgoing-nat.ts'
 import { hasTunnel } from './tunnel-settings.ts'
 
 const PROTOCOL = { ipip: 4, tcp: 6, udp: 17 } as const
@@ -185,7 +187,7 @@ function sourceNatChain({ view, node }: FilterInputs): FilterChain {
           keep(`near-bare${family}`, `near-nodes${family}`),
         ]
       : []),
-    ...masqueradeRules(family),
+    ...masqueradeRules(family, outgoingNat(view, node)),
   ])
   return {
     name: 'from-pools',
@@ -205,18 +207,26 @@ function keep(source: string, destination: string): FilterRule {
 }
 
 /** Ports are drawn anew, so that two pods' connections that begin at once do not get the same one. */
-function masqueradeRules(family: Family): readonly FilterRule[] {
+function masqueradeRules(family: Family, wanted: NewSource): readonly FilterRule[] {
   const leaving = {
     source: { set: `masquerade${family}` },
     destination: { set: `pools${family}`, not: true },
   }
   const counter = MASQUERADE_COUNTER
+  const { address, ports } = wanted
+  const own = address !== undefined && familyOf(address) === family ? { address } : {}
+  const withPorts = ports === undefined ? own : { ...own, ports }
   return [
     ...[PROTOCOL.tcp, PROTOCOL.udp].map((protocol): FilterRule => ({
       match: { ...leaving, protocol },
       counter,
       verdict: 'masqueradeRandomly',
+      ...newSource(withPorts),
     })),
-    { match: leaving, counter, verdict: 'masquerade' },
+    { match: leaving, counter, verdict: 'masquerade', ...newSource(own) },
   ]
+}
+
+function newSource(source: NewSource): Pick<FilterRule, 'newSource'> {
+  return Object.keys(source).length === 0 ? {} : { newSource: source }
 }

@@ -1,3 +1,4 @@
+import { familyOf } from '../net/ip-address.ts'
 import { covers, isHostPrefix, type Prefix, sortedPrefixes } from '../net/prefix.ts'
 import { KernelError } from './kernel.ts'
 import type { FilterChain, FilterMatch, FilterRule, FilterTable } from './packet-filter.ts'
@@ -30,7 +31,8 @@ export function checkFilterTable(table: FilterTable): void {
     const fault = chainFault(chain)
     if (fault !== undefined) throw invalid(table, `chain ${chain.name}: ${fault}`)
     for (const [index, rule] of chain.rules.entries()) {
-      const why = ruleFault(chain, rule) ?? setFault(rule.match, families)
+      const why =
+        ruleFault(chain, rule) ?? setFault(rule.match, families) ?? sourceFault(rule, families)
       if (why !== undefined)
         throw invalid(table, `rule ${index + 1} of chain ${chain.name}: ${why}`)
     }
@@ -50,7 +52,8 @@ function chainFault({ type, hook }: FilterChain): string | undefined {
     : undefined
 }
 
-function ruleFault(chain: FilterChain, { match, verdict }: FilterRule): string | undefined {
+function ruleFault(chain: FilterChain, rule: FilterRule): string | undefined {
+  const { match, verdict } = rule
   if (verdict.startsWith('masquerade') && chain.type !== 'nat')
     return 'only chains of type nat masquerade'
   if (verdict === 'drop' && chain.type === 'nat') return 'chains of type nat do not drop'
@@ -78,6 +81,23 @@ function setFault(match: FilterMatch, families: ReadonlyMap<string, 4 | 6>): str
   return new Set(used.map((name) => families.get(name))).size > 1
     ? 'no packet is both IPv4 and IPv6'
     : undefined
+}
+
+function sourceFault(
+  { match, verdict, newSource }: FilterRule,
+  families: ReadonlyMap<string, 4 | 6>,
+): string | undefined {
+  if (newSource === undefined) return undefined
+  const { address, ports } = newSource
+  if (!verdict.startsWith('masquerade')) return 'only a rule that masquerades has a new source'
+  if (ports !== undefined && !PROTOCOLS_WITH_PORTS.includes(match.protocol)) {
+    return 'a port goes with the protocol 6 (TCP) or 17 (UDP)'
+  }
+  const [first, last] = ports ?? [1, 1]
+  if (first < 1 || last < first || last > 0xffff) return `${first} to ${last} is no range of ports`
+  if (address === undefined) return undefined
+  const family = families.get((match.source ?? match.destination)?.set ?? '')
+  return family === familyOf(address) ? undefined : `no set of it has the family of ${address}`
 }
 
 /** The prefixes without those that lie in others, in order of address: what a kernel keeps of a set. */

@@ -16,9 +16,11 @@ import { isKernelError, type Kernel } from './kernel.ts'
 import {
   FILTER_PRIORITY,
   type FilterChain,
+  type FilterMatch,
   type FilterRule,
   type FilterSet,
   type FilterTable,
+  type NewSource,
 } from './packet-filter.ts'
 import { oneRuleTable } from './testing/one-rule-table.ts'
 
@@ -188,6 +190,8 @@ export function packetFilterContract(
             rules: [{ ...each.rules[0]!, ...more }],
           })),
         })
+        const to = (newSource: NewSource, match: FilterMatch = {}): FilterTable =>
+          oneRuleTable('postrouting', match, 'masquerade', [], newSource)
         for (const [wrong, message] of [
           [
             rule({ match: { source: { set: 'nodes' } } }),
@@ -199,6 +203,18 @@ export function packetFilterContract(
           [rule({ match: { inputLink: 'a-name-of-sixteen' } }), /is no name of a link/],
           [rule({ match: { outputLink: '*' } }), /is no name of a link/],
           [rule({}, { type: 'nat' }), /belongs to the hook postrouting/],
+          [rule({ newSource: {} }), /only a rule that masquerades has a new source/],
+          [to({ ports: [1, 2] }), /a port goes with the protocol/],
+          [to({ ports: [2, 1] }, { protocol: 6 }), /2 to 1 is no range of ports/],
+          [to({ ports: [1, 65_536] }, { protocol: 6 }), /1 to 65536 is no range of ports/],
+          [to({ address: ip('10.1.0.1') }), /no set of it has the family of 10.1.0.1/],
+          [
+            {
+              ...to({ address: ip('fd00::1') }, { source: { set: 'pools' } }),
+              sets: [pools],
+            },
+            /no set of it has the family of fd00::1/,
+          ],
           [{ ...table, name: 'no name' }, /"no name" is no name/],
           [{ ...table, sets: [{ ...pools, family: 6 } as const] }, /10.2.0.0\/16 in set pools/],
         ] as const) {
@@ -386,6 +402,39 @@ export function packetFilterContract(
       })
 
       it.each(['masquerade', 'masqueradeRandomly'] as const)(
+        'takes ports of a range only, and none twice at once (%s)',
+        async (verdict) => {
+          const match = { ...leaving, protocol: 17 }
+          const newSource = { ports: [20_000, 20_003] as const }
+          node.keepPacketFilter(oneRuleTable('postrouting', match, verdict, [pools], newSource))
+          const froms: string[] = []
+          outside.udp.bind({ family: 4, port: 5000 }, ({ from }) => {
+            froms.push(`${from.address} ${from.port}`)
+          })
+          // One of them lies in the range already.
+          for (const port of [5001, 5002, 5003, 20_002]) {
+            const client = pod.udp.bind({ family: 4, port }, () => {})
+            client.send(new Uint8Array(10), { address: ip('10.1.0.2'), port: 5000 })
+            const before = froms.length
+            await harness.until(() => froms.length > before, `the datagram from ${port}`)
+          }
+          expect(froms.toSorted()).toEqual([0, 1, 2, 3].map((more) => `10.1.0.1 ${20_000 + more}`))
+        },
+      )
+
+      it('gives another address than the link’s, where a rule says so', async () => {
+        address(node, node.link('lo')!, '10.1.0.77', 32)
+        const newSource = { address: ip('10.1.0.77') }
+        const table = oneRuleTable('postrouting', leaving, 'masquerade', [pools], newSource)
+        expect(node.keepPacketFilter(table)).toBe('table')
+        expect(node.keepPacketFilter(table)).toBe('none')
+        const seen = record(outside, outside.link('eth0')!)
+        expect(await isAnswered(pod, '10.1.0.2', '10.1.0.1')).toBe(true)
+        const [request] = seen.packets.filter(({ octets }) => octets[9] === 1)
+        expect(request!.octets.subarray(12, 16).join('.')).toBe('10.1.0.77')
+      })
+
+      it.each(['masquerade', 'masqueradeRandomly'] as const)(
         'brings errors back to the pod, about the packet as the pod sent it (%s)',
         async (verdict) => {
           node.keepPacketFilter(oneRuleTable('postrouting', leaving, verdict, [pools]))
@@ -490,6 +539,22 @@ function everything(): FilterTable {
             },
             counter: 'masqueraded',
             verdict: 'masquerade',
+          },
+          ...[
+            { ports: [20_000, 20_009] as const },
+            { address: ip('10.1.0.1') },
+            { address: ip('10.1.0.1'), ports: [7, 7] as const },
+          ].flatMap((newSource) =>
+            (['masquerade', 'masqueradeRandomly'] as const).map((verdict) => ({
+              match: { source: { set: 'pools' }, protocol: 17 },
+              verdict,
+              newSource,
+            })),
+          ),
+          {
+            match: { source: { set: 'nodes6' } },
+            verdict: 'masquerade',
+            newSource: { address: ip('fd00::2') },
           },
         ],
       },

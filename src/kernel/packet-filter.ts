@@ -1,4 +1,4 @@
-import type { Family } from '../net/ip-address.ts'
+import type { Family, IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 
 /**
@@ -43,12 +43,21 @@ export interface FilterRule {
   /** Name of the counter that counts what matched; rules may share one. */
   readonly counter?: string
   readonly verdict: FilterVerdict
+  /** What a rule that masquerades makes of the source, where that is not left to the kernel. */
+  readonly newSource?: NewSource
+}
+
+export interface NewSource {
+  /** Instead of an address of the link that the packet leaves by; a set of the rule has its family. */
+  readonly address?: IpAddress
+  /** First and last of those to choose from; they go with the protocol of TCP or UDP. */
+  readonly ports?: readonly [first: number, last: number]
 }
 
 /**
  * Accept ends this chain and no other. Masquerade rewrites the source to an address of the link that
  * the packet leaves by, and the answers back; it belongs to chains of type nat. The source port (echo
- * identifier) stays where nobody has it yet; or, randomly, is another that is not to be foreseen, so
+ * identifier) stays where nobody has it yet and it is one of those to choose from; or, randomly, is another that is not to be foreseen, so
  * that two connections that begin at once do not take the same (nf_nat_used_tuple sees only those
  * whose first packet has left).
  */

@@ -15,6 +15,9 @@ export const clusterInformationSpec = loose({
 export const felixConfigurationSpec = loose({
   /** Where pods of pools with natOutgoing keep their address: IPPoolsOnly, IPPoolsAndHostIPs. */
   natOutgoingExclusions: z.string().optional(),
+  /** Source of what leaves such pools, and ports for it ("1024:65535"); absent: the kernel's choice. */
+  natOutgoingAddress: z.string().optional(),
+  natPortRange: z.union([z.string(), z.int()]).optional(),
   /** Hosts that are no nodes and whose tunnels are trusted all the same: addresses, networks. */
   externalNodesList: z.array(z.string()).optional(),
   /** Pods may send IPIP, VXLAN themselves. */

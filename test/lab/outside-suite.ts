@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { AgentAnswer } from '../../src/lab/agent-answer.ts'
 import type { CapturedPacket, Kernel } from '../../src/kernel/kernel.ts'
-import { echoRequest, encapsulate } from '../../src/kernel/kernel.contract.ts'
+import { echoRequest, encapsulate, unicast } from '../../src/kernel/kernel.contract.ts'
 import { ip } from '../../src/net/ip-address.ts'
 import { type MacAddress, macOctets } from '../../src/net/mac-address.ts'
 import type { Resources } from '../../src/store/resources.ts'
@@ -154,6 +154,43 @@ export function outsideSuite(open: () => Promise<OutsideWorld>): void {
       tcp.close()
     }
     listener.close()
+    server.close()
+  })
+
+  it('does so with the address and from the ports that FelixConfiguration asks for', async () => {
+    const own = '192.0.2.77'
+    for (const [name, gateway] of [
+      ['stranger', '198.51.100.1'],
+      ['router01', ADDRESS.server01],
+    ] as const) {
+      const kernel = world.kernel(name)
+      kernel.addRoute(unicast(`${own}/32`, kernel.link('eth0')!, gateway))
+    }
+    const seen: string[] = []
+    const server = world.kernel('stranger').udp.bind({ family: 4, port: 7000 }, (datagram) => {
+      const { address, port } = datagram.from
+      seen.push(`${address} ${port >= 20_000 && port < 20_010 ? 'in the range' : port}`)
+      server.send(datagram.octets, datagram.from)
+    })
+    let answers = 0
+    /** From ever new ports, for connections keep what they began with. */
+    const untilFrom = (source: string) =>
+      world.until(() => {
+        const options = { family: 4, port: ++lastPort } as const
+        const client = world.kernel('pod1').udp.bind(options, () => void answers++)
+        client.send(new Uint8Array(4), { address: ip(ADDRESS.stranger), port: 7000 })
+        clients.push(client)
+        return seen.at(-1)?.startsWith(source) === true
+      }, `a datagram from ${source}`)
+    const clients: { close(): void }[] = []
+    let lastPort = 30_000
+    await world.run(felix({ natOutgoingAddress: own, natPortRange: '20000:20009' }))
+    await untilFrom(`${own} in the range`)
+    await world.until(() => answers > 0, 'an answer')
+    expect(await sourceOfPing('pod1', 'stranger')).toBe(own)
+    await world.run(felix({}))
+    await untilFrom(`${ADDRESS.server01} `)
+    for (const client of clients) client.close()
     server.close()
   })
 

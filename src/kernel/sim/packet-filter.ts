@@ -70,12 +70,11 @@ export class PacketFilter {
     return chains.every((chain) => chain.decide(namespace, packet) === 'accept')
   }
 
-  /** How a connection that begins with this packet gets another source, if it is to have one. */
-  masquerades(namespace: Namespace, packet: FilteredPacket): 'keep port' | 'any port' | undefined {
+  /** The rule that gives a connection which begins with this packet another source, if one does. */
+  masquerades(namespace: Namespace, packet: FilteredPacket): FilterRule | undefined {
     for (const chain of this.#chains.get('nat postrouting') ?? []) {
-      const verdict = chain.decide(namespace, packet)
-      if (verdict === 'masquerade') return 'keep port'
-      if (verdict === 'masqueradeRandomly') return 'any port'
+      const rule = chain.firstMatch(namespace, packet)
+      if (rule?.verdict.startsWith('masquerade') === true) return rule
     }
     return undefined
   }
@@ -174,15 +173,19 @@ class LiveChain {
   }
 
   decide(namespace: Namespace, packet: FilteredPacket): FilterRule['verdict'] {
+    return this.firstMatch(namespace, packet)?.verdict ?? this.chain.policy
+  }
+
+  firstMatch(namespace: Namespace, packet: FilteredPacket): FilterRule | undefined {
     for (const { rule, counter } of this.#rules) {
       if (!this.#matches(namespace, rule.match, packet)) continue
       if (counter !== undefined) {
         counter.packets++
         counter.octets += packet.octets.length
       }
-      return rule.verdict
+      return rule
     }
-    return this.chain.policy
+    return undefined
   }
 
   #matches(namespace: Namespace, match: FilterMatch, packet: FilteredPacket): boolean {

@@ -7,7 +7,8 @@ import * as icmp from '../../wire/packet/icmp.ts'
 import * as ipv4 from '../../wire/packet/ipv4.ts'
 import { get16, get32, set16, set32 } from '../../wire/packet/octets.ts'
 import { IP_PROTOCOL } from '../../wire/packet/protocols.ts'
-import type { Addr } from './addr.ts'
+import type { FilterRule } from '../packet-filter.ts'
+import { type Addr, addrFromText } from './addr.ts'
 import type { Device } from './device.ts'
 import { SCOPE } from './fib.ts'
 import { describePacket } from './filtered-packet.ts'
@@ -19,6 +20,7 @@ const MOST_TRANSLATIONS = 65_536
 
 /** Ports below are given to nobody who did not ask for them. */
 const LEAST_PORT = 1024
+const MOST_PORT = 65_535
 
 /** What a reply must be changed back to. */
 interface Translation {
@@ -113,14 +115,11 @@ export function translateSource(
   let to = translations.original(key)
   if (to === undefined) {
     if (translations.reply(key) !== undefined) return // a reply of a translated connection
-    const how = packetFilter.masquerades(namespace, describePacket(octets, input, device))
-    if (how === undefined) return
-    const address = selectAddress4(device, nextHop, SCOPE.global)
+    const rule = packetFilter.masquerades(namespace, describePacket(octets, input, device))
+    if (rule === undefined) return
+    const address = newAddress(rule) ?? selectAddress4(device, nextHop, SCOPE.global)
     if (address === undefined || address === source) return
-    to = {
-      source: address,
-      port: freePort(namespace, protocol, address, ports, destination, how === 'any port'),
-    }
+    to = { source: address, port: freePort(namespace, protocol, address, ports, destination, rule) }
     const isEcho = protocol === IP_PROTOCOL.icmp
     const replyKey = isEcho
       ? `${protocol} ${destination} ${to.port} ${address} ${to.port}`
@@ -131,23 +130,30 @@ export function translateSource(
   rewritePort(octets, ports.sourceAt, to.port)
 }
 
+function newAddress({ newSource }: FilterRule): number | undefined {
+  const addr = newSource?.address === undefined ? undefined : addrFromText(newSource.address)
+  return typeof addr === 'number' ? addr : undefined
+}
+
 function freePort(
   namespace: Namespace,
   protocol: number,
   address: number,
   ports: Ports,
   destination: number,
-  isAny: boolean,
+  { verdict, newSource }: FilterRule,
 ): number {
   const isEcho = protocol === IP_PROTOCOL.icmp
-  const least = isEcho ? 0 : LEAST_PORT
-  let port = isAny ? least + namespace.machine.random.below(65_536 - least) : ports.source
-  for (let tries = 0; tries < 65_536; tries++) {
+  const [least, most] = newSource?.ports ?? [isEcho ? 0 : LEAST_PORT, MOST_PORT]
+  const isWithin = newSource?.ports === undefined || (ports.source >= least && ports.source <= most)
+  const keeps = verdict === 'masquerade' && isWithin
+  let port = keeps ? ports.source : least + namespace.machine.random.below(most + 1 - least)
+  for (let tries = 0; tries <= most; tries++) {
     const key = isEcho
       ? `${protocol} ${destination} ${port} ${address} ${port}`
       : `${protocol} ${destination} ${ports.destination} ${address} ${port}`
     if (namespace.translations.reply(key) === undefined) return port
-    port = port >= 65_535 ? least : port + 1
+    port = port >= most ? least : port + 1
   }
   return ports.source
 }

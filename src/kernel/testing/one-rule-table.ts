@@ -5,6 +5,7 @@ import {
   type FilterSet,
   type FilterTable,
   type FilterVerdict,
+  type NewSource,
 } from '../packet-filter.ts'
 
 /** A table "test" of one rule, which counts as "matched"; other tables are left to whoever has them. */
@@ -13,6 +14,7 @@ export function oneRuleTable(
   match: FilterMatch,
   verdict: FilterVerdict,
   sets: readonly FilterSet[] = [],
+  newSource?: NewSource,
 ): FilterTable {
   const isNat = verdict.startsWith('masquerade')
   return {
@@ -25,7 +27,9 @@ export function oneRuleTable(
         hook,
         priority: isNat ? FILTER_PRIORITY.sourceNat : FILTER_PRIORITY.filter,
         policy: 'accept',
-        rules: [{ match, verdict, counter: 'matched' }],
+        rules: [
+          { match, verdict, counter: 'matched', ...(newSource === undefined ? {} : { newSource }) },
+        ],
       },
     ],
   }

@@ -4,13 +4,15 @@ import type {
   FilterSetMatch,
   FilterTable,
 } from '../../kernel/packet-filter.ts'
+import { addressOctets, familyOf } from '../../net/ip-address.ts'
 import {
   type Expression,
-  NF_NAT_RANDOM_FULLY,
+  NF_NAT,
   NFT_CMP,
   NFT_FIB,
   NFT_LOOKUP_INVERTED,
   NFT_META,
+  NFT_NAT_SOURCE,
   NFT_PAYLOAD,
   NFT_REG,
 } from '../../wire/netlink/nftables-expressions.ts'
@@ -31,7 +33,7 @@ export function expressionsOf(table: FilterTable, rule: FilterRule): readonly Ex
   return [
     ...matchExpressions(table, rule.match),
     ...(rule.counter === undefined ? [] : [count(rule.counter)]),
-    verdictExpression(rule.verdict),
+    ...verdictExpressions(rule),
   ]
 }
 
@@ -105,13 +107,39 @@ function count(name: string): Expression {
   return { name: 'objref', data: { type: NFT_OBJECT_COUNTER, name } }
 }
 
-function verdictExpression(verdict: FilterRule['verdict']): Expression {
-  if (verdict === 'masquerade') return { name: 'masq', data: {} }
-  if (verdict === 'masqueradeRandomly') {
-    return { name: 'masq', data: { flags: NF_NAT_RANDOM_FULLY } }
+function verdictExpressions(rule: FilterRule): readonly Expression[] {
+  const { verdict } = rule
+  if (verdict !== 'accept' && verdict !== 'drop') return masquerade(rule)
+  const code = NF_VERDICT[verdict]
+  return [{ name: 'immediate', data: { register: NFT_REG.verdict, data: { verdict: { code } } } }]
+}
+
+/**
+ * With flags and registers as the kernel tells of them afterwards, so that they compare: it sets those
+ * of addresses and ports itself, and shows both ends of a range of one.
+ */
+function masquerade({ verdict, newSource = {} }: FilterRule): readonly Expression[] {
+  const { address, ports } = newSource
+  const flags =
+    (verdict === 'masqueradeRandomly' ? NF_NAT.randomFully : 0) |
+    (ports === undefined ? 0 : NF_NAT.portsSpecified) |
+    (address === undefined ? 0 : NF_NAT.mapAddresses)
+  const loadPorts = (ports ?? []).map((port, index) =>
+    loadValue(NFT_REG.second + index, [port >>> 8, port & 255]),
+  )
+  const range = ports === undefined ? {} : { firstPort: NFT_REG.second, lastPort: NFT_REG.third }
+  if (address === undefined) {
+    return [...loadPorts, { name: 'masq', data: { ...(flags === 0 ? {} : { flags }), ...range } }]
   }
-  return {
-    name: 'immediate',
-    data: { register: NFT_REG.verdict, data: { verdict: { code: NF_VERDICT[verdict] } } },
-  }
+  const addresses = { firstAddress: register, lastAddress: register }
+  const { protocol: family } = ADDRESSES[familyOf(address)]
+  return [
+    loadValue(register, addressOctets(address)),
+    ...loadPorts,
+    { name: 'nat', data: { type: NFT_NAT_SOURCE, family, ...addresses, ...range, flags } },
+  ]
+}
+
+function loadValue(into: number, value: Iterable<number>): Expression {
+  return { name: 'immediate', data: { register: into, data: { value: Uint8Array.from(value) } } }
 }

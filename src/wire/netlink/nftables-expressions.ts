@@ -8,8 +8,8 @@ import {
 } from './attributes.ts'
 import { type Codec, cstring, encoded, octets, u32be } from './codec.ts'
 
-/** Registers: 0 takes the verdict, 1 is sixteen octets wide (NFT_REG_VERDICT, NFT_REG_1). */
-export const NFT_REG = { verdict: 0, first: 1 } as const
+/** Registers: 0 takes the verdict, the others are sixteen octets wide (NFT_REG_VERDICT, NFT_REG_1). */
+export const NFT_REG = { verdict: 0, first: 1, second: 2, third: 3 } as const
 /** NFT_META_*. */
 export const NFT_META = { inputName: 6, outputName: 7, family: 15, protocol: 16 } as const
 /** NFT_CMP_*. */
@@ -25,8 +25,10 @@ export const NFT_FIB = {
   inputLink: 8,
   present: 32,
 } as const
-/** NF_NAT_RANGE_PROTO_RANDOM_FULLY. */
-export const NF_NAT_RANDOM_FULLY = 0x10
+/** NF_NAT_RANGE_*. */
+export const NF_NAT = { mapAddresses: 0x01, portsSpecified: 0x02, randomFully: 0x10 } as const
+/** NFT_NAT_SNAT. */
+export const NFT_NAT_SOURCE = 0
 
 /** A value, or a verdict. */
 const data = attributes({
@@ -78,6 +80,18 @@ const EXPRESSIONS = {
   }),
   masq: attributes({
     flags: ['NFTA_MASQ_FLAGS', 1, u32be],
+    firstPort: ['NFTA_MASQ_REG_PROTO_MIN', 2, u32be],
+    lastPort: ['NFTA_MASQ_REG_PROTO_MAX', 3, u32be],
+  }),
+  /** Rewrites addresses to what is in registers. */
+  nat: attributes({
+    type: ['NFTA_NAT_TYPE', 1, u32be],
+    family: ['NFTA_NAT_FAMILY', 2, u32be],
+    firstAddress: ['NFTA_NAT_REG_ADDR_MIN', 3, u32be],
+    lastAddress: ['NFTA_NAT_REG_ADDR_MAX', 4, u32be],
+    firstPort: ['NFTA_NAT_REG_PROTO_MIN', 5, u32be],
+    lastPort: ['NFTA_NAT_REG_PROTO_MAX', 6, u32be],
+    flags: ['NFTA_NAT_FLAGS', 7, u32be],
   }),
 } as const satisfies Readonly<Record<string, unknown>>
 
