@@ -187,10 +187,18 @@ describe('a node’s packet filter', () => {
     )
   })
 
+  it('lets what is from no pod go on at its first rule', () => {
+    expect(rules(table(), 'from-pods')[0]).toEqual({
+      match: { notInputLink: 'cali*' },
+      verdict: 'accept',
+    })
+  })
+
   it('lets pods tunnel where that is allowed', () => {
     const counted = (...resources: readonly Resource[]) =>
       rules(table(...resources), 'from-pods').map(({ counter }) => counter)
     expect(counted()).toEqual([
+      undefined,
       undefined,
       'spoofed-source',
       'to-gateway',
@@ -199,7 +207,7 @@ describe('a node’s packet filter', () => {
     ])
     expect(
       counted(felix({ allowIPIPPacketsFromWorkloads: true, allowVXLANPacketsFromWorkloads: true })),
-    ).toEqual([undefined, 'spoofed-source', 'to-gateway'])
+    ).toEqual([undefined, undefined, 'spoofed-source', 'to-gateway'])
   })
 
   it('is one that kernels take', () => {

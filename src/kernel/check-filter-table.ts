@@ -63,7 +63,7 @@ function ruleFault(chain: FilterChain, rule: FilterRule): string | undefined {
   if (match.destinationPort !== undefined && !PROTOCOLS_WITH_PORTS.includes(match.protocol)) {
     return 'a port goes with the protocol 6 (TCP) or 17 (UDP)'
   }
-  const links = [match.inputLink, match.outputLink]
+  const links = [match.inputLink, match.notInputLink, match.outputLink]
   if (links.some((link) => link !== undefined && !isLinkPattern(link))) {
     return `${links.join(' ')} is no name of a link`
   }

@@ -201,6 +201,7 @@ export function packetFilterContract(
           [rule({ match: { destinationPort: 4789 } }), /a port goes with the protocol/],
           [rule({ match: { sourceIsElsewhere: true } }), /only packets in prerouting/],
           [rule({ match: { inputLink: 'a-name-of-sixteen' } }), /is no name of a link/],
+          [rule({ match: { notInputLink: 'a/b' } }), /is no name of a link/],
           [rule({ match: { outputLink: '*' } }), /is no name of a link/],
           [rule({}, { type: 'nat' }), /belongs to the hook postrouting/],
           [rule({ newSource: {} }), /only a rule that masquerades has a new source/],
@@ -290,6 +291,26 @@ export function packetFilterContract(
           if (inputLink === 'cali*') address(node, node.link('lo')!, '10.1.0.9', 32)
           expect([inputLink, await isAnswered(pod, '10.1.0.9', '10.1.0.1')]).toEqual([
             inputLink,
+            reaches,
+          ])
+        }
+      })
+
+      it('see links of all names but one', async () => {
+        address(node, node.link('lo')!, '10.1.0.9', 32)
+        for (const [notInputLink, reaches] of [
+          ['cali*', true],
+          ['cali1', true],
+          ['cali', false],
+          ['cali12*', false],
+        ] as const) {
+          node.keepPacketFilter(
+            oneRuleTable('input', { notInputLink, destination: { set: 'gate' } }, 'drop', [
+              { name: 'gate', family: 4, prefixes: [prefix('10.1.0.9/32')] },
+            ]),
+          )
+          expect([notInputLink, await isAnswered(pod, '10.1.0.9', '10.1.0.1')]).toEqual([
+            notInputLink,
             reaches,
           ])
         }

@@ -66,6 +66,8 @@ export type FilterVerdict = 'accept' | 'drop' | 'masquerade' | 'masqueradeRandom
 export interface FilterMatch {
   /** Name of the link; "cali*" is any name that begins with "cali". */
   readonly inputLink?: string
+  /** Any link but those of this name. */
+  readonly notInputLink?: string
   readonly outputLink?: string
   /** IP protocol number, behind extension headers in IPv6. */
   readonly protocol?: number

@@ -191,6 +191,7 @@ class LiveChain {
   #matches(namespace: Namespace, match: FilterMatch, packet: FilteredPacket): boolean {
     return (
       matchesLink(match.inputLink, packet.input) &&
+      (match.notInputLink === undefined || !matchesLink(match.notInputLink, packet.input)) &&
       matchesLink(match.outputLink, packet.output) &&
       (match.protocol === undefined || match.protocol === packet.protocol) &&
       this.#matchesSet(match.source, packet.source) &&

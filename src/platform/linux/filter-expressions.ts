@@ -38,11 +38,15 @@ export function expressionsOf(table: FilterTable, rule: FilterRule): readonly Ex
 }
 
 function matchExpressions(table: FilterTable, match: FilterMatch): readonly Expression[] {
-  const { inputLink, outputLink, protocol, destinationPort, source, destination } = match
+  const { inputLink, notInputLink, outputLink } = match
+  const { protocol, destinationPort, source, destination } = match
   const set = source ?? destination
   const family = table.sets.find(({ name }) => name === set?.set)?.family
   return [
     ...(inputLink === undefined ? [] : [load(NFT_META.inputName), equal(linkName(inputLink))]),
+    ...(notInputLink === undefined
+      ? []
+      : [load(NFT_META.inputName), notEqual(linkName(notInputLink))]),
     ...(outputLink === undefined ? [] : [load(NFT_META.outputName), equal(linkName(outputLink))]),
     ...(family === undefined ? [] : [load(NFT_META.family), equal([ADDRESSES[family].protocol])]),
     ...(protocol === undefined ? [] : [load(NFT_META.protocol), equal([protocol])]),
@@ -65,8 +69,15 @@ function load(key: number): Expression {
 }
 
 function equal(value: Iterable<number>): Expression {
-  const data = { value: Uint8Array.from(value) }
-  return { name: 'cmp', data: { register, operation: NFT_CMP.equal, data } }
+  return compare(NFT_CMP.equal, value)
+}
+
+function notEqual(value: Iterable<number>): Expression {
+  return compare(NFT_CMP.notEqual, value)
+}
+
+function compare(operation: number, value: Iterable<number>): Expression {
+  return { name: 'cmp', data: { register, operation, data: { value: Uint8Array.from(value) } } }
 }
 
 /** A name is compared whole, the beginning of one as far as it goes. */

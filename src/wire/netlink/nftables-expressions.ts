@@ -13,7 +13,7 @@ export const NFT_REG = { verdict: 0, first: 1, second: 2, third: 3 } as const
 /** NFT_META_*. */
 export const NFT_META = { inputName: 6, outputName: 7, family: 15, protocol: 16 } as const
 /** NFT_CMP_*. */
-export const NFT_CMP = { equal: 0 } as const
+export const NFT_CMP = { equal: 0, notEqual: 1 } as const
 /** NFT_PAYLOAD_*: what an offset counts from. */
 export const NFT_PAYLOAD = { network: 1, transport: 2 } as const
 /** NFT_LOOKUP_F_INV: matches what is not in the set. */
