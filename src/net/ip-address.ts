@@ -48,24 +48,73 @@ export function addressOctets(address: IpAddress): Uint8Array {
 
 /** An IPv4 address from its 32-bit number. */
 export function ipv4FromNumber(value: number): IpAddress {
-  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}` as IpAddress
+  return IPV4_TEXTS.of(value, 0) as IpAddress
 }
+
+/** `ipv4FromNumber` and, behind a slash, the length. */
+export function ipv4PrefixText(value: number, length: number): string {
+  return IPV4_PREFIX_TEXTS.of(value, length)
+}
+
+const PLACE_BITS = 14
+
+/**
+ * Texts made last, by number and length. Thousands of routes have the same few next hops, and all nodes
+ * of a cluster the same prefixes: one text for all is less to make, to keep and to compare.
+ */
+class TextMemory {
+  readonly #make: (value: number, length: number) => string
+  readonly #values = new Int32Array(1 << PLACE_BITS)
+  readonly #lengths = new Uint8Array(1 << PLACE_BITS)
+  readonly #texts: (string | undefined)[] = []
+
+  constructor(make: (value: number, length: number) => string) {
+    this.#make = make
+    this.#texts.length = 1 << PLACE_BITS
+  }
+
+  of(value: number, length: number): string {
+    const bits = value | 0
+    const place = Math.imul(bits ^ length, 0x9e3779b1) >>> (32 - PLACE_BITS)
+    const known = this.#texts[place]
+    if (this.#values[place] === bits && this.#lengths[place] === length && known !== undefined) {
+      return known
+    }
+    const text = this.#make(value, length)
+    this.#values[place] = bits
+    this.#lengths[place] = length
+    this.#texts[place] = text
+    return text
+  }
+}
+
+function ipv4Text(value: number): string {
+  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`
+}
+
+const IPV4_TEXTS = new TextMemory(ipv4Text)
+const IPV4_PREFIX_TEXTS = new TextMemory((value, length) => `${ipv4Text(value)}/${length}`)
 
 const DOT = 0x2e
 const ZERO = 0x30
+const NINE = 0x39
 
-/** The 32-bit number of an IPv4 address. */
-export function ipv4ToNumber(address: IpAddress): number {
+/** The 32-bit number of an IPv4 address, or of what stands before `end`. */
+export function ipv4ToNumber(address: IpAddress | string, end = address.length): number {
   let [value, octet, dots] = [0, 0, 0]
-  for (let at = 0; at < address.length; at++) {
+  let isIpv4 = true
+  for (let at = 0; at < end; at++) {
     const code = address.charCodeAt(at)
     if (code === DOT) {
       value = value * 256 + octet
       octet = 0
       dots++
-    } else octet = octet * 10 + code - ZERO
+    } else {
+      octet = octet * 10 + code - ZERO
+      if (code > NINE) isIpv4 = false
+    }
   }
-  if (dots !== 3 || address.includes(':')) {
+  if (dots !== 3 || !isIpv4) {
     throw new RangeError(`Expected an IPv4 address, found "${address}"`)
   }
   return value * 256 + octet

@@ -1,11 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { addressFromOctets, addressOctets, addressPlus, ip, parseIpAddress } from './ip-address.ts'
+import {
+  addressFromOctets,
+  addressOctets,
+  addressPlus,
+  ip,
+  ipv4FromNumber,
+  ipv4ToNumber,
+  parseIpAddress,
+} from './ip-address.ts'
 import {
   comparePrefixes,
   contains,
   covers,
   hostPrefix,
+  ipv4NetworkNumber,
+  ipv4Prefix,
   parseInterfaceAddress,
   parsePrefix,
   prefix,
@@ -58,6 +68,22 @@ describe('addresses', () => {
     '::1.2.3',
   ])('refuses "%s"', (text) => {
     expect(parseIpAddress(text)).toBeUndefined()
+  })
+
+  it('writes IPv4 numbers and prefixes of them, also those whose text it wrote before', () => {
+    // More than it remembers, and each again while some of them are still known.
+    const numbers = Array.from({ length: 40_000 }, (_, at) => Math.imul(at % 30_000, 0x01000193))
+    const wrong = numbers.filter((number) => {
+      const text = [24, 16, 8, 0].map((bits) => (number >>> bits) & 255).join('.')
+      return (
+        ipv4FromNumber(number) !== text ||
+        ipv4ToNumber(ip(text)) !== number >>> 0 ||
+        ipv4Prefix(number, 26) !== `${text}/26` ||
+        ipv4Prefix(number, 32) !== `${text}/32` ||
+        ipv4NetworkNumber(prefix(`${text}/32`)) !== number >>> 0
+      )
+    })
+    expect(wrong).toEqual([])
   })
 
   it('counts across octet borders', () => {

@@ -6,7 +6,7 @@ import {
   familyOf,
   type Family,
   type IpAddress,
-  ipv4FromNumber,
+  ipv4PrefixText,
   ipv4ToNumber,
   parseIpAddress,
 } from './ip-address.ts'
@@ -53,7 +53,7 @@ export function prefix(text: string): Prefix {
 /** The network of `length` bits in which `address` is. */
 export function prefixOf(address: IpAddress, length: number): Prefix {
   if (familyOf(address) === 4) {
-    return `${ipv4FromNumber(ipv4ToNumber(address) & ipv4Mask(length))}/${length}` as Prefix
+    return ipv4Prefix(ipv4ToNumber(address) & ipv4Mask(length), length)
   }
   const octets = addressOctets(address)
   for (let at = 0; at < octets.length; at++) {
@@ -61,6 +61,16 @@ export function prefixOf(address: IpAddress, length: number): Prefix {
     octets[at]! &= 0xff << (8 - bits)
   }
   return `${addressFromOctets(octets)}/${length}` as Prefix
+}
+
+/** The IPv4 prefix of a network's 32-bit number, host bits zero. */
+export function ipv4Prefix(network: number, length: number): Prefix {
+  return ipv4PrefixText(network, length) as Prefix
+}
+
+/** The 32-bit number of the first address of an IPv4 prefix. */
+export function ipv4NetworkNumber(prefix: Prefix): number {
+  return ipv4ToNumber(prefix, prefix.indexOf('/'))
 }
 
 /** The 32 bits of a network mask, as a signed number. */
@@ -103,13 +113,18 @@ export function contains(prefix: Prefix, address: IpAddress): boolean {
   if (prefixFamily(prefix) !== family) return false
   const length = prefixLength(prefix)
   if (family === 6) return prefixOf(address, length) === prefix
-  const network = ipv4ToNumber(prefixAddress(prefix))
+  const network = ipv4NetworkNumber(prefix)
   return ((ipv4ToNumber(address) ^ network) & ipv4Mask(length)) === 0
 }
 
 /** Whether all of `inner` is in `outer`; a prefix covers itself. */
 export function covers(outer: Prefix, inner: Prefix): boolean {
-  return prefixLength(inner) >= prefixLength(outer) && contains(outer, prefixAddress(inner))
+  const length = prefixLength(outer)
+  if (prefixLength(inner) < length) return false
+  const family = prefixFamily(outer)
+  if (prefixFamily(inner) !== family) return false
+  if (family === 6) return contains(outer, prefixAddress(inner))
+  return ((ipv4NetworkNumber(inner) ^ ipv4NetworkNumber(outer)) & ipv4Mask(length)) === 0
 }
 
 export function overlaps(a: Prefix, b: Prefix): boolean {
