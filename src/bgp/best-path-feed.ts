@@ -60,9 +60,11 @@ export class BestPathFeed {
     const { rib } = this
     const count = this.queue.take(this.#rows, rib.prefixes.rowLimit)
     const changes: BestPathChange[] = []
+    const rules = this.#rules()
+    this.#views.begin()
     for (let index = 0; index < count; index++) {
       const row = this.#rows[index]!
-      const paths = usedPaths(rib, row, this.#rules())
+      const paths = usedPaths(rib, row, rules)
       if (paths.length === 0) {
         if (!this.#told.delete(row)) continue
       } else this.#told.add(row)

@@ -39,6 +39,8 @@ export interface LinkEvents {
 
 /** UPDATEs gathered for one write; more are written at once. */
 const OUTBOX_OCTETS = 32_768
+/** From here on UPDATEs are worth a write of their own: gathering them would only copy them. */
+const WRITE_OCTETS = 4096
 
 const KEEPALIVE = encodeKeepalive()
 /** Octets of a chunk processed in one go: a thousand routes or so, a millisecond. */
@@ -122,6 +124,10 @@ export class Link {
    */
   sendUpdates(octets: Uint8Array, messages: number): void {
     if (this.#isOver) return
+    if (this.#outbox === undefined && octets.length >= WRITE_OCTETS) {
+      this.send(octets, messages)
+      return
+    }
     this.messagesSent += messages
     this.#outbox ??= new ByteWriter(1024)
     this.#outbox.bytes(octets)

@@ -24,38 +24,96 @@ const INELIGIBLE: Readonly<Record<PathStatus, string | undefined>> = {
   [PATH_STATUS.noPolicy]: 'there is no import policy (RFC 8212)',
 }
 
+/** What a set of attributes says. */
+class Said {
+  readonly #block: Uint8Array
+  readonly nextHop: IpAddress
+  #attributes: RouteAttributes | undefined
+
+  constructor(block: Uint8Array, nextHop: IpAddress) {
+    this.#block = block
+    this.nextHop = nextHop
+  }
+
+  get attributes(): RouteAttributes {
+    return (this.#attributes ??= attributesOfBlock(this.#block))
+  }
+}
+
+/** One path; its attributes are decoded when somebody looks. */
+class PathView implements BestPath {
+  readonly #said: Said
+  readonly from: IpAddress | undefined
+  readonly kind: BestPath['kind']
+  readonly stale: boolean
+
+  constructor(said: Said, from: IpAddress | undefined, kind: BestPath['kind'], stale: boolean) {
+    this.#said = said
+    this.from = from
+    this.kind = kind
+    this.stale = stale
+  }
+
+  get nextHop(): IpAddress {
+    return this.#said.nextHop
+  }
+
+  get attributes(): RouteAttributes {
+    return this.#said.attributes
+  }
+
+  /** All of it in an object of its own. */
+  fields(): BestPath {
+    const { nextHop, from, kind, attributes, stale } = this
+    return { nextHop, from, kind, attributes, stale }
+  }
+}
+
+const UNSPECIFIED = ip('0.0.0.0')
+
 /** Paths of the tables as objects, for those who look. */
 export class PathViews {
   readonly #attributes: AttributeTable
   readonly #addressOf: (source: number) => IpAddress | undefined
+  #lastSet = -1
+  #lastSaid: Said | undefined
 
   constructor(attributes: AttributeTable, addressOf: (source: number) => IpAddress | undefined) {
     this.#attributes = attributes
     this.#addressOf = addressOf
   }
 
-  bestPath(rib: Rib, path: number): BestPath {
+  /** To be called first: since the last time the tables may have changed. */
+  begin(): void {
+    this.#lastSet = -1
+  }
+
+  bestPath(rib: Rib, path: number): PathView {
     const source = rib.pathSources[path]!
-    const set = rib.pathAttributes[path]!
-    const { octets, offsets, sizes } = this.#attributes
-    // A copy: the block may be another's before somebody looks, and most only want the next hop.
-    const block = octets.slice(offsets[set], offsets[set]! + sizes[set]!)
-    let attributes: RouteAttributes | undefined
     const stale = PATH_FLAG.stale | PATH_FLAG.longLivedStale
-    return {
-      nextHop: this.#nextHopIn(block, set),
-      from: source === OWN_SOURCE ? undefined : this.#addressOf(source),
-      kind: KINDS[rib.sources.kinds[source] as SourceKind],
-      get attributes() {
-        return (attributes ??= attributesOfBlock(block))
-      },
-      stale: (rib.pathFlags[path]! & stale) !== 0,
+    return new PathView(
+      this.#saidIn(rib.pathAttributes[path]!),
+      source === OWN_SOURCE ? undefined : this.#addressOf(source),
+      KINDS[rib.sources.kinds[source] as SourceKind],
+      (rib.pathFlags[path]! & stale) !== 0,
+    )
+  }
+
+  /** Reflectors tell the same of a route, one after the other. */
+  #saidIn(set: number): Said {
+    if (set !== this.#lastSet) {
+      const { octets, offsets, sizes } = this.#attributes
+      // A copy: the block may be another's before somebody looks, and most only want the next hop.
+      const block = octets.slice(offsets[set], offsets[set]! + sizes[set]!)
+      this.#lastSaid = new Said(block, this.#nextHopIn(block, set))
+      this.#lastSet = set
     }
+    return this.#lastSaid!
   }
 
   #nextHopIn(block: Uint8Array, set: number): IpAddress {
     const at = this.#attributes.nextHopAts[set]!
-    if (at === 0) return ip('0.0.0.0')
+    if (at === 0) return UNSPECIFIED
     if (this.#attributes.nextHopSizes[set] === 4) {
       const high = (block[at]! << 24) | (block[at + 1]! << 16)
       return ipv4FromNumber(high | (block[at + 2]! << 8) | block[at + 3]!)
@@ -74,8 +132,9 @@ export class PathViews {
     const rank = (path: number): number =>
       path === best ? 0 : rib.pathStatus[path] === PATH_STATUS.eligible ? 1 : 2
     paths.sort((a, b) => rank(a) - rank(b) || comparePaths(rib, b, a))
+    this.begin()
     return paths.map((path, place) => ({
-      ...this.bestPath(rib, path),
+      ...this.bestPath(rib, path).fields(),
       prefix: prefixOfRow(rib.prefixes, row),
       pathId: rib.pathIds[path]!,
       best: path === best,

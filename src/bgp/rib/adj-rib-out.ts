@@ -37,8 +37,12 @@ export class AdjRibOut implements RibOut {
   /** Prefixes that have been advertised, and those of them that came from each source. */
   #advertisedCount = 0
   #advertisedCounts = new Uint32Array(16)
-  /** Source that the messages being built came from: it does not get them. */
+  /** Source that the messages being built came from, if it is one of the neighbors: it does not get them. */
   #except = NONE
+  /** Where its messages begin. */
+  #exceptStart = 0
+  /** Beginnings and ends, in turn, of what came from a neighbor among the messages, by its source. */
+  readonly #ownMessages = new Map<number, number[]>()
   readonly #batch: Batch
 
   constructor(rib: Rib, rules: ExportRules, policy: ExportPolicy | undefined, scratch: OutScratch) {
@@ -81,8 +85,8 @@ export class AdjRibOut implements RibOut {
 
   /** Tells of up to a batch of changed rows. True if there are more. */
   flush(): boolean {
-    const rows = this.#batch.rows
     const { rowLimit } = this.#rib.prefixes
+    const rows = this.#batch.rowsFor(rowLimit)
     const count = this.queue.take(rows, rowLimit)
     this.#advertised = withRoom(this.#advertised, rowLimit)
     this.#batch.begin(this.#rib.attributes.idLimit)
@@ -90,7 +94,8 @@ export class AdjRibOut implements RibOut {
     this.#sendWithdrawals()
     this.#sendAnnouncements()
     this.#batch.end(this.#policy === undefined ? undefined : this.#rib.attributes)
-    this.#deliver(NONE)
+    this.#deliver()
+    this.#turnTo(NONE)
     return !this.queue.isEmpty
   }
 
@@ -144,7 +149,7 @@ export class AdjRibOut implements RibOut {
       }
       this.#turnTo(except)
       // What is for one neighbor alone must not be in one chunk with what is for all.
-      if (only !== NONE) this.#deliver(NONE)
+      if (only !== NONE) this.#deliver()
       this.#messages.beginWithdraw(this.#rib.family)
       for (; at < withdrawnCount; at++) {
         if (withdrawnExcept[at] !== except || withdrawnOnly[at] !== only) break
@@ -204,9 +209,19 @@ export class AdjRibOut implements RibOut {
 
   /** From here on messages go to all but `source`. */
   #turnTo(source: number): void {
-    if (source === this.#except) return
-    if (this.#isRecipient(source) || this.#isRecipient(this.#except)) this.#deliver(source)
-    else this.#except = source
+    this.#endPart()
+    this.#except = this.#isRecipient(source) ? source : NONE
+  }
+
+  /** Notes which messages so far came from the source in hand. */
+  #endPart(): void {
+    const { length } = this.#messages
+    if (this.#except !== NONE && length > this.#exceptStart) {
+      const own = this.#ownMessages.get(this.#except)
+      if (own === undefined) this.#ownMessages.set(this.#except, [this.#exceptStart, length])
+      else own.push(this.#exceptStart, length)
+    }
+    this.#exceptStart = length
   }
 
   /** Whether the only neighbor here is the one that a message must not go to. */
@@ -219,23 +234,41 @@ export class AdjRibOut implements RibOut {
   }
 
   #deliverIfFull(): void {
-    if (this.#messages.length >= CHUNK_OCTETS) this.#deliver(this.#except)
+    if (this.#messages.length >= CHUNK_OCTETS) this.#deliver()
   }
 
-  #deliver(nextExcept: number): void {
+  /** Hands each neighbor all messages but its own, which are few: the rest goes in a piece or two. */
+  #deliver(): void {
+    this.#endPart()
     const octets = this.#messages.view()
-    if (octets.length > 0) {
-      for (const recipient of this.#recipients) {
-        if (recipient.source !== this.#except) recipient.send(octets)
+    for (const recipient of this.#recipients) {
+      const own = this.#ownMessages.get(recipient.source)
+      if (own === undefined) sendPart(recipient, octets, 0, octets.length)
+      else {
+        let from = 0
+        for (let at = 0; at < own.length; at += 2) {
+          sendPart(recipient, octets, from, own[at]!)
+          from = own[at + 1]!
+        }
+        sendPart(recipient, octets, from, octets.length)
       }
-      this.#messages.reset()
     }
-    this.#except = nextExcept
+    this.#forgetMessages()
   }
 
   #deliverTo(only: number): void {
     const octets = this.#messages.view()
     this.#recipients.find((recipient) => recipient.source === only)?.send(octets)
-    this.#messages.reset()
+    this.#forgetMessages()
   }
+
+  #forgetMessages(): void {
+    this.#messages.reset()
+    this.#ownMessages.clear()
+    this.#exceptStart = 0
+  }
+}
+
+function sendPart(recipient: Recipient, octets: Uint8Array, start: number, end: number): void {
+  if (start < end) recipient.send(octets.subarray(start, end))
 }

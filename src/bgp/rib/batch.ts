@@ -6,27 +6,43 @@ export const BATCH_ROWS = 4096
 /** No bucket, no row, no neighbor. */
 export const NONE = -1
 
+/** What there is room for at first: most speakers have little to say. */
+const FIRST_ROWS = 16
+
 /** The rows of one flush, sorted by what is to be said of them. */
 export class Batch {
-  readonly rows = new Int32Array(BATCH_ROWS)
+  #rows = new Int32Array(FIRST_ROWS)
   /** Next place in `rows` of the same bucket. */
-  readonly nexts = new Int32Array(BATCH_ROWS)
-  readonly bucketSets = new Int32Array(BATCH_ROWS)
-  readonly bucketSources = new Uint16Array(BATCH_ROWS)
-  readonly bucketIsChanged = new Uint8Array(BATCH_ROWS)
-  readonly bucketHeads = new Int32Array(BATCH_ROWS)
-  readonly #bucketTails = new Int32Array(BATCH_ROWS)
+  nexts = new Int32Array(FIRST_ROWS)
+  bucketSets = new Int32Array(FIRST_ROWS)
+  bucketSources = new Uint16Array(FIRST_ROWS)
+  bucketIsChanged = new Uint8Array(FIRST_ROWS)
+  bucketHeads = new Int32Array(FIRST_ROWS)
+  #bucketTails = new Int32Array(FIRST_ROWS)
   /** Another bucket of the same attributes from another source. */
-  readonly #bucketTwins = new Int32Array(BATCH_ROWS)
+  #bucketTwins = new Int32Array(FIRST_ROWS)
   #buckets = 0
   /** First bucket of a set of attributes, plus one. */
   #bucketOf = new Int32Array(64)
   #count = 0
   // One row may be withdrawn from one neighbor and announced to the others.
-  readonly withdrawnRows = new Int32Array(BATCH_ROWS)
-  readonly withdrawnExcept = new Int32Array(BATCH_ROWS)
-  readonly withdrawnOnly = new Int32Array(BATCH_ROWS)
+  withdrawnRows = new Int32Array(FIRST_ROWS)
+  withdrawnExcept = new Int32Array(FIRST_ROWS)
+  withdrawnOnly = new Int32Array(FIRST_ROWS)
   withdrawnCount = 0
+
+  get rows(): Int32Array {
+    return this.#rows
+  }
+
+  /** {@link rows} with room for a batch out of so many. */
+  rowsFor(rowLimit: number): Int32Array {
+    const { length } = this.#rows
+    if (length < BATCH_ROWS && rowLimit > length) {
+      this.#rows = new Int32Array(Math.min(BATCH_ROWS, Math.max(rowLimit, length * 2)))
+    }
+    return this.#rows
+  }
 
   begin(idLimit: number): void {
     if (this.#bucketOf.length < idLimit) this.#bucketOf = new Int32Array(idLimit * 2)
@@ -38,7 +54,8 @@ export class Batch {
   /** `rows` is overwritten from the front by what is announced: never ahead of where it is read. */
   announce(row: number, set: number, source: number, isChanged: boolean): void {
     const place = this.#count++
-    this.rows[place] = row
+    if (place >= this.nexts.length) this.#growBuckets()
+    this.#rows[place] = row
     this.nexts[place] = NONE
     if (set >= this.#bucketOf.length) this.#bucketOf = grown(this.#bucketOf, set * 2)
     let bucket = this.#bucketOf[set]! - 1
@@ -62,9 +79,29 @@ export class Batch {
 
   withdraw(row: number, except: number, only: number): void {
     const at = this.withdrawnCount++
+    if (at >= this.withdrawnRows.length) this.#growWithdrawn()
     this.withdrawnRows[at] = row
     this.withdrawnExcept[at] = except
     this.withdrawnOnly[at] = only
+  }
+
+  /** Room for as many buckets as rows: each may be of its own. */
+  #growBuckets(): void {
+    const room = Math.min(BATCH_ROWS, this.nexts.length * 4)
+    this.nexts = grown(this.nexts, room)
+    this.bucketSets = grown(this.bucketSets, room)
+    this.bucketSources = grown(this.bucketSources, room)
+    this.bucketIsChanged = grown(this.bucketIsChanged, room)
+    this.bucketHeads = grown(this.bucketHeads, room)
+    this.#bucketTails = grown(this.#bucketTails, room)
+    this.#bucketTwins = grown(this.#bucketTwins, room)
+  }
+
+  #growWithdrawn(): void {
+    const room = Math.min(BATCH_ROWS, this.withdrawnRows.length * 4)
+    this.withdrawnRows = grown(this.withdrawnRows, room)
+    this.withdrawnExcept = grown(this.withdrawnExcept, room)
+    this.withdrawnOnly = grown(this.withdrawnOnly, room)
   }
 
   /** Buckets in the order in which they began; with several neighbors those of a source together. */

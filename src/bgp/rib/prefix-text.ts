@@ -1,5 +1,5 @@
 import { addressFromOctets, addressOctets } from '../../net/ip-address.ts'
-import { type Prefix, prefixAddress, prefixLength } from '../../net/prefix.ts'
+import { ipv4Prefix, type Prefix, prefixAddress, prefixLength } from '../../net/prefix.ts'
 import type { PrefixTable } from './prefix-table.ts'
 
 /** The words of a prefix as the tables have them, the most significant first. */
@@ -22,7 +22,8 @@ export function prefixOfWords(
   stride: 1 | 4,
   length: number,
 ): Prefix {
-  const octets = new Uint8Array(stride * 4)
+  if (stride === 1) return ipv4Prefix(words[at]!, length)
+  const octets = new Uint8Array(16)
   const view = new DataView(octets.buffer)
   for (let word = 0; word < stride; word++) view.setUint32(word * 4, words[at + word]!)
   return `${addressFromOctets(octets)}/${length}` as Prefix

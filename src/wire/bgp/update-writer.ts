@@ -25,7 +25,7 @@ const MP_OVERHEAD = HEADER_OCTETS + 2 + 2 + 4 + 3 + 1 + 1
  * 5.1 wants.
  */
 export class UpdateWriter {
-  readonly #writer = new ByteWriter(65536)
+  readonly #writer = new ByteWriter(4096)
   readonly #octetsMax: number
   readonly #addPath: { readonly ipv4: boolean; readonly ipv6: boolean }
   #family: Family = 4
