@@ -234,13 +234,14 @@ export function sendPayload(
   return route
 }
 
-/** An IP packet around a transport message, both checksums written. */
+/** An IP packet around a transport message, whose header may come apart, both checksums written. */
 export function buildPacket(
   namespace: Namespace,
   source: Addr,
   packet: {
     destination: Addr
     protocol: number
+    header?: Uint8Array
     payload: Uint8Array
     timeToLive?: number
     typeOfService?: number
@@ -248,9 +249,12 @@ export function buildPacket(
   },
 ): Uint8Array {
   const { destination, protocol, payload } = packet
+  const headerOctets = packet.header?.length ?? 0
+  const messageOctets = headerOctets + payload.length
   if (typeof source === 'number' && typeof destination === 'number') {
-    const octets = new Uint8Array(ipv4.HEADER_OCTETS + payload.length)
-    octets.set(payload, ipv4.HEADER_OCTETS)
+    const octets = new Uint8Array(ipv4.HEADER_OCTETS + messageOctets)
+    if (packet.header !== undefined) octets.set(packet.header, ipv4.HEADER_OCTETS)
+    octets.set(payload, ipv4.HEADER_OCTETS + headerOctets)
     const header = {
       source,
       destination,
@@ -264,16 +268,17 @@ export function buildPacket(
     writeTransportChecksum(octets, 0, protocol, ipv4.HEADER_OCTETS, octets.length)
     return octets
   }
-  const octets = ipv6.encode(
-    {
-      source: octetsOfAddr6(String(source)),
-      destination: octetsOfAddr6(String(destination)),
-      nextHeader: protocol,
-      hopLimit: packet.timeToLive ?? 64,
-      trafficClass: packet.typeOfService ?? 0,
-    },
-    payload,
-  )
+  const octets = new Uint8Array(ipv6.HEADER_OCTETS + messageOctets)
+  if (packet.header !== undefined) octets.set(packet.header, ipv6.HEADER_OCTETS)
+  octets.set(payload, ipv6.HEADER_OCTETS + headerOctets)
+  const header = {
+    source: octetsOfAddr6(String(source)),
+    destination: octetsOfAddr6(String(destination)),
+    nextHeader: protocol,
+    hopLimit: packet.timeToLive ?? 64,
+    trafficClass: packet.typeOfService ?? 0,
+  }
+  ipv6.write(octets, 0, header, messageOctets)
   writeTransportChecksum(octets, 0, protocol, ipv6.HEADER_OCTETS, octets.length)
   return octets
 }

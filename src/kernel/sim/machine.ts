@@ -19,6 +19,7 @@ import { type NeighborHooks, NeighborTable } from './neighbors.ts'
 import { toNeighbor } from './port-values.ts'
 import { receiveFrame } from './receive.ts'
 import { SimulatedKernel } from './simulated-kernel.ts'
+import { Joiner } from './tcp-buffer.ts'
 import { TcpSockets } from './tcp-sockets.ts'
 import { UdpSockets } from './udp-sockets.ts'
 import * as ethernet from '../../wire/packet/ethernet.ts'
@@ -32,6 +33,7 @@ const PACKET_NANOSECONDS = 500n
 export class SimulatedMachine implements Machine, MachineCore {
   readonly clock: Clock
   readonly random: Random
+  readonly joiner = new Joiner()
   readonly #log: Log
   readonly #namespaces = new Map<string, Namespace>()
   #nanoseconds = 0n

@@ -10,6 +10,7 @@ import { PeerRateLimit } from './rate-limit.ts'
 import type { RedirectHistory } from './redirects.ts'
 import { Routing } from './routing.ts'
 import { Translations } from './source-nat.ts'
+import type { Joiner } from './tcp-buffer.ts'
 import type { TcpSockets } from './tcp-sockets.ts'
 import type { UdpSockets } from './udp-sockets.ts'
 import { Sysctl } from './sysctl.ts'
@@ -18,6 +19,8 @@ import { Sysctl } from './sysctl.ts'
 export interface MachineCore {
   readonly clock: Clock
   readonly random: Random
+  /** For what sockets hand to programs: nothing is reentrant. */
+  readonly joiner: Joiner
   /** The packet clock: later for each packet, and never behind the clock. */
   nanoseconds(): bigint
   /** Hands a frame to a device's input, soon, in order; nothing is reentrant. */

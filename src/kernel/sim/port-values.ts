@@ -1,5 +1,12 @@
 import { macFromOctets, macOctets, type MacAddress } from '../../net/mac-address.ts'
-import { type Prefix, prefixAddress, prefixLength } from '../../net/prefix.ts'
+import {
+  ipv4NetworkNumber,
+  ipv4Prefix,
+  type Prefix,
+  prefixAddress,
+  prefixFamily,
+  prefixLength,
+} from '../../net/prefix.ts'
 import { get48, set48 } from '../../wire/packet/octets.ts'
 import {
   type ForwardingEntry,
@@ -75,38 +82,51 @@ export function toLinkAddress(device: Device, each: LinkAddr): LinkAddress {
   }
 }
 
+/** Fields that are not there are not made first and left out then: there are many routes. */
 export function toRoute(route: FibRoute): Route {
-  return {
-    destination: `${addrToText(route.destination)}/${route.length}` as Prefix,
-    type: route.type,
-    table: route.table,
-    protocol: route.protocol,
+  const { destination, length, type, table, protocol, priority, preferredSource, mtu } = route
+  const port: Writable<Route> = {
+    destination: toPrefix(destination, length),
+    type,
+    table,
+    protocol,
     scope: SCOPE_NAMES[route.scope] ?? 'global',
-    priority: route.priority,
-    ...(route.preferredSource === undefined
-      ? {}
-      : { preferredSource: addrToText(route.preferredSource) }),
-    nextHops: ROUTE_ERRORS[route.type] === undefined ? route.nextHops.flatMap(toNextHop) : [],
-    ...(route.mtu === undefined ? {} : { mtu: route.mtu }),
+    priority,
+    nextHops: ROUTE_ERRORS[type] === undefined ? toNextHops(route.nextHops) : [],
   }
+  if (preferredSource !== undefined) port.preferredSource = addrToText(preferredSource)
+  if (mtu !== undefined) port.mtu = mtu
+  return port
 }
 
-function toNextHop(hop: FibNextHop): NextHop[] {
-  if (hop.device === undefined) return []
-  return [
-    {
-      linkIndex: hop.device.index,
-      ...(hop.gateway === undefined ? {} : { gateway: addrToText(hop.gateway) }),
-      ...(hop.onlink ? { onlink: true } : {}),
-      ...(hop.weight === 1 ? {} : { weight: hop.weight }),
-    },
-  ]
+type Writable<Value> = { -readonly [Key in keyof Value]: Value[Key] }
+
+function toPrefix(destination: Addr, length: number): Prefix {
+  return typeof destination === 'number'
+    ? ipv4Prefix(destination, length)
+    : (`${addrToText(destination)}/${length}` as Prefix)
 }
 
-export function destinationOf(route: Route): { destination: Addr; length: number } {
+function toNextHops(hops: readonly FibNextHop[]): NextHop[] {
+  const ways: NextHop[] = []
+  for (const { device, gateway, onlink, weight } of hops) {
+    if (device === undefined) continue
+    const way: Writable<NextHop> = { linkIndex: device.index }
+    if (gateway !== undefined) way.gateway = addrToText(gateway)
+    if (onlink) way.onlink = true
+    if (weight !== 1) way.weight = weight
+    ways.push(way)
+  }
+  return ways
+}
+
+export function destinationOf({ destination }: Route): { destination: Addr; length: number } {
+  const isVersion4 = prefixFamily(destination) === 4
   return {
-    destination: addrFromText(prefixAddress(route.destination)),
-    length: prefixLength(route.destination),
+    destination: isVersion4
+      ? ipv4NetworkNumber(destination)
+      : addrFromText(prefixAddress(destination)),
+    length: prefixLength(destination),
   }
 }
 

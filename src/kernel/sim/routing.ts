@@ -107,7 +107,8 @@ export class Routing {
 
   /** Tables, links or addresses are no longer what they were. */
   changed(): void {
-    this.#cache.clear()
+    // To clear a map that is empty makes a new one all the same.
+    if (this.#cache.size > 0) this.#cache.clear()
   }
 
   /** The next hop for a flow by rules, tables and longest prefix (fib_lookup). */

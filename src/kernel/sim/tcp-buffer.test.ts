@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { SendBuffer, sequenceDifference } from './tcp-buffer.ts'
+import { Joiner, SendBuffer, sequenceDifference } from './tcp-buffer.ts'
 
 describe('the send buffer', () => {
   it('reads what was pushed, anywhere, while the oldest goes', () => {
@@ -39,6 +39,16 @@ describe('the send buffer', () => {
         }
       }),
     )
+  })
+})
+
+describe('what came in pieces', () => {
+  it('is put together, and one piece is handed on as it is', () => {
+    const joiner = new Joiner()
+    expect([...joiner.join([Uint8Array.of(1, 2), Uint8Array.of(3)])]).toEqual([1, 2, 3])
+    expect([...joiner.join([Uint8Array.of(4), Uint8Array.of(5)])]).toEqual([4, 5])
+    const piece = Uint8Array.of(6)
+    expect(joiner.join([piece])).toBe(piece)
   })
 })
 

@@ -43,8 +43,26 @@ export class SendBuffer {
     }
   }
 
-  /** Writes `count` octets from `from` on into `target` at `at`. */
-  copy(from: number, count: number, target: Uint8Array, at: number): void {
+  /** `count` octets from `from` on: where they are if they are in one piece, else a copy. */
+  read(from: number, count: number): Uint8Array {
+    if (count === 0) return new Uint8Array(0)
+    this.#seek(from)
+    const skip = from - this.#cursorStart
+    const chunk = this.#chunks[this.#cursor]!
+    if (skip + count <= chunk.length) return chunk.subarray(skip, skip + count)
+    const octets = new Uint8Array(count)
+    let filled = 0
+    for (let at = this.#cursor; filled < count; at++) {
+      const rest = at === this.#cursor ? chunk.subarray(skip) : this.#chunks[at]!
+      const part = rest.subarray(0, count - filled)
+      octets.set(part, filled)
+      filled += part.length
+    }
+    return octets
+  }
+
+  /** Moves the cursor to the chunk in which `from` is. */
+  #seek(from: number): void {
     if (from < this.#cursorStart) {
       this.#cursor = this.#first
       this.#cursorStart = 0
@@ -54,21 +72,24 @@ export class SendBuffer {
     while (start + this.#chunks[chunk]!.length <= from) start += this.#chunks[chunk++]!.length
     this.#cursor = chunk
     this.#cursorStart = start
-    for (let filled = 0; filled < count; chunk++) {
-      const octets = this.#chunks[chunk]!
-      const skip = Math.max(0, from - start)
-      const part = octets.subarray(skip, skip + count - filled)
-      target.set(part, at + filled)
-      filled += part.length
-      start += octets.length
-    }
   }
+}
 
-  /** A copy of `count` octets from `from` on. */
-  read(from: number, count: number): Uint8Array {
-    const octets = new Uint8Array(count)
-    if (count > 0) this.copy(from, count, octets, 0)
-    return octets
+/** Puts what came in pieces together, in memory that is used again and again. */
+export class Joiner {
+  #octets = new Uint8Array(0)
+
+  /** All octets in a row; valid until the next call. */
+  join(pieces: readonly Uint8Array[]): Uint8Array {
+    if (pieces.length === 1) return pieces[0]!
+    const total = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    if (total > this.#octets.length) this.#octets = new Uint8Array(total)
+    let at = 0
+    for (const piece of pieces) {
+      this.#octets.set(piece, at)
+      at += piece.length
+    }
+    return this.#octets.subarray(0, total)
   }
 }
 

@@ -53,6 +53,7 @@ export interface SegmentHeader {
 }
 
 export interface ReceivedSegment extends SegmentHeader {
+  /** A view on the packet, which is the receiver's to keep. */
   readonly data: Uint8Array
 }
 
@@ -354,7 +355,7 @@ export class SimTcpConnection implements TcpConnection {
     }
     if (offset > 0) {
       if (data.length > 0 && this.#early.length < 1024) {
-        this.#early.push({ sequence: segment.sequence, data: data.slice() })
+        this.#early.push({ sequence: segment.sequence, data })
       }
       this.#emit(FLAG.ack, this.#next, NO_DATA) // duplicate: tells what is missing
       return
@@ -370,7 +371,7 @@ export class SimTcpConnection implements TcpConnection {
     if (this.state !== 'ESTABLISHED' && !this.state.startsWith('FIN-WAIT')) return
     this.#receiveNext = (this.#receiveNext + data.length) >>> 0
     if (this.#told) return
-    this.#arrived.push(data.slice())
+    this.#arrived.push(data)
     this.#arrivedOctets += data.length
     this.#scheduleFlush()
   }
@@ -592,7 +593,7 @@ export class SimTcpConnection implements TcpConnection {
     }
     const wasShut = this.#arrivedOctets > RECEIVE_WINDOW - this.segmentOctets
     while (this.#arrived.length > 0 && !this.#paused && !this.#told) {
-      const octets = this.#arrived.length === 1 ? this.#arrived[0]! : join(this.#arrived)
+      const octets = this.environment.namespace.machine.joiner.join(this.#arrived)
       this.#arrived = []
       this.#arrivedOctets = 0
       this.handlers.onData(octets)
@@ -613,14 +614,4 @@ export class SimTcpConnection implements TcpConnection {
   get #isReceiving(): boolean {
     return this.state === 'ESTABLISHED' || this.state.startsWith('FIN-WAIT')
   }
-}
-
-function join(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
 }

@@ -179,23 +179,21 @@ export class TcpSockets implements TcpEnvironment {
     data: Uint8Array,
   ): void {
     const { namespace } = this
-    const payload = tcp.encode(
-      {
-        ...header,
-        sourcePort: from.localPort,
-        destinationPort: from.remotePort,
-        ...optionsOf(header, from.md5Key),
-      },
-      data,
-    )
+    const segmentHeader = tcp.encodeHeader({
+      ...header,
+      sourcePort: from.localPort,
+      destinationPort: from.remotePort,
+      ...optionsOf(header, from.md5Key),
+    })
     const octets = buildPacket(namespace, from.localAddr, {
       destination: from.remoteAddr,
       protocol: IP_PROTOCOL.tcp,
-      payload,
+      header: segmentHeader,
+      payload: data,
       dontFragment: true,
       ...(from.ttl === undefined ? {} : { timeToLive: from.ttl }),
     })
-    const at = octets.length - payload.length
+    const at = octets.length - segmentHeader.length - data.length
     if (from.md5Key !== undefined) {
       const digest = signature(octets, at, octets.length, from.md5Key)
       octets.set(digest, at + tcp.headerOctets(octets, at) - 16)

@@ -259,10 +259,14 @@ describe('dissect', () => {
   })
 
   it('judges the checksums of TCP and UDP over both families', () => {
-    const segment = tcp.encode(
-      { sourcePort: 1, destinationPort: 179, sequence: 5, acknowledgment: 6, flags: 18, window: 9 },
-      new Uint8Array(3),
-    )
+    const segment = tcp.encodeHeader({
+      sourcePort: 1,
+      destinationPort: 179,
+      sequence: 5,
+      acknowledgment: 6,
+      flags: 18,
+      window: 9,
+    })
     const datagram = udp.encode({ sourcePort: 53, destinationPort: 54 }, new Uint8Array(5))
     for (const [protocol, message] of [
       [IP_PROTOCOL.tcp, segment],
@@ -387,7 +391,7 @@ describe('TCP options', () => {
   it('are found behind padding, and malformed ones are not', () => {
     const options = Uint8Array.of(1, 1, 2, 4, 5, 180)
     const header = { sourcePort: 1, destinationPort: 2, sequence: 0, acknowledgment: 0 }
-    const segment = tcp.encode({ ...header, flags: 2, window: 0, options }, new Uint8Array(0))
+    const segment = tcp.encodeHeader({ ...header, flags: 2, window: 0, options })
     expect(tcp.headerOctets(segment, 0)).toBe(28)
     expect(tcp.option(segment, 0, tcp.OPTION.maximumSegmentSize)).toEqual(Uint8Array.of(5, 180))
     segment[23] = 40

@@ -73,11 +73,11 @@ export interface TcpHeader {
   readonly options?: Uint8Array
 }
 
-/** Header, options and data; the checksum is zero until the packet stands. */
-export function encode(header: TcpHeader, data: Uint8Array): Uint8Array {
+/** Header and options, to be followed by the data; the checksum is zero until the packet stands. */
+export function encodeHeader(header: TcpHeader): Uint8Array {
   const options = header.options?.length ?? 0
   const length = HEADER_OCTETS + ((options + 3) & ~3)
-  const octets = new Uint8Array(length + data.length)
+  const octets = new Uint8Array(length)
   set16(octets, 0, header.sourcePort)
   set16(octets, 2, header.destinationPort)
   set32(octets, 4, header.sequence)
@@ -86,6 +86,5 @@ export function encode(header: TcpHeader, data: Uint8Array): Uint8Array {
   octets[13] = header.flags
   set16(octets, 14, header.window)
   if (header.options !== undefined) octets.set(header.options, HEADER_OCTETS)
-  octets.set(data, length)
   return octets
 }
