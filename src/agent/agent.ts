@@ -25,7 +25,7 @@ import { externalNodes } from './external-nodes.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import { FilterKeeper } from './filter-keeper.ts'
 import { filterTable } from './filter-table.ts'
-import { linksWith, nodeAddress, rememberAddresses } from './node-addresses.ts'
+import { linksWith, nodeAddress } from './node-addresses.ts'
 import { PoolModes } from './pool-modes.ts'
 import type { AgentStatus } from './status.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
@@ -150,7 +150,6 @@ export class NodeAgent {
       onTunnelAddress: () => this.#dataplane.settingsChanged(),
       onFailure: () => this.#retry(),
     })
-    const addressesOf = rememberAddresses()
     this.#filter = new FilterKeeper({
       kernel: needs.kernel,
       clock: needs.clock,
@@ -161,7 +160,6 @@ export class NodeAgent {
           node: needs.node,
           hasVxlan: this.#modes.hasVxlan,
           ownNetwork: this.#ownNetwork(),
-          addressesOf,
         }),
     })
     this.#dataplane = new Dataplane({

@@ -8,7 +8,6 @@ import type { Kind, Resource } from '../model/resource.ts'
 import { prefix } from '../net/prefix.ts'
 import { ClusterView } from './cluster-view.ts'
 import { filterTable } from './filter-table.ts'
-import { rememberAddresses } from './node-addresses.ts'
 import { usesVxlan } from './vxlan-settings.ts'
 
 function resource(kind: Kind, name: string, spec: unknown): Resource {
@@ -31,7 +30,6 @@ function table(...resources: readonly Resource[]): FilterTable {
     node: 'one',
     hasVxlan: usesVxlan(view, 'one'),
     ownNetwork,
-    addressesOf: rememberAddresses(),
   })
 }
 

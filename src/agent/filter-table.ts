@@ -17,7 +17,7 @@ import * as vxlan from '../wire/packet/vxlan.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { externalNodes } from './external-nodes.ts'
 import { felixParameter } from './felix-parameter.ts'
-import type { AddressesOf } from './node-addresses.ts'
+import { nodePrefixes } from './node-addresses.ts'
 import { outgoingNat } from './outgoing-nat.ts'
 import { hasTunnel } from './tunnel-settings.ts'
 
@@ -37,7 +37,6 @@ export interface FilterInputs {
   readonly hasVxlan: boolean
   /** The own network of the node; undefined while it has none. */
   readonly ownNetwork: Prefix | undefined
-  readonly addressesOf: AddressesOf
 }
 
 /**
@@ -65,25 +64,25 @@ function podPools(view: ClusterView): readonly IPPool[] {
 
 /** The sets that rules name. */
 function setsOf(inputs: FilterInputs, used: ReadonlySet<string | undefined>): readonly FilterSet[] {
-  const { view, node, ownNetwork, addressesOf } = inputs
+  const { view, node, ownNetwork } = inputs
   const pools = podPools(view)
-  const nodes = () => view.list('Node').flatMap(addressesOf)
-  const members: Readonly<Record<string, () => readonly Prefix[]>> = {
+  const nodes = (family: Family): Prefix[] => nodePrefixes(view.list('Node'), family)
+  const members: Readonly<Record<string, (family: Family) => readonly Prefix[]>> = {
     gateway: () => [GATEWAY],
     'link-local': () => [LINK_LOCAL],
     pools: () => cidrsOf(pools),
     masquerade: () => cidrsOf(pools.filter(isMasqueraded)),
-    nodes: () => [...nodes(), ...externalNodes(view, node)],
+    nodes: (family) => [...nodes(family), ...externalNodes(view, node)],
     'never-tunnelled': () => cidrsOf(poolsWithMode(view, 'Never')),
     'near-bare': () => cidrsOf(poolsWithMode(view, 'CrossSubnet')),
-    'near-nodes': () =>
-      ownNetwork === undefined ? [] : nodes().filter((node) => covers(ownNetwork, node)),
+    'near-nodes': (family) =>
+      ownNetwork === undefined ? [] : nodes(family).filter((node) => covers(ownNetwork, node)),
   }
   return Object.entries(members).flatMap(([name, list]) =>
     FAMILIES.filter((family) => used.has(`${name}${family}`)).map((family) => ({
       name: `${name}${family}`,
       family,
-      prefixes: list().filter((prefix) => prefix.includes(':') === (family === 6)),
+      prefixes: list(family).filter((prefix) => prefix.includes(':') === (family === 6)),
     })),
   )
 }

@@ -1,6 +1,6 @@
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Node } from '../model/resource.ts'
-import type { IpAddress } from '../net/ip-address.ts'
+import type { Family, IpAddress } from '../net/ip-address.ts'
 import {
   hostPrefix,
   type InterfaceAddress,
@@ -14,21 +14,35 @@ export function nodeAddress(node: Node): InterfaceAddress | undefined {
   return text === undefined ? undefined : parseInterfaceAddress(text)
 }
 
-/** The addresses of a node by which others know it, of both families. */
-export type AddressesOf = (node: Node) => readonly Prefix[]
+/** Addresses by which others know a node, each as a prefix; undefined while it has none of a family. */
+type OwnPrefixes = Readonly<Record<Family, Prefix | undefined>>
 
-/** {@link AddressesOf}, which remembers what it was asked for. */
-export function rememberAddresses(): AddressesOf {
-  const known = new WeakMap<Node, readonly Prefix[]>()
-  return (node) => {
-    let prefixes = known.get(node)
-    if (prefixes === undefined) {
-      const texts = [node.spec.bgp?.ipv4Address, node.spec.bgp?.ipv6Address]
-      const addresses = texts.flatMap((text) => parseInterfaceAddress(text ?? '')?.address ?? [])
-      known.set(node, (prefixes = addresses.map(hostPrefix)))
-    }
-    return prefixes
+/** What Nodes say, read once for all agents of a process that are told of the same ones. */
+const KNOWN_PREFIXES = new WeakMap<Node, OwnPrefixes>()
+
+function ownPrefixesOf(node: Node): OwnPrefixes {
+  let own = KNOWN_PREFIXES.get(node)
+  if (own === undefined) {
+    const { ipv4Address, ipv6Address } = node.spec.bgp ?? {}
+    own = { 4: ownPrefix(ipv4Address), 6: ownPrefix(ipv6Address) }
+    KNOWN_PREFIXES.set(node, own)
   }
+  return own
+}
+
+function ownPrefix(text: string | undefined): Prefix | undefined {
+  const own = text === undefined ? undefined : parseInterfaceAddress(text)
+  return own && hostPrefix(own.address)
+}
+
+/** The addresses of one family by which nodes know each other. */
+export function nodePrefixes(nodes: readonly Node[], family: Family): Prefix[] {
+  const prefixes: Prefix[] = []
+  for (const node of nodes) {
+    const own = ownPrefixesOf(node)[family]
+    if (own !== undefined) prefixes.push(own)
+  }
+  return prefixes
 }
 
 /** The links that have an address, by index: other nodes' packets come in by them. */
