@@ -22,7 +22,7 @@ import { linksWith } from './node-addresses.ts'
 import type { TunnelStatus } from './status.ts'
 import { NodeTunnel, type NodeTunnelSettings } from './node-tunnel.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
-import { ensureVxlanDevice } from './vxlan-device.ts'
+import { ensureVxlanDevice, removeVxlanDevice } from './vxlan-device.ts'
 import { VxlanPeers } from './vxlan-peers.ts'
 import type { TunnelEnd, VxlanDevice } from './vxlan-settings.ts'
 
@@ -82,6 +82,8 @@ export class Dataplane {
   readonly #links = new KnownLinks()
   readonly #vxlanPeers: VxlanPeers
   #vxlanLink: Link | undefined
+  /** vxlan.calico is to go once no route leads there. */
+  #isVxlanOver = false
   #watch: Closable | undefined
   #resyncTimer: Timer | undefined
   #pending: Timer | undefined
@@ -299,6 +301,8 @@ export class Dataplane {
           (keepsRemote && this.#isRemote(route)),
       )
       this.#vxlanPeers.sweep()
+      if (this.#isVxlanOver) removeVxlanDevice(kernel)
+      this.#isVxlanOver = false
       if (applied.written + applied.removed > 0) log.info('Routes changed', { ...applied })
       if (applied.failed > 0) this.schedule(RETRY_MILLISECONDS)
       this.#failure = undefined
@@ -340,14 +344,17 @@ export class Dataplane {
     readonly uplinkIndex: number | undefined
   } {
     this.#vxlanLink = undefined
+    this.#isVxlanOver = false
     if (vxlan === undefined && this.#links.named(VXLAN_LINK) === undefined) {
       this.#vxlanPeers.setDesired(undefined, tunnelEnds)
       return { vxlanLinkIndex: undefined, uplinkIndex: undefined }
     }
     const { kernel, log } = this.#needs
     const [uplinkIndex] = linksWith(kernel, ownAddress)
-    const link = ensureVxlanDevice(kernel, vxlan, uplinkIndex, log)
+    const isWanted = vxlan !== undefined && uplinkIndex !== undefined
+    const link = isWanted ? ensureVxlanDevice(kernel, vxlan, uplinkIndex, log) : undefined
     this.#vxlanLink = link
+    this.#isVxlanOver = !isWanted
     this.#vxlanPeers.setDesired(link?.index, tunnelEnds)
     return { vxlanLinkIndex: link?.index, uplinkIndex }
   }

@@ -6,22 +6,17 @@ import type { VxlanDevice } from './vxlan-settings.ts'
 
 /**
  * Makes vxlan.calico as it should be: present, up, with its settings, MAC address, MTU and exactly one
- * address. Undefined takes it away, as Calico does. What cannot be changed on a link that lives has it
- * made anew. Writes only what differs.
+ * address. What cannot be changed on a link that lives has it made anew. Writes only what differs.
  *
  * @param parentIndex the link that has the node's own address
  */
 export function ensureVxlanDevice(
   kernel: Kernel,
-  wanted: VxlanDevice | undefined,
-  parentIndex: number | undefined,
+  wanted: VxlanDevice,
+  parentIndex: number,
   log: Log,
 ): Link | undefined {
   let link = kernel.link(VXLAN_LINK)
-  if (wanted === undefined || parentIndex === undefined) {
-    if (link !== undefined) kernel.deleteLink(link.index)
-    return undefined
-  }
   const { vni, port, localAddress, macAddress, mtu } = wanted
   const vxlan = { vni, port, localAddress, parentIndex, learning: false }
   if (link !== undefined && !isSame(link.vxlan, vxlan)) {
@@ -35,6 +30,15 @@ export function ensureVxlanDevice(
   if (!link.up) kernel.changeLink(link.index, { up: true })
   setOnlyAddress(kernel, link, wanted.address)
   return kernel.link(VXLAN_LINK)
+}
+
+/**
+ * Takes vxlan.calico away where it is not needed, as Calico does. To be called when no route leads there
+ * any more: with a link goes every route of which it is one of several ways (fib_sync_down_dev).
+ */
+export function removeVxlanDevice(kernel: Kernel): void {
+  const link = kernel.link(VXLAN_LINK)
+  if (link !== undefined) kernel.deleteLink(link.index)
 }
 
 function isSame(a: VxlanSettings | undefined, b: VxlanSettings): boolean {

@@ -248,6 +248,16 @@ describe.skipIf(!canRunLabs('VXLAN between nodes'))('VXLAN', () => {
         [crossSubnet, 'server01', block, 'via 10.211.3.1 dev vxlan.calico'],
       ])
       expect(loss).toBe('0% packet loss')
+      // The link goes last, and takes no route with it that has a second way by then.
+      const last = lab.beside(SOURCE, 'ping', '-i', '0.005', FAR)
+      await last.until(/icmp_seq=20 /)
+      await setModes(lab.name, ipip)
+      for (const node of ['server01', 'server04']) {
+        const links = () => lab.in(node, 'ip', '-o', 'link')
+        await expect.poll(links, { timeout: 15_000 }).not.toContain('vxlan.calico')
+      }
+      await last.until(new RegExp(`icmp_seq=${lastSequence(last.output) + 50} `))
+      expect(await last.stop()).toContain(' 0% packet loss')
     } finally {
       lab.down()
       rmSync(folder, { recursive: true })
