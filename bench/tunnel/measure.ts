@@ -7,9 +7,10 @@ import { eventually } from '../../test/support/command.ts'
 import { openWorld, type Started, type TunnelKind, type World } from '../../test/tunnel/world.ts'
 import { bare, type Case, direct, ends, ipip, vxlan } from './cases.ts'
 
-/** Medians of one way: as fast as it went, and by what iperf3's both ends used of the processors. */
-export interface Row extends Figures {
+/** One way, round by round: as fast as it went, and by what iperf3's both ends used of the processors. */
+export interface Row {
   readonly title: string
+  readonly rounds: readonly Figures[]
 }
 
 export interface Figures {
@@ -28,15 +29,16 @@ export interface Effort {
 interface Planned {
   readonly world: World
   readonly way: Case
-  readonly figures: Figures[]
+  readonly rounds: Figures[]
 }
 
 const TITLES = { kernel: 'IPIP by the module', ebpf: 'IPIP by eBPF' } as const
 const SMALL_DATAGRAM_OCTETS = 64
 
 /**
- * Every way in turn, round after round, so that what else the machine does falls on all of them alike. A
- * cluster for each kind of tunnel is up all the time.
+ * Every way in turn, round after round, so that what else the machine does falls on all of them alike;
+ * each round begins with another, so that none is always the first after a rest. A cluster for each kind
+ * of tunnel is up all the time.
  */
 export async function measure(
   executable: string,
@@ -58,11 +60,14 @@ export async function measure(
       [first, direct] as const,
       ...worlds.map((world) => [world, ipip(TITLES[world.kind])] as const),
       [first, vxlan] as const,
-    ].map(([world, way]) => ({ world, way, figures: [] }))
+    ].map(([world, way]) => ({ world, way, rounds: [] }))
     for (let round = 0; round < effort.rounds; round++) {
-      for (const one of planned) one.figures.push(await measureOnce(one, effort.seconds))
+      const beginning = round % planned.length
+      for (const one of [...planned.slice(beginning), ...planned.slice(0, beginning)]) {
+        one.rounds.push(await measureOnce(one, effort.seconds))
+      }
     }
-    return planned.map(({ way: { title }, figures }) => ({ title, ...medians(figures) }))
+    return planned.map(({ way: { title }, rounds }) => ({ title, rounds }))
   } finally {
     for (const server of servers) await server.stop()
     for (const world of worlds) await world.close()
@@ -130,14 +135,14 @@ function processors({ cpu_utilization_percent: { host_total, remote_total } }: I
   return (host_total + remote_total) / 100
 }
 
-function medians(figures: readonly Figures[]): Figures {
-  const of = (name: keyof Figures): number => median(figures.map((figure) => figure[name]))
-  return {
-    gigabitsPerSecond: of('gigabitsPerSecond'),
-    packetsPerSecond: of('packetsPerSecond'),
-    gigabitsPerCpuSecond: of('gigabitsPerCpuSecond'),
-    packetsPerCpuSecond: of('packetsPerCpuSecond'),
-  }
+/** The median figure of a way. */
+export function medianOf(row: Row, name: keyof Figures): number {
+  return median(row.rounds.map((figures) => figures[name]))
+}
+
+/** The median of what a way is to another in the same round: what slows a round down slows both. */
+export function ratioOf(row: Row, other: Row, name: keyof Figures): number {
+  return median(row.rounds.map((figures, round) => figures[name] / other.rounds[round]![name]))
 }
 
 function median(values: readonly number[]): number {

@@ -10,7 +10,7 @@ import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { lacksUserModeLinux, OUT, UserModeLinux } from '../../test/support/user-mode-linux.ts'
-import { measure, type Row } from './measure.ts'
+import { measure, medianOf, ratioOf, type Row } from './measure.ts'
 
 const { values } = parseArgs({
   options: {
@@ -71,11 +71,13 @@ function report(where: string, rows: readonly Row[]): void {
     console.log(
       `\n${title.padEnd(24)} ${'figure'.padStart(10)} ${'of bare'.padStart(8)} ${'of direct'.padStart(10)}`,
     )
-    const [bare, direct] = rows.map((row) => row[name])
+    const [bare, direct] = rows
     for (const row of rows) {
-      const ratios = [row[name] / bare!, row[name] / direct!].map((ratio) => ratio.toFixed(2))
+      const [ofBare, ofDirect] = [bare!, direct!].map((other) =>
+        ratioOf(row, other, name).toFixed(2),
+      )
       console.log(
-        `  ${row.title.padEnd(22)} ${shown(row[name]).padStart(10)} ${ratios[0]!.padStart(8)} ${ratios[1]!.padStart(10)}`,
+        `  ${row.title.padEnd(22)} ${shown(medianOf(row, name)).padStart(10)} ${ofBare!.padStart(8)} ${ofDirect!.padStart(10)}`,
       )
     }
   }
