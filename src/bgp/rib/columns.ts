@@ -20,9 +20,9 @@ export function withRoom<C extends Column>(column: C, rows: number, fill = 0): C
   return grown(column, Math.max(rows, Math.ceil(length * factorAfter(length))), fill)
 }
 
-/** Four times while tiny, double while small, half more when that saves megabytes. */
+/** Four times while small, then double, half more when that saves megabytes. */
 function factorAfter(length: number): number {
-  if (length < 1 << 10) return 4
+  if (length < 1 << 12) return 4
   return length < 1 << 18 ? 2 : 1.5
 }
 
