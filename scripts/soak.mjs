@@ -32,6 +32,14 @@ const SOAKS = {
       if ((await soakDifferential(seed, count)) > 0) process.exitCode = 1
     },
   },
+  ipip: {
+    about: 'random IPIP tunnels in user-mode Linux, which has the module, and in the simulation',
+    module: 'test/differential/soak.ts',
+    count: 500,
+    run: async ({ soakIpip }, { seed, count }) => {
+      if ((await soakIpip(seed, count)) > 0) process.exitCode = 1
+    },
+  },
 }
 
 function soakCodec({ soakCodec }, { seed, count }) {

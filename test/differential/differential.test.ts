@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { createLinuxMachine } from '../../src/platform/linux/machine.ts'
 import { generateScenario } from './generate.ts'
+import { compareInGuest } from './in-guest.ts'
 import { perform } from './perform.ts'
 import { compareMany, simulatedStage } from './stages.ts'
+import { lacksUserModeLinux } from '../support/user-mode-linux.ts'
 
 const isRoot = process.getuid?.() === 0
 if (!isRoot) console.log('Skipped: comparing the simulated kernel with the real one needs root')
@@ -28,6 +30,18 @@ describe.skipIf(!isRoot)('the simulated kernel', () => {
     } finally {
       machine.close()
     }
+  })
+})
+
+const lack = lacksUserModeLinux()
+if (lack !== undefined) console.log(`Skipped: comparing IPIP with the kernel’s own: ${lack}`)
+/** Few: the guest has one slow processor. */
+const GUEST_SCENARIOS = 10
+
+describe.skipIf(lack !== undefined)('the simulated kernel', () => {
+  it(`agrees with the ipip module of Linux 6.1 on ${GUEST_SCENARIOS} random networks`, async () => {
+    const found = await compareInGuest(FIRST_SEED, GUEST_SCENARIOS)
+    expect(found).toEqual({ agreed: GUEST_SCENARIOS, disagreements: [] })
   })
 })
 

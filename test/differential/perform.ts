@@ -73,12 +73,15 @@ async function performOn(
     attempt(() => apply(kernels.get(step.node)!, step, scenario.family, stage)),
   )
   // Carrier reaches bridges and routes by a work queue that may take its time.
+  let tables: readonly string[] | undefined
+  let lookups: readonly string[] | undefined
   if (expected !== undefined) {
-    await stage.settle(
-      () =>
-        same(describeTables(scenario.family, kernels), expected.tables) &&
-        same(describeLookups(scenario, kernels), expected.lookups),
-    )
+    await stage.settle(() => {
+      tables = describeTables(scenario.family, kernels)
+      if (!same(tables, expected.tables)) return false
+      lookups = describeLookups(scenario, kernels)
+      return same(lookups, expected.lookups)
+    })
   }
   // Until the same queue has run a link that lost its carrier still sends, which solicitations show.
   if (
@@ -87,9 +90,11 @@ async function performOn(
   ) {
     const until = Date.now() + 1200
     await stage.settle(() => Date.now() > until)
+    tables = undefined
+    lookups = undefined
   }
-  const tables = describeTables(scenario.family, kernels)
-  const lookups = describeLookups(scenario, kernels)
+  tables ??= describeTables(scenario.family, kernels)
+  lookups ??= describeLookups(scenario, kernels)
   let points: Record<string, string[]> = {}
   for (const [node, kernel] of kernels) {
     for (const link of kernel.links()) {

@@ -23,7 +23,7 @@ interface Pod {
 const TUNL0 = 'tunl0'
 const WRONG_MAC = '66:00:00:00:99:99'
 /** A host's MTU is what remains of its link's behind these. */
-const OVERHEAD_OCTETS = { vxlan: 50, ipip: 20, programs: 20 } as const
+const OVERHEAD_OCTETS = { vxlan: 50, ipip: 20 } as const
 
 /** The same world with tunnels between its hosts, as the agent makes them; mostly right, partly wrong. */
 export function withTunnels(scenario: Scenario, kind: TunnelKind): Scenario {
@@ -53,8 +53,10 @@ function endsOf(scenario: Scenario, kind: TunnelKind): TunnelEnd[] {
     const own = steps.filter((step) => step.node === node && 'address' in step)
     const first = own.find((step) => step.do === 'address')
     if (first?.do !== 'address') return []
-    // Programs know one address of their node; the kernel's device takes them all.
-    const isPlain = links.length === 1 && own.length === 1
+    // Programs know one address of their node, which forwards; the kernel's device takes them all.
+    const sysctls = new Map(scenario.nodes.find(({ name }) => name === node)!.sysctls)
+    const forwards = sysctls.get('ipv4.ip_forward') === '1'
+    const isPlain = links.length === 1 && own.length === 1 && forwards
     if (kind === 'programs' && !isPlain) return []
     const pods = cables.flatMap(({ near, far }): Pod[] => {
       const step = steps.find((each) => each.do === 'address' && each.node === far.node)
@@ -157,11 +159,13 @@ function ipipSteps(
   const nodes = ends.map((end) => end.local)
   const changed = scenario.steps.flatMap((step) => (step.do === 'link' ? (step.mtu ?? []) : []))
   const least = Math.min(...scenario.cables.map(({ mtu }) => mtu), ...changed)
+  const common = pick([least, least, least, least - 20]) - OVERHEAD_OCTETS.ipip
   const steps: Step[] = []
   for (const end of ends) {
     const { node, uplink, local, inner } = end
-    const most = (kind === 'programs' ? least : mtuOf(scenario, end)) - OVERHEAD_OCTETS[kind]
-    const mtu = pick([most, most, most, most - 20, ...(kind === 'ipip' ? [1480] : [])])
+    const own = mtuOf(scenario, end) - OVERHEAD_OCTETS.ipip
+    // A pair of links has its MTU for both directions, the kernel's device for what it sends.
+    const mtu = kind === 'programs' ? common : pick([own, own, own, own - 20, 1480])
     steps.push({ do: 'ipip', node, local, underlays: [uplink], nodes, mtu })
     if (kind === 'programs' || chance(0.95)) steps.push({ do: 'link', node, link, up: true })
     if (chance(0.95)) steps.push({ do: 'address', node, link, address: `${inner}/32` })
@@ -185,12 +189,12 @@ function ipipSteps(
       link,
     }
     const kinds: readonly Step[] = [
-      { do: 'link', node, link, mtu: pick([576, 600, 1000]) },
       { do: 'replace', node, route: route as StepRoute },
       { do: 'unaddress', node, link, address: `${inner}/32` },
       ...(kind === 'programs'
         ? []
         : ([
+            { do: 'link', node, link, mtu: pick([576, 600, 1000]) },
             { do: 'link', node, link, up: false },
             { do: 'link', node, link: uplink, mtu: pick([700, 1000, 1300]) },
             { do: 'link', node, link: uplink, up: false },

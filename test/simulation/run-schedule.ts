@@ -79,7 +79,7 @@ function mendAll(cluster: SimulatedCluster): void {
 }
 
 /** Makes an event happen; answers for how long its effect lasts. */
-function happen(cluster: SimulatedCluster, { fault }: Event): number {
+export function happen(cluster: SimulatedCluster, { fault }: Event): number {
   const { clock, nodes } = cluster
   switch (fault.do) {
     case 'run':

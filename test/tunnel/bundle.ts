@@ -4,18 +4,18 @@ import { build } from 'esbuild'
 
 const root = join(import.meta.dirname, '../..')
 
-/** The checks as one file that plain Node runs, also where vitest would take too long to start. */
+/** A program as one file that plain Node runs, also where vitest would take too long to start. */
 export class Bundle {
   #folder: string | undefined
 
   /** @returns its path */
-  async build(): Promise<string> {
+  async build(entryPoint = 'test/tunnel/run-checks.ts'): Promise<string> {
     mkdirSync(join(root, 'dist'), { recursive: true })
     this.#folder = mkdtempSync(join(root, 'dist', '.test-'))
     const outfile = join(this.#folder, 'run-checks.mjs')
     await build({
       absWorkingDir: root,
-      entryPoints: ['test/tunnel/run-checks.ts'],
+      entryPoints: [entryPoint],
       outfile,
       bundle: true,
       platform: 'node',

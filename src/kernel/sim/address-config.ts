@@ -20,6 +20,7 @@ import {
   flushRoutesOf,
   plainHop,
 } from './route-config.ts'
+import { settleConf4 } from './sysctl.ts'
 
 /** Adds an address to a link, and the routes that come with it (inet_insert_ifa, inet6_addr_add). */
 export function addAddress(
@@ -30,6 +31,7 @@ export function addAddress(
   scope: number,
 ): void {
   if (addrFamily(addr) === 6) return addAddress6(namespace, device, addr as string, length)
+  settleConf4(device.conf)
   const list = device.addresses4
   const sameNet = list.find(
     (each) => each.length === length && sameNetwork(each.addr, addr, length),

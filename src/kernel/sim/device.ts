@@ -18,6 +18,10 @@ export interface Frame {
   readonly nextHop?: Addr
   /** A copy of what the namespace itself sent to all, for itself. */
   readonly looped?: boolean
+  /** Somebody else's packet, not the namespace's own. */
+  readonly forwarded?: boolean
+  /** Captures see it come in, and that is all. */
+  readonly discarded?: boolean
 }
 
 /** How a kind of link sends: loopback, veth, bridge, … */

@@ -70,7 +70,8 @@ function error4(
     source: kind === 'local' ? target : inboundAddress(namespace, input, destination),
     payload: (mtu) => {
       const most = Math.min(mtu, MOST_OCTETS[4]) - ipv4.HEADER_OCTETS - icmp.HEADER_OCTETS
-      return icmp.encode({ type, code, second: word, body: about.subarray(0, most) })
+      const body = about.subarray(0, most)
+      return icmp.encode({ type, code, first: word >>> 16, second: word & 0xffff, body })
     },
     typeOfService: (ipv4.typeOfService(about) & 0x1e) | 0xc0,
     counter: OUT4[type],

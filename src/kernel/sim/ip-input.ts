@@ -108,7 +108,7 @@ function forward4(
   }
   const octets = ownOctets(frame)
   ipv4.decrementTimeToLive(octets)
-  if (redirect) sendRedirect(namespace, octets, hop)
+  if (redirect) sendRedirect(namespace, octets, device, hop)
   if (!passes(namespace, 'forward', octets, device, output)) return
   emit(namespace, octets, output, hop.via, hop, device)
 }

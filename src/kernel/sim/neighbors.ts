@@ -140,6 +140,7 @@ export class NeighborTable {
       source,
       octets: packet.octets,
       shared: false,
+      forwarded: packet.input !== undefined,
     }
     entry.device.send(frame)
   }

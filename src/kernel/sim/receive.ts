@@ -13,6 +13,7 @@ export function receiveFrame(device: Device, frame: Frame): void {
   device.statistics.rxPackets++
   const isLooped = frame.looped === true
   if (!isLooped) for (const tap of device.taps) tap.see('in', frame)
+  if (frame.discarded === true) return
   const { master } = device
   if (master !== undefined && !isLooped) {
     if (bridgeInput(master, device, frame)) receiveFrame(master, frame)

@@ -1,8 +1,8 @@
 import * as icmp from '../../wire/packet/icmp.ts'
 import * as ipv4 from '../../wire/packet/ipv4.ts'
-import { IP_PROTOCOL } from '../../wire/packet/protocols.ts'
+import type { Device } from './device.ts'
 import type { FibNextHop } from './fib.ts'
-import { buildPacket, routeOutput, sendLocal } from './ip-output.ts'
+import { sendError } from './ip-output.ts'
 import type { Namespace } from './namespace.ts'
 
 /** Redirects to one host before the router gives up on it (ip_rt_redirect_number). */
@@ -18,7 +18,12 @@ export interface RedirectHistory {
 }
 
 /** Tells the sender of a packet that a router on its own link is nearer (ip_rt_send_redirect). */
-export function sendRedirect(namespace: Namespace, about: Uint8Array, hop: FibNextHop): void {
+export function sendRedirect(
+  namespace: Namespace,
+  about: Uint8Array,
+  input: Device,
+  hop: FibNextHop,
+): void {
   const destination = ipv4.source(about)
   const gateway = hop.via ?? ipv4.destination(about)
   if (typeof gateway !== 'number') return
@@ -35,23 +40,8 @@ export function sendRedirect(namespace: Namespace, about: Uint8Array, hop: FibNe
   }
   const isDue = history.count === 0 || now > history.lastAt + (LOAD_MILLISECONDS << history.count)
   if (!isDue) return
-  const route = routeOutput(namespace, { destination })
-  if (typeof route === 'string') return
   history.count++
   history.lastAt = now
-  const octets = buildPacket(namespace, route.source, {
-    destination,
-    protocol: IP_PROTOCOL.icmp,
-    typeOfService: (ipv4.typeOfService(about) & 0x1c) | 0xc0,
-    payload: icmp.encode({
-      type: icmp.TYPE.redirect,
-      code: 1,
-      first: gateway >>> 16,
-      second: gateway & 0xffff,
-      body: about.subarray(0, 548),
-    }),
-  })
-  namespace.counters.add('Icmp.OutMsgs')
-  namespace.counters.add('Icmp.OutRedirects')
-  sendLocal(namespace, octets, route)
+  // An error like others: none about errors (icmp_send).
+  sendError(namespace, about, input, icmp.TYPE.redirect, icmp.REDIRECT.host, gateway)
 }

@@ -161,7 +161,7 @@ export class Routing {
       const error = ROUTE_ERRORS[route.type]
       // In IPv6 what refuses is a route by lo, which who names another link does not mean.
       const isMeant = flow.output === undefined || typeof flow.destination === 'number'
-      if (error !== undefined && error !== 'throw' && !isMeant) return undefined
+      if (error !== undefined && !isMeant) return undefined
       if (error !== undefined) return error
       for (const hop of route.nextHops) {
         if (hop.dead) continue

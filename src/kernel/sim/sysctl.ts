@@ -93,6 +93,8 @@ export interface LinkConf {
   readonly conf6: Conf6
   readonly neigh4: NeighConf
   readonly neigh6: NeighConf
+  /** Values of conf4 that do not follow the default any more (struct ipv4_devconf, state). */
+  readonly settled4: Set<string>
 }
 
 const GROUPS = {
@@ -102,12 +104,18 @@ const GROUPS = {
   'ipv6.neigh': 'neigh6',
 } as const satisfies Readonly<Record<string, keyof LinkConf>>
 
+/** A link that is given an address does not follow the defaults any more (ipv4_devconf_setall). */
+export function settleConf4({ settled4 }: LinkConf): void {
+  for (const key of Object.keys(CONF4)) settled4.add(key)
+}
+
 function freshConf(): LinkConf {
   return {
     conf4: { ...CONF4 },
     conf6: { ...CONF6 },
     neigh4: { ...NEIGH },
     neigh6: { ...NEIGH, proxy_delay: 80, locktime: 0 },
+    settled4: new Set(),
   }
 }
 
@@ -130,6 +138,7 @@ export class Sysctl {
       conf6: { ...this.default.conf6 },
       neigh4: { ...this.default.neigh4 },
       neigh6: { ...this.default.neigh6 },
+      settled4: new Set(this.default.settled4),
     }
     this.#links.set(name, conf)
     return conf
@@ -175,6 +184,7 @@ export class Sysctl {
     const number = numberOf(path, text)
     if (path === 'ipv4.conf.all.forwarding') return this.#setForwarding(number)
     field.values[field.key] = number
+    if (path.startsWith('ipv4.conf.')) this.#settle4(path, field.key as keyof Conf4, number)
     const isAll6 = path.startsWith('ipv6.conf.all.')
     if (isAll6 && isCarriedOver6(field.key)) {
       this.default.conf6[field.key] = number
@@ -184,6 +194,19 @@ export class Sysctl {
       this.onForwarding6(isAll6 ? undefined : path.split('.')[2]!.replaceAll('/', '.'))
     }
     this.onChange()
+  }
+
+  /** The default goes on to links where nobody has chosen yet (devinet_conf_proc). */
+  #settle4(path: string, key: keyof Conf4, value: number): void {
+    const [, , link = ''] = path.split('.')
+    if (link !== 'default') {
+      this.#links.get(link.replaceAll('/', '.'))?.settled4.add(key)
+      return
+    }
+    this.default.settled4.add(key)
+    for (const { conf4, settled4 } of this.#links.values()) {
+      if (!settled4.has(key)) conf4[key] = value
+    }
   }
 
   /** net.ipv4.ip_forward is conf.all.forwarding, and writing it writes every link (devinet_sysctl_forward). */

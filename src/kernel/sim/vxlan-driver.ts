@@ -43,10 +43,14 @@ function encapsulate(device: Device, frame: Frame): boolean {
   return true
 }
 
-/** What is for the node itself comes in without a header, whatever MAC address it has (vxlan_encap_bypass). */
+/**
+ * What is for the node itself comes in without a header, whatever MAC address it has (vxlan_encap_bypass).
+ * It keeps its route, and that of the node's own packets does not lead in (dst_discard).
+ */
 function bypass(device: Device, frame: Frame): boolean {
   const destination = device.mac ?? 0
-  device.namespace.machine.deliver(device, { ...frame, destination, shared: true })
+  const discarded = frame.forwarded !== true
+  device.namespace.machine.deliver(device, { ...frame, destination, shared: true, discarded })
   return true
 }
 

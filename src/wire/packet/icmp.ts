@@ -25,6 +25,9 @@ export const UNREACHABLE = {
   communicationProhibited: 13,
 } as const
 
+/** Codes of redirect: for whom it is. */
+export const REDIRECT = { network: 0, host: 1 } as const
+
 export const TIME_EXCEEDED = { timeToLive: 0, reassembly: 1 } as const
 
 export function type(octets: Uint8Array, at: number): number {
