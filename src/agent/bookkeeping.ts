@@ -97,11 +97,14 @@ export class Bookkeeping {
 
   async #bookIpip(): Promise<void> {
     const { addresses, node, view, modes, onTunnelAddress } = this.#needs
+    const isUsed = tunnelsAnything(view, node)
     // Until the last node has heard that nothing is tunnelled any more, answers come to the address.
-    const kept = modes.hadIpip ? this.#tunnelAddress : undefined
-    const address = tunnelsAnything(view, node)
-      ? await addresses.ensureTunnelAddress(node, { kind: 'ipip' })
-      : kept
+    if (!isUsed && modes.hadIpip) return
+    const isToGoBack =
+      modes.current.every(({ ipipMode }) => ipipMode === 'Never') &&
+      view.get('Node', node)?.spec.bgp?.ipv4IPIPTunnelAddr !== undefined
+    const address =
+      isUsed || isToGoBack ? await addresses.ensureTunnelAddress(node, { kind: 'ipip' }) : undefined
     if (address === this.#tunnelAddress) return
     this.#tunnelAddress = address
     onTunnelAddress()

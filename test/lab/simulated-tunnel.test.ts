@@ -11,7 +11,9 @@ import { VirtualClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { simulatedLabPorts } from '../../src/main/simulated-lab-ports.ts'
+import { Ipam } from '../../src/ipam/ipam.ts'
 import { ip } from '../../src/net/ip-address.ts'
+import { Resources } from '../../src/store/resources.ts'
 
 /* tunl0 by the ipip device of the simulated kernel, and what people do to it. */
 describe('tunl0', () => {
@@ -59,6 +61,37 @@ describe('tunl0', () => {
   it('is up, with one address of the node’s block and 20 octets less than the uplink', () => {
     expect(tunnel()).toMatchObject({ kind: 'ipip', up: true, mtu: 1480 })
     expect(addresses()).toEqual([expect.stringMatching(/^10\.211\.0\.\d+\/32$/)])
+  })
+
+  it('gives its address back while no pool tunnels, and gets one again', async () => {
+    const store = await ports.programs.openStore('far', { wait: false })
+    const random = new SeededRandom(2)
+    const resources = new Resources({ store, clock, random, log: silentLog })
+    const ipam = new Ipam({ store, clock, random, log: silentLog })
+    const written = async () => (await run(resources.get('Node', 'server01'))).spec.bgp
+    const handles = async () =>
+      (await run(ipam.allocations())).filter(({ attributes }) => attributes['node'] === 'server01')
+        .length
+    const setMode = (ipipMode: 'Never' | 'Always') =>
+      run(
+        resources.modify('IPPool', 'default-ipv4-ippool', ({ spec }) => {
+          spec.ipipMode = ipipMode
+        }),
+      )
+    const before = await handles()
+    expect((await written())?.ipv4IPIPTunnelAddr).toBe(addresses()[0]?.replace('/32', ''))
+    await setMode('Never')
+    await clock.advance(1000)
+    // Not every node has heard of it.
+    expect(addresses()).toHaveLength(1)
+    await clock.advance(10_000)
+    expect(addresses()).toEqual([])
+    expect((await written())?.ipv4IPIPTunnelAddr).toBeUndefined()
+    expect(await handles()).toBe(before - 1)
+    await setMode('Always')
+    await clock.advance(1000)
+    expect((await written())?.ipv4IPIPTunnelAddr).toBe(addresses()[0]?.replace('/32', ''))
+    expect(await handles()).toBe(before)
   })
 
   it('is set up again within a pass when somebody sets it down, and its routes come back', async () => {
