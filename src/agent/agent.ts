@@ -12,7 +12,6 @@ import type { Log } from '../lib/log.ts'
 import type { BlockOwners } from '../ipam/block-owners.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Kind, Resource } from '../model/resource.ts'
-import { parseSelector, type Selector } from '../model/selector.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
 import type { RowHandlers } from '../store/follower.ts'
@@ -26,6 +25,7 @@ import { LearnedRoutes } from './learned-routes.ts'
 import { FilterKeeper } from './filter-keeper.ts'
 import { filterTable } from './filter-table.ts'
 import { linksWith, nodeAddress } from './node-addresses.ts'
+import { ParsedSelectors } from './parsed-selectors.ts'
 import { PoolModes } from './pool-modes.ts'
 import type { AgentStatus } from './status.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
@@ -77,8 +77,6 @@ const RESTART_MILLISECONDS = 120_000
 const SETTLE_MILLISECONDS = 1_000
 /** Between tries of what the datastore refused. */
 const RETRY_MILLISECONDS = 2_000
-/** Selectors kept parsed. */
-const SELECTORS_MAX = 1_000
 /** Between two looks at all that follows from the datastore, however much it tells: nodes come in crowds. */
 const CHANGES_MILLISECONDS = 20
 
@@ -113,7 +111,7 @@ export class NodeAgent {
   #retryTimer: Timer | undefined
   #changeTimer: Timer | undefined
   #changesSeenAt = -Infinity
-  readonly #selectors = new Map<string, Selector>()
+  readonly #selectors: ParsedSelectors
   /** What is announced; undefined when it may be something else. */
   #rules: ExportRules | undefined
   /** As of the last look at the links; undefined when the datastore may call for others. */
@@ -122,6 +120,7 @@ export class NodeAgent {
 
   constructor(needs: AgentNeeds) {
     this.#needs = needs
+    this.#selectors = new ParsedSelectors(needs.log)
     this.#vxlan = new VxlanNetwork({
       node: needs.node,
       follow: (handlers) => needs.feed.followBlockOwners(handlers),
@@ -361,7 +360,7 @@ export class NodeAgent {
   #configureSpeaker(): void {
     try {
       const config = speakerConfig(this.#view, this.#needs.node, {
-        selects: (selector, labels) => this.#selects(selector, labels),
+        selects: (selector, labels) => this.#selectors.selects(selector, labels),
         policies: this.#policies.of(this.#view, this.#exportRules()),
       })
       if (config !== undefined) this.#needs.speaker.configure(config)
@@ -370,22 +369,6 @@ export class NodeAgent {
         error: messageOf(thrown),
       })
       this.#retry()
-    }
-  }
-
-  #selects(selector: string, labels: Readonly<Record<string, string>>): boolean {
-    try {
-      let parsed = this.#selectors.get(selector)
-      if (parsed === undefined) {
-        if (this.#selectors.size >= SELECTORS_MAX) this.#selectors.clear()
-        this.#selectors.set(selector, (parsed = parseSelector(selector)))
-      }
-      return parsed.matches(labels)
-    } catch (thrown) {
-      this.#needs.log.error('A selector is not valid and selects nothing', {
-        error: messageOf(thrown),
-      })
-      return false
     }
   }
 
