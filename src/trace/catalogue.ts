@@ -358,8 +358,8 @@ export const CATALOGUE: Catalogue = {
   },
   'tunnel-drops': {
     class: 'encapsulation',
-    sentence: ({ arrived, taken }, place) =>
-      `The tunnel of ${where(place)} drops the packet after it came in by ${arrived}, as ${taken}.`,
+    sentence: ({ seen, taken }, place) =>
+      `The tunnel of ${where(place)} drops the packet after it was seen at ${seen}, as ${taken}.`,
     evidence: ({ counter }) => [`${counter} went up`],
     mend: () => ['tortie get node -o wide'],
     advice:

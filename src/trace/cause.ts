@@ -97,7 +97,8 @@ export interface CauseFacts {
   }
   /** By the eBPF programs that tunl0 is made of. */
   'tunnel-drops': {
-    readonly arrived: string
+    /** Link. */
+    readonly seen: string
     readonly counter: string
     /** What they took it for: "a fragment of an outer header". */
     readonly taken: string

@@ -7,6 +7,7 @@ import { encapsulationText } from './encapsulation.ts'
 import type { NamespaceView } from './namespace-view.ts'
 import type { Netns } from './node-access.ts'
 import type { NodeCounters, Observation } from './observe.ts'
+import { isTunnel } from './link-facts.ts'
 import { errorText } from './observed-packet.ts'
 import { placeOf } from './place.ts'
 import type { Prediction } from './prediction.ts'
@@ -92,6 +93,7 @@ const CHECKS: readonly ((symptoms: Symptoms) => readonly Found[])[] = [
   wrongChecksum,
   neighborOfNow,
   lostBetween,
+  lostInTunnel,
   lostWithin,
   unanswered,
 ]
@@ -220,37 +222,52 @@ function lostBetween({ leg, before, nodesTalk }: Symptoms): readonly Found[] {
   return [found('underlay-drops', view, last.link, facts, 'likely')]
 }
 
-/** Seen coming into a namespace and not leaving it. */
-function lostWithin({ leg, before, observation }: Symptoms): readonly Found[] {
+/** Where a packet was last seen if it is missing in the same namespace, and the counters that moved there. */
+function lossWithin({ leg, before, observation }: Symptoms) {
   const { last, missing } = gapOf(leg)
-  const isWithin =
-    last?.direction === 'in' &&
-    missing !== undefined &&
-    last.node === missing.node &&
-    last.netns === missing.netns
-  const view = isWithin ? before.view(last.node, last.netns) : undefined
-  if (!isWithin || view === undefined) return []
-  const moved = counterDeltas(observation, last.node, last.netns)
+  if (last === undefined || missing?.node !== last.node || missing.netns !== last.netns) {
+    return undefined
+  }
+  const view = before.view(last.node, last.netns)
+  return view && { last, missing, view, moved: counterDeltas(observation, last.node, last.netns) }
+}
+
+/** The programs of the node's tunnel say that they dropped something, on its way in or out. */
+function lostInTunnel(symptoms: Symptoms): readonly Found[] {
+  const loss = lossWithin(symptoms)
+  if (loss === undefined) return []
+  const { last, missing, view, moved } = loss
+  const ends = [last.link, missing.link].map((name) => view.linkNamed(name))
+  if (!ends.some((link) => link !== undefined && isTunnel(link))) return []
+  for (const { name: counter } of moved) {
+    const drop = countedDrop(counter)
+    if (drop?.by !== 'tunnel') continue
+    const facts = { seen: last.link, counter, taken: drop.as }
+    return [found('tunnel-drops', view, last.link, facts, 'likely')]
+  }
+  return []
+}
+
+/** Seen coming into a namespace and not leaving it. */
+function lostWithin(symptoms: Symptoms): readonly Found[] {
+  const loss = lossWithin(symptoms)
+  if (loss?.last.direction !== 'in' || lostInTunnel(symptoms).length > 0) return []
+  const { last, view, moved } = loss
   const rpFiltered = moved.find(({ name }) => name === 'TcpExt.IPReversePathFilter')
   if (rpFiltered !== undefined) {
     const facts = {
       link: last.link,
-      source: leg.prediction.source,
+      source: symptoms.leg.prediction.source,
       value: view.largerSetting('ipv4', last.link, 'rp_filter') ?? 1,
       back: undefined,
       setting: last.link,
     }
     return [found('rp-filter', view, last.link, facts, 'likely')]
   }
-  const arrived = last.link
-  for (const { name: counter } of moved) {
-    const drop = countedDrop(counter)
-    if (drop === undefined) continue
-    const cause = drop.by === 'tunnel' ? 'tunnel-drops' : 'filtered'
-    return [found(cause, view, arrived, { arrived, counter, taken: drop.as }, 'likely')]
-  }
-  const counter = moved.find(({ name }) => CATALOGUE.filtered.counters.includes(name))?.name
-  return [found('filtered', view, arrived, { arrived, counter }, 'likely')]
+  const own = moved.find(({ name }) => countedDrop(name)?.by === 'filter')?.name
+  const counter = own ?? moved.find(({ name }) => CATALOGUE.filtered.counters.includes(name))?.name
+  const taken = own === undefined ? undefined : countedDrop(own)?.as
+  return [found('filtered', view, last.link, { arrived: last.link, counter, taken }, 'likely')]
 }
 
 /** It arrived, and the answer never set out. */

@@ -126,9 +126,20 @@ describe('what only a simulated network can be made to do', () => {
       name: 'tunnel-drops',
       class: 'encapsulation',
       sentence:
-        'The tunnel of server03 drops the packet after it came in by ens33, as a fragment of an outer header.',
+        'The tunnel of server03 drops the packet after it was seen at ens33, as a fragment of an outer header.',
       evidence: ['Tunnel.fragment went up'],
     })
+  })
+
+  it('says so too of a tunnel that has no way out for the packet', async () => {
+    const [one] = cluster.nodes
+    one!.kernel.keepPacketFilter(oneRuleTable('postrouting', { outputLink: 'ens33' }, 'drop'))
+    const pending = run('pod1', 'pod3')
+    clock.after(50, () => (one!.tunnelDrops['no-way'] = 1))
+    const [first] = (await pending).verdict.causes
+    expect(first!.sentence).toBe(
+      'The tunnel of server01 drops the packet after it was seen at tunl0, as one without a way to the other node.',
+    )
   })
 
   it('sees a source address that is translated on the way, delivered or not', async () => {
