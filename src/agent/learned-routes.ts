@@ -1,4 +1,5 @@
 import type { BestPathChange } from '../bgp/status.ts'
+import { appended } from '../lib/appended.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 
@@ -33,9 +34,9 @@ export class LearnedRoutes {
 
 /** Several reflectors tell of one way. What is announced here is no way. */
 function nextHopsOf(paths: BestPathChange['paths']): readonly IpAddress[] {
-  const nextHops: IpAddress[] = []
+  let nextHops: readonly IpAddress[] = []
   for (const { kind, nextHop } of paths) {
-    if (kind !== 'own' && !nextHops.includes(nextHop)) nextHops.push(nextHop)
+    if (kind !== 'own' && !nextHops.includes(nextHop)) nextHops = appended(nextHops, nextHop)
   }
   return nextHops
 }

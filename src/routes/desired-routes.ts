@@ -145,12 +145,12 @@ function learnedRoute(
 ): Route | undefined {
   // Where the pool had VXLAN a moment ago.
   const node = remote.get(prefix)
-  const hops: NextHop[] = []
+  let hops: readonly NextHop[] = []
   let mtu: number | undefined
   for (const nextHop of nextHops) {
     const tunnelAddress = node?.address === nextHop ? node.tunnelAddress : undefined
     const ways = hopsTo(prefix, { address: nextHop, tunnelAddress }, surroundings)
-    hops.push(...ways)
+    hops = hops.length === 0 ? ways : [...hops, ...ways]
     const isTunnelled = ways.some(({ linkIndex }) => linkIndex === surroundings.tunnelLinkIndex)
     const pathMtu = isTunnelled ? surroundings.pathMtus[nextHop] : undefined
     if (pathMtu !== undefined) mtu = Math.min(pathMtu, mtu ?? pathMtu)

@@ -10,7 +10,7 @@ import {
   sameNetwork,
 } from './addr.ts'
 import type { Device, LinkAddr } from './device.ts'
-import { type FibNextHop, type FibRoute, SCOPE } from './fib.ts'
+import { type FibRoute, SCOPE } from './fib.ts'
 import type { Namespace } from './namespace.ts'
 import { refusal, toLinkAddress } from './port-values.ts'
 import {
@@ -119,7 +119,6 @@ function kernelRoute(
   preferredSource: Addr | undefined,
   priority = 0,
 ): FibRoute {
-  const nextHops: FibNextHop[] = []
   const route: FibRoute = {
     destination,
     length,
@@ -129,10 +128,10 @@ function kernelRoute(
     scope,
     priority,
     preferredSource,
-    nextHops,
+    nextHops: [],
     mtu: undefined,
   }
-  nextHops.push(plainHop(route, device, scope === SCOPE.host ? SCOPE.nowhere : SCOPE.host))
+  route.nextHops = [plainHop(route, device, scope === SCOPE.host ? SCOPE.nowhere : SCOPE.host)]
   return route
 }
 

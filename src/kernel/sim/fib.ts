@@ -31,7 +31,8 @@ export interface FibRoute {
   readonly scope: number
   readonly priority: number
   readonly preferredSource: Addr | undefined
-  readonly nextHops: FibNextHop[]
+  /** Filled when the route is made: they name it. */
+  nextHops: FibNextHop[]
   mtu: number | undefined
 }
 

@@ -1,3 +1,4 @@
+import { appended } from '../../lib/appended.ts'
 import { macFromOctets, macOctets, type MacAddress } from '../../net/mac-address.ts'
 import {
   ipv4NetworkNumber,
@@ -108,14 +109,14 @@ function toPrefix(destination: Addr, length: number): Prefix {
 }
 
 function toNextHops(hops: readonly FibNextHop[]): NextHop[] {
-  const ways: NextHop[] = []
+  let ways: NextHop[] = []
   for (const { device, gateway, onlink, weight } of hops) {
     if (device === undefined) continue
     const way: Writable<NextHop> = { linkIndex: device.index }
     if (gateway !== undefined) way.gateway = addrToText(gateway)
     if (onlink) way.onlink = true
     if (weight !== 1) way.weight = weight
-    ways.push(way)
+    ways = appended(ways, way)
   }
   return ways
 }

@@ -1,3 +1,4 @@
+import { appended } from '../../lib/appended.ts'
 import { type NextHop, type Route, ROUTE_TABLE } from '../kernel.ts'
 import { type Addr, addrFamily, addrFromText, isLinkLocalAddr, isMulticastAddr } from './addr.ts'
 import type { Device } from './device.ts'
@@ -143,7 +144,6 @@ function buildRoute(namespace: Namespace, route: Route): FibRoute {
     fail(isVersion6 ? 'ENODEV' : 'ENODEV', 'no next hop was given')
   }
   if (!isVersion6 && scope < (LEAST_SCOPE[route.type] ?? 0)) fail('EINVAL', 'Invalid scope')
-  const nextHops: FibNextHop[] = []
   const built: FibRoute = {
     destination,
     length,
@@ -154,11 +154,11 @@ function buildRoute(namespace: Namespace, route: Route): FibRoute {
     priority: isVersion6 && route.priority === 0 ? 1024 : route.priority,
     preferredSource:
       route.preferredSource === undefined ? undefined : addrFromText(route.preferredSource),
-    nextHops,
+    nextHops: [],
     mtu: route.mtu,
   }
   if (!leads) {
-    if (isVersion6) nextHops.push(plainHop(built, namespace.loopback))
+    if (isVersion6) built.nextHops = [plainHop(built, namespace.loopback)]
     return built
   }
   for (const hop of route.nextHops) {
@@ -167,11 +167,11 @@ function buildRoute(namespace: Namespace, route: Route): FibRoute {
       throw refusal('ENODEV', `Unable to add route ${describe(route)}: no link ${hop.linkIndex}`)
     }
     const next = buildNextHop(namespace, built, route, hop, device)
-    const isDouble = nextHops.some(
+    const isDouble = built.nextHops.some(
       (other) => other.device === next.device && other.gateway === next.gateway,
     )
     if (isVersion6 && isDouble) fail('EEXIST', 'a next hop is there twice')
-    nextHops.push(next)
+    built.nextHops = appended(built.nextHops, next)
   }
   if (built.preferredSource !== undefined && !namespace.isLocal(built.preferredSource)) {
     fail('EINVAL', 'Invalid prefsrc address')
