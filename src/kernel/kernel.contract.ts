@@ -646,6 +646,28 @@ export function kernelContract(
         )
       })
 
+      it('answer only their own network where arp_ignore says so, and who has no address', async () => {
+        const { a, b, left, right } = pair()
+        b.writeSysctl('ipv4.conf.right.arp_ignore', '2')
+        address(b, right, '10.9.0.2', 24)
+        const way = unicast('10.9.0.2/32', left, undefined, { scope: 'link' })
+        a.addRoute(way)
+        const stateOf = (): string | undefined =>
+          a.neighbors().find((each) => each.address === '10.9.0.2')?.state
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.9.0.2' }))
+        await until(() => stateOf() === 'failed', 'the neighbor to fail')
+        a.deleteAddress({
+          linkIndex: left.index,
+          address: ip('10.1.0.1'),
+          prefixLength: 24,
+          scope: 'global',
+        })
+        // With the last address of the link its routes and neighbors go.
+        a.addRoute(way)
+        a.sendPacket(echoRequest({ source: '10.1.0.1', destination: '10.9.0.2' }))
+        await until(() => stateOf() === 'reachable', 'the answer')
+      })
+
       it('answer by proxy for what they have a route to', async () => {
         const { a: pod, b: host, left, right } = pair()
         const { near } = cable(host, 'uplink', namespace('c'), 'eth0')

@@ -13,36 +13,41 @@ if (!isRoot) console.log('Skipped: comparing the simulated kernel with the real 
 const FIRST_SEED = Number(process.env['TORTIE_DIFFERENTIAL_SEED'] ?? 1)
 const SCENARIOS = 500
 
-describe.skipIf(!isRoot)('the simulated kernel', () => {
-  it(`agrees with the real one on ${SCENARIOS} random networks`, { timeout: 300_000 }, async () => {
-    const machine = createLinuxMachine()
-    const seeds = Array.from({ length: SCENARIOS }, (_, at) => FIRST_SEED + at)
-    const disagreements: string[] = []
-    try {
-      const agreed = await compareMany(seeds, machine, `d${process.pid}-`, (seed, lines) =>
-        disagreements.push(
-          `seed ${seed}, replay with: node scripts/soak.mjs differential --seed ${seed} --count 1`,
-          ...lines,
-        ),
-      )
-      expect(disagreements.join('\n')).toBe('')
-      expect(agreed).toBe(SCENARIOS)
-    } finally {
-      machine.close()
-    }
-  })
-})
-
 const lack = lacksUserModeLinux()
 if (lack !== undefined) console.log(`Skipped: comparing IPIP with the kernel’s own: ${lack}`)
 /** Few: the guest has one slow processor. */
-const GUEST_SCENARIOS = 10
+const GUEST_SCENARIOS = 8
 
-describe.skipIf(lack !== undefined)('the simulated kernel', () => {
-  it(`agrees with the ipip module of Linux 6.1 on ${GUEST_SCENARIOS} random networks`, async () => {
-    const found = await compareInGuest(FIRST_SEED, GUEST_SCENARIOS)
-    expect(found).toEqual({ agreed: GUEST_SCENARIOS, disagreements: [] })
-  })
+// Side by side, since both wait for packets rather than compute.
+describe.concurrent('the simulated kernel', () => {
+  it.skipIf(!isRoot)(
+    `agrees with the real one on ${SCENARIOS} random networks`,
+    { timeout: 300_000 },
+    async ({ expect }) => {
+      const machine = createLinuxMachine()
+      const seeds = Array.from({ length: SCENARIOS }, (_, at) => FIRST_SEED + at)
+      const disagreements: string[] = []
+      const note = (seed: number, lines: readonly string[]): void => {
+        const replay = `node scripts/soak.mjs differential --seed ${seed} --count 1`
+        disagreements.push(`seed ${seed}, replay with: ${replay}`, ...lines)
+      }
+      try {
+        const agreed = await compareMany(seeds, machine, `d${process.pid}-`, note)
+        expect(disagreements.join('\n')).toBe('')
+        expect(agreed).toBe(SCENARIOS)
+      } finally {
+        machine.close()
+      }
+    },
+  )
+
+  it.skipIf(lack !== undefined)(
+    `agrees with the ipip module of Linux 6.1 on ${GUEST_SCENARIOS} random networks`,
+    async ({ expect }) => {
+      const found = await compareInGuest(FIRST_SEED, GUEST_SCENARIOS)
+      expect(found).toEqual({ agreed: GUEST_SCENARIOS, disagreements: [] })
+    },
+  )
 })
 
 describe('scenarios', () => {

@@ -10,6 +10,7 @@ import {
   describeTables,
   differenceOf,
   INSIDE,
+  linkNames,
 } from './tables.ts'
 
 /** What a kernel made of a scenario, as text that can be compared. */
@@ -72,6 +73,7 @@ async function performOn(
   const steps = scenario.steps.map((step) =>
     attempt(() => apply(kernels.get(step.node)!, step, scenario.family, stage)),
   )
+  const names = linkNames(kernels)
   // Carrier reaches bridges and routes by a work queue that may take its time.
   let tables: readonly string[] | undefined
   let lookups: readonly string[] | undefined
@@ -79,7 +81,7 @@ async function performOn(
     await stage.settle(() => {
       tables = describeTables(scenario.family, kernels)
       if (!same(tables, expected.tables)) return false
-      lookups = describeLookups(scenario, kernels)
+      lookups = describeLookups(scenario, kernels, names)
       return same(lookups, expected.lookups)
     })
   }
@@ -94,17 +96,17 @@ async function performOn(
     lookups = undefined
   }
   tables ??= describeTables(scenario.family, kernels)
-  lookups ??= describeLookups(scenario, kernels)
+  lookups ??= describeLookups(scenario, kernels, names)
   let points: Record<string, string[]> = {}
   for (const [node, kernel] of kernels) {
-    for (const link of kernel.links()) {
-      if (link.name === INSIDE) continue
-      const point = `${node}:${link.name}`
-      const options = { linkIndex: link.index, snapOctets: 2048 }
+    for (const [linkIndex, name] of names.get(node)!) {
+      if (name === INSIDE) continue
+      const point = `${node}:${name}`
+      const options = { linkIndex, snapOctets: 2048 }
       kernel.capture(options, (packet) => {
         if (isGroupReport(packet)) return
         const line = describe(packet)
-        const kept = scenario.tunnel === 'programs' ? withoutDesign(line, link.name) : line
+        const kept = scenario.tunnel === 'programs' ? withoutDesign(line, name) : line
         if (kept !== undefined) (points[point] ??= []).push(kept)
       })
     }
@@ -128,7 +130,7 @@ async function performOn(
     tables,
     lookups,
     probes: probes.map(({ sent, points }) => ({ sent, points: numbered(points) })),
-    neighbors: describeNeighbors(scenario.family, kernels),
+    neighbors: describeNeighbors(scenario.family, kernels, names),
     counters: differenceOf(before, countersOf(scenario, kernels)),
   }
 }

@@ -46,8 +46,9 @@ const COUNTED = {
 export function describeTables(family: Family, kernels: ReadonlyMap<string, Kernel>): string[] {
   const lines: string[] = []
   for (const [node, kernel] of kernels) {
-    const names = new Map(kernel.links().map((link) => [link.index, link.name]))
-    for (const link of kernel.links()) {
+    const links = kernel.links()
+    const names = new Map(links.map((link) => [link.index, link.name]))
+    for (const link of links) {
       if (link.name === INSIDE) continue
       const state = `${link.up ? 'up' : 'down'} ${link.carrier ? 'carrier' : 'no carrier'}`
       lines.push(`${node} link ${link.name} ${state} mtu ${link.mtu}`)
@@ -75,13 +76,23 @@ function stable(value: object): string {
   )
 }
 
+/** Names of links by node and index, which nothing changes once a network is built. */
+export type LinkNames = ReadonlyMap<string, ReadonlyMap<number, string>>
+
+export function linkNames(kernels: ReadonlyMap<string, Kernel>): LinkNames {
+  const namesOf = (kernel: Kernel): ReadonlyMap<number, string> =>
+    new Map(kernel.links().map(({ index, name }) => [index, name]))
+  return new Map([...kernels].map(([node, kernel]) => [node, namesOf(kernel)]))
+}
+
 export function describeLookups(
   scenario: Scenario,
   kernels: ReadonlyMap<string, Kernel>,
+  linkNames: LinkNames,
 ): string[] {
   const lines: string[] = []
   for (const [node, kernel] of kernels) {
-    const names = new Map(kernel.links().map((link) => [link.index, link.name]))
+    const names = linkNames.get(node)!
     for (const destination of scenario.lookups) {
       const outcome = attemptAnswer(() => {
         const answer = kernel.lookupRoute({ destination: ip(destination) })
@@ -102,10 +113,14 @@ function attemptAnswer(ask: () => string): string {
   }
 }
 
-export function describeNeighbors(family: Family, kernels: ReadonlyMap<string, Kernel>): string[] {
+export function describeNeighbors(
+  family: Family,
+  kernels: ReadonlyMap<string, Kernel>,
+  linkNames: LinkNames,
+): string[] {
   const lines: string[] = []
   for (const [node, kernel] of kernels) {
-    const names = new Map(kernel.links().map((link) => [link.index, link.name]))
+    const names = linkNames.get(node)!
     for (const { linkIndex, address, macAddress, state } of kernel.neighbors()) {
       // What failed may be collected as garbage: the real table is shared by all namespaces.
       if (macAddress === undefined) continue

@@ -88,7 +88,12 @@ function ignores(namespace: Namespace, device: Device, sender: number, target: n
   if (level === 8) return true
   const own = device.addresses4.find((each) => each.addr === target)
   if (level === 1) return own === undefined
-  return own === undefined || !sameNetwork(own.addr, sender, own.length)
+  // Some network of the link must have both; who has no address is of every network (confirm_addr_indev).
+  const isSame = device.addresses4.some(
+    ({ addr, length }) =>
+      sameNetwork(addr, target, length) && (sender === 0 || sameNetwork(addr, sender, length)),
+  )
+  return own === undefined || !isSame
 }
 
 function noteSender(namespace: Namespace, device: Device, sender: number, senderMac: number): void {

@@ -133,13 +133,21 @@ function error6(
   const body = about.subarray(0, MOST_OCTETS[6] - ipv6.HEADER_OCTETS - icmpv6.HEADER_OCTETS)
   return {
     destination,
-    source: namespace.isLocal(target) ? target : input && selectAddress6(input, destination),
+    source: isOwn6(namespace, target) ? target : input && selectAddress6(input, destination),
     payload: () => icmpv6.encode({ type, code, word, body }),
     typeOfService: 0,
     counter: OUT6[type],
     allow: (toLoopback) =>
       toLoopback || type === icmpv6.TYPE.packetTooBig || allowed6(namespace, destination),
   }
+}
+
+/** Errors come from the address that was asked, also if that is an anycast one (ipv6_chk_acast_addr_src). */
+function isOwn6(namespace: Namespace, target: Addr): boolean {
+  return (
+    namespace.isLocal(target) ||
+    [...namespace.devices.values()].some(({ anycast6 }) => anycast6.has(target))
+  )
 }
 
 function allowed6(namespace: Namespace, peer: Addr): boolean {
