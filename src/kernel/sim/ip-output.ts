@@ -300,7 +300,9 @@ export function sendError(
     source: message.source,
     output: isLinkLocalAddr(message.destination) ? input : undefined,
   })
-  if (typeof route === 'string' || !message.allow(route.device.isLoopback)) return
+  if (typeof route === 'string') return
+  // Nobody is an anycast address (icmpv6_route_lookup).
+  if (route.hop.route.type === 'anycast' || !message.allow(route.device.isLoopback)) return
   namespace.counters.add(isVersion4 ? 'Icmp.OutMsgs' : 'Icmp6.OutMsgs')
   if (message.counter !== undefined) namespace.counters.add(message.counter)
   const packet = {
