@@ -23,6 +23,11 @@ async function usePool(world: World, ipipMode: Mode, vxlanMode: Mode, way: RegEx
   ] as const) {
     const route = (): string => world.run(side.node, 'ip', 'route', 'show', block).output
     await eventually(`${block} by ${way.source}`, 15, () => way.test(route()), route)
+    // A pool that leaves VXLAN keeps the device for a while, and packets still come by it.
+    if (vxlanMode === 'Never') {
+      const links = (): string => world.run(side.node, 'ip', '-brief', 'link').output
+      await eventually('vxlan.calico to go', 30, () => !/^vxlan/m.test(links()), links)
+    }
     // What pods learned about the MTU of another way does not hold for this one.
     world.run(side.podNamespace, 'ip', 'route', 'flush', 'cache')
   }

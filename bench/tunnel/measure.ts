@@ -24,6 +24,8 @@ export interface Figures {
 export interface Effort {
   readonly seconds: number
   readonly rounds: number
+  /** How much of a stream iperf3 writes at a time. */
+  readonly writeOctets: number
 }
 
 interface Planned {
@@ -64,7 +66,7 @@ export async function measure(
     for (let round = 0; round < effort.rounds; round++) {
       const beginning = round % planned.length
       for (const one of [...planned.slice(beginning), ...planned.slice(0, beginning)]) {
-        one.rounds.push(await measureOnce(one, effort.seconds))
+        one.rounds.push(await measureOnce(one, effort))
       }
     }
     return planned.map(({ way: { title }, rounds }) => ({ title, rounds }))
@@ -85,6 +87,9 @@ async function startServers({ far, start }: World): Promise<Started[]> {
   return servers
 }
 
+/** Agents that were told of another mode have work to do, which "bare" never waits for. */
+const REST_MILLISECONDS = 4000
+
 /** iperf3 gives up a measurement where one packet too many of its own is lost. */
 const ATTEMPTS = 3
 
@@ -102,8 +107,12 @@ interface IperfEnd {
   }
 }
 
-async function measureOnce({ world, way }: Planned, seconds: number): Promise<Figures> {
+async function measureOnce(
+  { world, way }: Planned,
+  { seconds, writeOctets }: Effort,
+): Promise<Figures> {
   await way.prepare(world)
+  await new Promise((resolve) => setTimeout(resolve, REST_MILLISECONDS))
   const { client, address } = ends(world, way.between)
   const iperf = async (...options: string[]): Promise<IperfEnd> => {
     const words = ['iperf3', '-J', '-t', String(seconds), '-c', address, ...options]
@@ -116,7 +125,7 @@ async function measureOnce({ world, way }: Planned, seconds: number): Promise<Fi
     }
     throw new Error(`${words.join(' ')} measured nothing: ${error ?? 'and does not say why'}`)
   }
-  const stream = await iperf()
+  const stream = await iperf('-l', String(writeOctets))
   const small = await iperf('-u', '-b', '0', '-l', String(SMALL_DATAGRAM_OCTETS))
   const gigabitsPerSecond = stream.sum_received!.bits_per_second / 1e9
   const { packets, lost_packets: lost, seconds: took } = small.sum!

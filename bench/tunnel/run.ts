@@ -4,7 +4,7 @@
 //
 //   pod ── near ══ router ══ far ── pod        iperf3: one TCP stream; datagrams of 64 octets
 //
-// usage: npm run bench -- tunnel [--seconds 2] [--rounds 5] [--only host|guest] [--json]
+// usage: npm run bench -- tunnel [--seconds 2] [--rounds 5] [--write 1048576] [--only host|guest] [--json]
 import { readFileSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +16,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '5' },
+    write: { type: 'string', default: String(1024 * 1024) },
     only: { type: 'string' },
     json: { type: 'boolean', default: false },
     /** Set in the guest: where the rows are written to. */
@@ -24,7 +25,11 @@ const { values } = parseArgs({
 })
 
 const EXECUTABLE = join(import.meta.dirname, '../../tortie.js')
-const effort = { seconds: Number(values.seconds), rounds: Number(values.rounds) }
+const effort = {
+  seconds: Number(values.seconds),
+  rounds: Number(values.rounds),
+  writeOctets: Number(values.write),
+}
 
 async function main(): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('network namespaces need root')
@@ -49,7 +54,7 @@ async function guest(): Promise<void> {
   const kernel = await UserModeLinux.start({ memoryMegabytes: 1536 })
   try {
     const words = [process.execPath, process.argv[1]!, '--into', `${OUT}/rows.json`]
-    const how = ['--seconds', String(effort.seconds), '--rounds', String(effort.rounds)]
+    const how = ['--seconds', values.seconds, '--rounds', values.rounds, '--write', values.write]
     await kernel.say([...words, ...how].join(' '), 900_000)
     const rows = JSON.parse(readFileSync(join(kernel.folder, 'rows.json'), 'utf8')) as Row[]
     report('Linux 6.1 in user mode', rows)
