@@ -74,19 +74,10 @@ export function kernelContract(
       return { a, b, left: near, right: far }
     }
 
-    /** a (10.1.0.1) - router (10.1.0.254, 10.2.0.254) - b (10.2.0.1); the router forwards. */
     function line(): { a: Kernel; router: Kernel; b: Kernel } {
-      const [a, router, b] = [namespace('a'), namespace('r'), namespace('b')]
-      const first = cable(a, 'eth0', router, 'to-a')
-      const second = cable(b, 'eth0', router, 'to-b')
-      address(a, first.near, '10.1.0.1', 24)
-      address(router, first.far, '10.1.0.254', 24)
-      address(router, second.far, '10.2.0.254', 24)
-      address(b, second.near, '10.2.0.1', 24)
-      router.writeSysctl('ipv4.ip_forward', '1')
-      a.addRoute(unicast('0.0.0.0/0', first.near, '10.1.0.254'))
-      b.addRoute(unicast('0.0.0.0/0', second.near, '10.2.0.254'))
-      return { a, router, b }
+      const kernels = { a: namespace('a'), router: namespace('r'), b: namespace('b') }
+      layLine(kernels)
+      return kernels
     }
 
     describe('namespaces', () => {
@@ -1514,6 +1505,19 @@ export function cable(near: Kernel, nearName: string, far: Kernel, farName: stri
   near.changeLink(index, { up: true })
   far.changeLink(far.link(farName)!.index, { up: true })
   return { near: near.link(nearName)!, far: far.link(farName)! }
+}
+
+/** a (10.1.0.1) - router (10.1.0.254, 10.2.0.254) - b (10.2.0.1); the router forwards. */
+export function layLine({ a, router, b }: Record<'a' | 'router' | 'b', Kernel>): void {
+  const first = cable(a, 'eth0', router, 'to-a')
+  const second = cable(b, 'eth0', router, 'to-b')
+  address(a, first.near, '10.1.0.1', 24)
+  address(router, first.far, '10.1.0.254', 24)
+  address(router, second.far, '10.2.0.254', 24)
+  address(b, second.near, '10.2.0.1', 24)
+  router.writeSysctl('ipv4.ip_forward', '1')
+  a.addRoute(unicast('0.0.0.0/0', first.near, '10.1.0.254'))
+  b.addRoute(unicast('0.0.0.0/0', second.near, '10.2.0.254'))
 }
 
 export function address(kernel: Kernel, link: Link, own: string, prefixLength: number): void {

@@ -5,7 +5,7 @@ import { ip } from '../../net/ip-address.ts'
 import { dissect } from '../../wire/packet/dissect.ts'
 import { fragmentIpv4 } from '../../wire/packet/ipv4-fragments.ts'
 import { type Kernel, KernelError } from '../kernel.ts'
-import { address, cable, echoRequest, record, unicast } from '../kernel.contract.ts'
+import { echoRequest, layLine, record } from '../kernel.contract.ts'
 import { createSimulatedMachine, type SimulatedMachine } from './machine.ts'
 
 /** What takes longer than a test on a real kernel may: a - router - b, where the way to b is narrow. */
@@ -28,15 +28,7 @@ describe('what the simulated kernel does in its own time', () => {
     a = host('a')
     router = host('router')
     b = host('b')
-    const first = cable(a, 'eth0', router, 'to-a')
-    const second = cable(b, 'eth0', router, 'to-b')
-    address(a, first.near, '10.1.0.1', 24)
-    address(router, first.far, '10.1.0.254', 24)
-    address(router, second.far, '10.2.0.254', 24)
-    address(b, second.near, '10.2.0.1', 24)
-    router.writeSysctl('ipv4.ip_forward', '1')
-    a.addRoute(unicast('0.0.0.0/0', first.near, '10.1.0.254'))
-    b.addRoute(unicast('0.0.0.0/0', second.near, '10.2.0.254'))
+    layLine({ a, router, b })
     for (const kernel of [b, router]) {
       const narrow = kernel.link('to-b') ?? kernel.link('eth0')!
       kernel.changeLink(narrow.index, { mtu: NARROW })
