@@ -1,26 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { createSimulatedMachine } from '../../src/kernel/sim/machine.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import type { AgentAnswer } from '../../src/lab/agent-answer.ts'
 import { askStatus } from '../../src/lab/agent-answer.ts'
-import { labDown } from '../../src/lab/lab-down.ts'
 import { labRestart } from '../../src/lab/lab-restart.ts'
-import { labUp } from '../../src/lab/lab-up.ts'
-import { memoryState } from '../../src/lab/memory-state.ts'
-import { parseTopology } from '../../src/lab/parse-topology.ts'
-import { VirtualClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
-import { SeededRandom } from '../../src/lib/random.ts'
 import { openEtcdStore } from '../../src/main/open-etcd-store.ts'
-import { simulatedLabPorts } from '../../src/main/simulated-lab-ports.ts'
 import { createLinuxMachine } from '../../src/platform/linux/machine.ts'
 import { until } from '../../src/platform/linux/testing/until.ts'
 import { systemClock } from '../../src/platform/node/clock.ts'
 import { systemRandom } from '../../src/platform/node/random.ts'
 import { Resources } from '../../src/store/resources.ts'
 import { ADDRESS, outsideSuite, type OutsideWorld } from './outside-suite.ts'
+import { openSimulatedLab } from './simulated-lab.ts'
 import { canRunLabs, say, TestLab } from './tortie.ts'
 
 const FILE = join(import.meta.dirname, 'topologies/outside.yaml')
@@ -28,23 +21,11 @@ const FILE = join(import.meta.dirname, 'topologies/outside.yaml')
 describe('a cluster with natOutgoing, simulated', () => outsideSuite(openSimulated))
 
 async function openSimulated(): Promise<OutsideWorld> {
-  const clock = new VirtualClock()
-  const random = new SeededRandom(1)
-  const machine = createSimulatedMachine({ clock, random })
-  const ports = simulatedLabPorts({ machine, state: memoryState(), clock, random, log: silentLog })
-  const text = readFileSync(FILE, 'utf8')
-  const run = async <T>(work: Promise<T>): Promise<T> => {
-    let done = false
-    const finished = work.finally(() => (done = true))
-    finished.catch(() => {})
-    while (!done) await clock.advance(5)
-    return finished
-  }
-  await run(labUp({ topology: parseTopology(text, FILE), name: 'outside', text }, ports))
-  const store = await ports.programs.openStore('outside', { wait: false })
+  const lab = await openSimulatedLab('outside', readFileSync(FILE, 'utf8'))
+  const { clock, machine, ports, resources, run, close } = lab
   return {
     kernel: (name) => machine.openNamespace(name),
-    resources: new Resources({ store, clock, random, log: silentLog }),
+    resources,
     run,
     status: async (node) =>
       askStatus(await ports.programs.openAgent('outside', node, { wait: false })),
@@ -56,9 +37,7 @@ async function openSimulated(): Promise<OutsideWorld> {
       throw new Error(`Waited twenty virtual seconds for ${what}`)
     },
     restartAgent: (node) => labRestart('outside', node, ports),
-    async close() {
-      await run(labDown('outside', ports))
-    },
+    close,
   }
 }
 

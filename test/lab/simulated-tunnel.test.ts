@@ -1,50 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { runSimulatedCommand } from '../../src/kernel/sim/commands/run-command.ts'
-import { SimulatedMachine } from '../../src/kernel/sim/machine.ts'
-import { BUILT_IN_TOPOLOGIES } from '../../src/lab/built-in-topologies.ts'
-import { labDown } from '../../src/lab/lab-down.ts'
-import { labUp } from '../../src/lab/lab-up.ts'
-import { memoryState } from '../../src/lab/memory-state.ts'
-import { parseTopology } from '../../src/lab/parse-topology.ts'
-import { VirtualClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
-import { SeededRandom } from '../../src/lib/random.ts'
-import { simulatedLabPorts } from '../../src/main/simulated-lab-ports.ts'
 import { Ipam } from '../../src/ipam/ipam.ts'
 import { ip } from '../../src/net/ip-address.ts'
-import { Resources } from '../../src/store/resources.ts'
+import { openSimulatedLab, type SimulatedLab } from './simulated-lab.ts'
 
 /* tunl0 by the ipip device of the simulated kernel, and what people do to it. */
 describe('tunl0', () => {
-  let clock: VirtualClock
-  let machine: SimulatedMachine
-  let ports: ReturnType<typeof simulatedLabPorts>
+  let lab: SimulatedLab
+  let run: SimulatedLab['run']
   let node: Kernel
 
   beforeEach(async () => {
-    clock = new VirtualClock()
-    const random = new SeededRandom(1)
-    machine = new SimulatedMachine({ clock, random })
-    ports = simulatedLabPorts({ machine, state: memoryState(), clock, random, log: silentLog })
-    const text = BUILT_IN_TOPOLOGIES['cross-subnet']!
-    const topology = parseTopology(text, 'cross-subnet')
-    await run(labUp({ topology, name: 'far', text }, ports))
-    node = machine.openNamespace('server01')
+    lab = await openSimulatedLab('cross-subnet')
+    run = lab.run
+    node = lab.machine.openNamespace('server01')
   })
-
-  afterEach(async () => {
-    await run(labDown('far', ports))
-  })
-
-  /** Lets virtual time run until `work` is done. */
-  async function run<T>(work: Promise<T>): Promise<T> {
-    let done = false
-    const finished = work.finally(() => (done = true))
-    finished.catch(() => {})
-    while (!done) await clock.advance(10)
-    return finished
-  }
+  afterEach(() => lab.close())
 
   const tunnel = () => node.link('tunl0')!
   const addresses = (): readonly string[] =>
@@ -64,9 +37,7 @@ describe('tunl0', () => {
   })
 
   it('gives its address back while no pool tunnels, and gets one again', async () => {
-    const store = await ports.programs.openStore('far', { wait: false })
-    const random = new SeededRandom(2)
-    const resources = new Resources({ store, clock, random, log: silentLog })
+    const { store, resources, clock, random } = lab
     const ipam = new Ipam({ store, clock, random, log: silentLog })
     const written = async () => (await run(resources.get('Node', 'server01'))).spec.bgp
     const handles = async () =>
@@ -81,15 +52,15 @@ describe('tunl0', () => {
     const before = await handles()
     expect((await written())?.ipv4IPIPTunnelAddr).toBe(addresses()[0]?.replace('/32', ''))
     await setMode('Never')
-    await clock.advance(1000)
+    await lab.clock.advance(1000)
     // Not every node has heard of it.
     expect(addresses()).toHaveLength(1)
-    await clock.advance(10_000)
+    await lab.clock.advance(10_000)
     expect(addresses()).toEqual([])
     expect((await written())?.ipv4IPIPTunnelAddr).toBeUndefined()
     expect(await handles()).toBe(before - 1)
     await setMode('Always')
-    await clock.advance(1000)
+    await lab.clock.advance(1000)
     expect((await written())?.ipv4IPIPTunnelAddr).toBe(addresses()[0]?.replace('/32', ''))
     expect(await handles()).toBe(before)
   })
@@ -98,7 +69,7 @@ describe('tunl0', () => {
     expect(routes()).toBe(1)
     node.changeLink(tunnel().index, { up: false })
     expect(routes()).toBe(0)
-    await clock.advance(20)
+    await lab.clock.advance(20)
     expect(tunnel().up).toBe(true)
     expect(routes()).toBe(1)
   })
@@ -109,20 +80,20 @@ describe('tunl0', () => {
     node.deleteAddress(row!)
     node.addAddress({ ...row!, address: ip('192.0.2.1') })
     node.changeLink(tunnel().index, { mtu: 1400 })
-    await clock.advance(20)
+    await lab.clock.advance(20)
     expect(addresses()).toEqual(before)
     expect(tunnel().mtu).toBe(1480)
   })
 
   it('tells pods of a router with a smaller MTU between nodes, as on the real kernel', async () => {
-    const router = machine.openNamespace('router01')
+    const router = lab.machine.openNamespace('router01')
     for (const route of router.routes()) {
       if (route.destination.startsWith('172.16.')) router.replaceRoute({ ...route, mtu: 1400 })
     }
-    const pod = machine.openNamespace('network-5z4qp')
+    const pod = lab.machine.openNamespace('network-5z4qp')
     const ping = async (octets: number): Promise<string> => {
       const argv = ['ping', '-c', '1', '-W', '1', '-M', 'do', '-s', String(octets), '10.211.3.5']
-      return (await run(runSimulatedCommand(pod, argv, clock))).stdout
+      return (await run(runSimulatedCommand(pod, argv, lab.clock))).stdout
     }
     // The router tells the node, which has to tell the pod the next time.
     await ping(1440)
@@ -133,7 +104,7 @@ describe('tunl0', () => {
 
   it('follows the MTU of the uplink', async () => {
     node.changeLink(node.link('ens33')!.index, { mtu: 1400 })
-    await clock.advance(20)
+    await lab.clock.advance(20)
     expect(tunnel().mtu).toBe(1380)
   })
 })
