@@ -57,9 +57,9 @@ export interface NewSource {
 /**
  * Accept ends this chain and no other. Masquerade rewrites the source to an address of the link that
  * the packet leaves by, and the answers back; it belongs to chains of type nat. The source port (echo
- * identifier) stays where nobody has it yet and it is one of those to choose from; or, randomly, is another that is not to be foreseen, so
- * that two connections that begin at once do not take the same (nf_nat_used_tuple sees only those
- * whose first packet has left).
+ * identifier) stays where nobody has it yet and it is one of those to choose from; or, randomly, is
+ * another that is not to be foreseen, so that two connections that begin at once do not take the same
+ * (nf_nat_used_tuple sees only those whose first packet has left).
  */
 export type FilterVerdict = 'accept' | 'drop' | 'masquerade' | 'masqueradeRandomly'
 

@@ -111,10 +111,10 @@ function isWay(wanted: NextHop, hop: FibNextHop | undefined): boolean {
 
 /** Ways of IPv6 are taken away one by one, whatever becomes of the others (ip6_route_multipath_del). */
 function deleteWays(namespace: Namespace, route: Route): void {
+  const { destination, length } = destinationOf(route)
   let isMissing = false
   for (const way of route.nextHops) {
     const one = { ...route, nextHops: [way] }
-    const { destination, length } = destinationOf(route)
     const table = namespace.routing6.table(route.table === 0 ? ROUTE_TABLE.main : route.table)
     const found = table
       .at(destination, length)

@@ -50,7 +50,8 @@ export interface DecapsulateOptions {
 
 /**
  * For the ingress of a link that other nodes are reached by. Takes IPIP to the node's own address out
- * of its outer header; from whom the node does not take any it drops them, since whoever can send one can put any source inside.
+ * of its outer header; from whom the node does not take any it drops them, since whoever can send one
+ * can put any source inside.
  *
  *   ens33: decapsulate ─▶ inside end ═▶ tunl0 ─▶ route to the pod
  */

@@ -25,8 +25,8 @@ export interface GuardOptions {
 
 /**
  * For the ingress of a link that other nodes are reached by, where the kernel's own ipip device is and no
- * packet filter before it: drops IPIP to the node itself, fragments included, from whom the node takes none.
- * What only passes through goes on.
+ * packet filter before it: drops IPIP to the node itself, fragments included, from whom the node takes
+ * none. What only passes through goes on.
  */
 export function guardProgram({
   sendersFd,
