@@ -3,7 +3,13 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { build as buildExecutables, debianPackages, npmPackages, root } from './setup.mjs'
+import {
+  build as buildExecutables,
+  debianPackages,
+  npmPackages,
+  root,
+  USER_MODE_LINUX,
+} from './setup.mjs'
 
 npmPackages()
 const [area = 'bgp', ...args] = process.argv.slice(2)
@@ -17,7 +23,7 @@ if (!existsSync(folder)) {
 // What is measured as a whole is run as a user runs it.
 if (area === 'tunnel') {
   buildExecutables()
-  debianPackages({ '/usr/bin/iperf3': 'iperf3', '/usr/bin/linux.uml': 'user-mode-linux' })
+  debianPackages({ '/usr/bin/iperf3': 'iperf3', ...USER_MODE_LINUX })
 }
 await build({
   absWorkingDir: root,

@@ -88,6 +88,12 @@ export const WITNESSES = {
   '/usr/sbin/nft': 'nftables',
 }
 
+/** A kernel as a program, and what loads its modules. */
+export const USER_MODE_LINUX = {
+  '/usr/bin/linux.uml': 'user-mode-linux',
+  '/sbin/modprobe': 'kmod',
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   npmPackages()
   debianPackages(WITNESSES)

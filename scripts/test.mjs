@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build, debianPackages, npmPackages, root, WITNESSES } from './setup.mjs'
+import { build, debianPackages, npmPackages, root, USER_MODE_LINUX, WITNESSES } from './setup.mjs'
 
 npmPackages()
 debianPackages({
@@ -12,7 +12,7 @@ debianPackages({
   '/usr/sbin/ethtool': 'ethtool',
   '/usr/bin/etcd': 'etcd-server',
   '/usr/bin/etcdctl': 'etcd-client',
-  '/usr/bin/linux.uml': 'user-mode-linux',
+  ...USER_MODE_LINUX,
 })
 build()
 

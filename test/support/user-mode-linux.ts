@@ -39,6 +39,7 @@ export function lacksUserModeLinux(): string | undefined {
   if (!existsSync(PROGRAM) || !existsSync(MODULES)) {
     return 'Debian’s package user-mode-linux is not installed'
   }
+  if (!existsSync('/sbin/modprobe')) return 'Debian’s package kmod is not installed'
   const { status, stdout, stderr } = spawnSync(PROGRAM, ['--version'], { encoding: 'utf8' })
   return status === 0 ? undefined : `it does not run here: ${(stdout + stderr).slice(0, 200)}`
 }
