@@ -9,10 +9,11 @@ const pools = (ipipMode: PoolEncapsulation['ipipMode']): PoolEncapsulation[] => 
 
 it('remembers what pools were until the change has gone through the cluster', () => {
   const history = new PoolHistory()
-  expect(history.update(pools('Never'), 0)).toBe(true)
+  expect(history.update([], 0)).toBe(false)
+  expect(history.update(pools('Never'), 0)).toBe(false)
   expect(history.former(0)).toEqual([])
   expect(history.update(pools('Never'), 1)).toBe(false)
-  history.update(pools('Always'), 10)
+  expect(history.update(pools('Always'), 10)).toBe(true)
   history.update(pools('CrossSubnet'), 20)
   expect(history.prefersFormer(20)).toBe(true)
   expect(history.prefersFormer(20 + FORMER_FIRST_MILLISECONDS)).toBe(false)

@@ -17,22 +17,22 @@ export const FORMER_FIRST_MILLISECONDS = 1_000
 
 /** The pools as they were a moment ago. */
 export class PoolHistory {
-  #current: Pools | undefined
+  #current: Pools = []
   #currentText = ''
   #former: readonly { readonly pools: Pools; readonly until: number }[] = []
 
-  /** To be called with the pools as they are, at any time; true when they are others. */
+  /** To be called with the pools as they are, at any time; true when packets may go other ways than before. */
   update(pools: Pools, now: number): boolean {
     const text = JSON.stringify(pools)
     if (text === this.#currentText) return false
-    if (this.#current !== undefined) {
-      this.#former = [
-        { pools: this.#current, until: now + BOTH_WAYS_MILLISECONDS },
-        ...this.#former.filter(({ until }) => until > now),
-      ]
-    }
+    const before = this.#current
     this.#current = pools
     this.#currentText = text
+    if (before.length === 0) return false // no packet went any way
+    this.#former = [
+      { pools: before, until: now + BOTH_WAYS_MILLISECONDS },
+      ...this.#former.filter(({ until }) => until > now),
+    ]
     return true
   }
 
