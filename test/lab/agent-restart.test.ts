@@ -25,8 +25,8 @@ describe.skipIf(!canRunLabs('an agent killed under traffic'))('an agent that is 
       const tentative = (name: string) => lab.in(name, 'ip', '-6', 'addr', 'show', 'tentative')
       await expect.poll(() => nodes.map(tentative).join(''), { timeout: 20_000 }).toBe('')
       const before = nodes.map(routes)
-      const monitors = nodes.map((name) =>
-        lab.beside(name, 'ip', 'monitor', 'route', 'link', 'address'),
+      const monitors = await Promise.all(
+        nodes.map((name) => lab.monitorRoutes(name, 'link', 'address')),
       )
       const ping = lab.beside('network-5z4qp', 'ping', '-i', '0.01', '10.211.1.4')
       await ping.until(/icmp_seq=20 /)

@@ -32,8 +32,7 @@ describe.skipIf(!canRunLabs('damage to a node'))('a node that is damaged', () =>
     ['a route is added in its name', 'ip route add 10.211.77.0/24 via 172.16.170.130 proto bird'],
   ])('has its table again when %s', async (_, command) => {
     const before = routes()
-    const monitor = lab.beside('server01', 'sh', '-c', 'echo listening; exec ip monitor route')
-    await monitor.until(/listening/)
+    const monitor = await lab.monitorRoutes('server01')
     lab.in('server01', ...command.split(' '))
     // Once for the damage, once for its mending.
     await monitor.until(/10\.211\.[^\n]*\n[^\n]*10\.211\./)

@@ -45,10 +45,104 @@ export class TestLab {
     return new Beside(['lab', 'exec', '--lab', this.name, target, '--', ...command])
   }
 
+  /** Starts `ip monitor` there, about routes and what else is named; it listens when this resolves. */
+  monitorRoutes(target: string, ...more: string[]): Promise<Monitor> {
+    const route = (verb: string, mark: string): string[] => [
+      'ip',
+      'route',
+      verb,
+      'blackhole',
+      mark,
+      'table',
+      '4242',
+    ] // where nobody else has any
+    return Monitor.start(this, target, ['ip', 'monitor', 'route', ...more], {
+      mark: (number) => `192.0.2.${number}`,
+      make: (mark) => [route('add', mark), route('del', mark)],
+    })
+  }
+
+  /** Starts `nft monitor` there; it listens when this resolves. */
+  monitorPacketFilter(target: string): Promise<Monitor> {
+    return Monitor.start(this, target, ['nft', 'monitor'], {
+      mark: (number) => `mark${number}`,
+      make: (mark) => ['add', 'delete'].map((verb) => ['nft', verb, 'table', 'ip6', mark]),
+    })
+  }
+
   down(): void {
     say('lab', 'down', this.name)
   }
 }
+
+/** A change that nobody else makes, by which a monitor shows that it hears. */
+interface Marking {
+  readonly mark: (number: number) => string
+  /** Commands that make the change and undo it. */
+  readonly make: (mark: string) => readonly string[][]
+}
+
+/**
+ * A program that tells of changes. Silence means something only of one that listens: it has to tell of a
+ * mark before it counts, and of another before its silence is believed.
+ */
+export class Monitor {
+  readonly #lab: TestLab
+  readonly #target: string
+  readonly #running: Beside
+  readonly #marking: Marking
+  #marks = 0
+
+  private constructor(lab: TestLab, target: string, running: Beside, marking: Marking) {
+    this.#lab = lab
+    this.#target = target
+    this.#running = running
+    this.#marking = marking
+  }
+
+  static async start(
+    lab: TestLab,
+    target: string,
+    command: readonly string[],
+    marking: Marking,
+  ): Promise<Monitor> {
+    const monitor = new Monitor(lab, target, lab.beside(target, ...command), marking)
+    await monitor.#hears()
+    return monitor
+  }
+
+  until(pattern: RegExp): Promise<void> {
+    return this.#running.until(pattern)
+  }
+
+  /** Ends it, when it has told all that was to tell; answers that, without the marks. */
+  async stop(): Promise<string> {
+    await this.#hears()
+    const said = await this.#running.stop()
+    const marks = Array.from({ length: this.#marks }, (_, at) => this.#marking.mark(at + 1))
+    const lines = said.split(/(?<=\n)/)
+    return lines
+      .filter((line) => !line.startsWith('#') && !marks.some((mark) => holds(line, mark)))
+      .join('')
+  }
+
+  async #hears(): Promise<void> {
+    for (;;) {
+      const mark = this.#marking.mark(++this.#marks)
+      for (const command of this.#marking.make(mark)) this.#lab.in(this.#target, ...command)
+      const deadline = performance.now() + 1000
+      while (performance.now() < deadline) {
+        if (holds(this.#running.output, mark)) return
+        if (this.#running.child.exitCode !== null) {
+          throw new Error(`The monitor ended:\n${this.#running.output}`)
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    }
+  }
+}
+
+const holds = (text: string, mark: string): boolean => new RegExp(`\\b${mark}\\b`).test(text)
 
 /** A process beside the test whose output can be awaited. */
 export class Beside {
