@@ -150,6 +150,7 @@ export function changeLink(
     flags: change.up === true ? IFF.up : 0,
     change: change.up === undefined ? 0 : IFF.up,
     mtu: change.mtu,
+    gsoIpv4MaxSize: change.segmentOctets,
     name: change.name,
     address: change.macAddress === undefined ? undefined : macOctets(change.macAddress),
     master: change.masterIndex === null ? 0 : change.masterIndex,
@@ -160,6 +161,34 @@ export function changeLink(
     body: (to) => linkBody.encode(to, body),
     what: () => `Change link ${index} on ${name} (${Object.keys(change).join(', ')})`,
   })
+}
+
+/**
+ * Lets a link that was just brought up send from now on, and the other end of its pair too. Linux takes
+ * note of carrier in a work queue; until that has run, the end that was up first drops what it sends,
+ * whatever IFF_LOWER_UP says. A request about a single link does that work first (rtnl_getlink calls
+ * linkwatch_sync_dev); before Linux 6.8 it does not, and some milliseconds remain in which packets are
+ * lost.
+ */
+export function settleCarrier({ netlink, name }: Context, index: number): void {
+  const ask = (body: LinkRequest): LinkMessage =>
+    netlink.ask(
+      {
+        type: RTM.getLink,
+        body: (to) => linkBody.encode(to, { extendedMask: SKIP_STATISTICS, ...body }),
+        what: () => `Look up link ${body.index} on ${name}`,
+      },
+      ({ body }) => linkBody.decode(body),
+    )
+  try {
+    const own = ask({ index })
+    if (own.info?.kind !== 'veth' || own.link === undefined) return
+    const { link: peer, linkNamespaceId: targetNamespaceId } = own
+    ask({ index: peer, ...(targetNamespaceId === undefined ? {} : { targetNamespaceId }) })
+  } catch (thrown) {
+    // It is gone, or this process may not ask about the other end: the link is up all the same.
+    if (!isKernelError(thrown)) throw thrown
+  }
 }
 
 export function deleteLink({ netlink, name }: Context, index: number): void {

@@ -28,7 +28,7 @@ import { readCounters } from './counters.ts'
 import { deleteForwardingEntry, listForwardingEntries, setForwardingEntry } from './forwarding.ts'
 import { FilterTables } from './filter-tables.ts'
 import type { Libc } from './libc.ts'
-import { changeLink, createLink, deleteLink, findLink, listLinks } from './links.ts'
+import { changeLink, createLink, deleteLink, findLink, listLinks, settleCarrier } from './links.ts'
 import { deleteNeighbor, listNeighbors, setNeighbor } from './neighbors.ts'
 import { NETLINK, NetlinkSocket } from './netlink-socket.ts'
 import { RawSender } from './raw-sender.ts'
@@ -111,6 +111,8 @@ export class LinuxKernel implements Kernel, Context {
 
   changeLink(index: number, change: LinkChange): void {
     changeLink(this, index, change, namespaceOf)
+    // One that moved in the same step may have another index: who needs its first packets opens it there.
+    if (change.up === true && change.kernel === undefined) settleCarrier(this, index)
   }
 
   deleteLink(index: number): void {

@@ -58,6 +58,10 @@ const linkAttributes = attributes({
   extendedMask: ['IFLA_EXT_MASK', 29, u32],
   carrier: ['IFLA_CARRIER', 33, u8],
   linkNamespaceId: ['IFLA_LINK_NETNSID', 37, u32],
+  /** Of a request: the namespace that it is about, by the number that this one knows it by. */
+  targetNamespaceId: ['IFLA_TARGET_NETNSID', 46, u32],
+  /** Linux 6.3. */
+  gsoIpv4MaxSize: ['IFLA_GSO_IPV4_MAX_SIZE', 63, u32],
 })
 
 /** RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK. */
