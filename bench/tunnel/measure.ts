@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { eventually } from '../../test/support/command.ts'
-import { openWorld, type Started, type TunnelKind, type World } from '../../test/tunnel/world.ts'
+import {
+  openWorld,
+  setSegments,
+  type Started,
+  type TunnelKind,
+  type World,
+} from '../../test/tunnel/world.ts'
 import { bare, type Case, direct, ends, ipip, vxlan } from './cases.ts'
 
 /** One way, round by round: as fast as it went, and by what iperf3's both ends used of the processors. */
@@ -26,6 +32,8 @@ export interface Effort {
   readonly rounds: number
   /** How much of a stream iperf3 writes at a time. */
   readonly writeOctets: number
+  /** Of a TCP stream, what the links between the nodes take in one packet; as they are when absent. */
+  readonly segmentOctets?: number
 }
 
 interface Planned {
@@ -54,7 +62,10 @@ export async function measure(
     for (const kind of kinds) {
       worlds.push(await openWorld({ executable, folder, tag: `${kind}${process.pid}`, kind }))
     }
-    for (const world of worlds) servers.push(...(await startServers(world)))
+    for (const world of worlds) {
+      if (effort.segmentOctets !== undefined) await setSegments(world, effort.segmentOctets)
+      servers.push(...(await startServers(world)))
+    }
     const [first] = worlds
     if (first === undefined) return []
     const planned: Planned[] = [

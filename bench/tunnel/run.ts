@@ -4,7 +4,8 @@
 //
 //   pod ── near ══ router ══ far ── pod        iperf3: one TCP stream; datagrams of 64 octets
 //
-// usage: npm run bench -- tunnel [--seconds 2] [--rounds 5] [--write 1048576] [--only host|guest] [--json]
+// usage: npm run bench -- tunnel [--seconds 2] [--rounds 5] [--write 1048576] [--segments 65536,180000]
+//                               [--only host|guest] [--json]
 import { readFileSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '5' },
     write: { type: 'string', default: String(1024 * 1024) },
+    segments: { type: 'string', default: '65536,180000' },
     only: { type: 'string' },
     json: { type: 'boolean', default: false },
     /** Set in the guest: where the rows are written to. */
@@ -39,7 +41,10 @@ async function main(): Promise<void> {
     return
   }
   if (values.only !== 'guest') {
-    report('the kernel of this machine', await measure(EXECUTABLE, ['ebpf'], effort))
+    for (const segmentOctets of values.segments.split(',').map(Number)) {
+      const rows = await measure(EXECUTABLE, ['ebpf'], { ...effort, segmentOctets })
+      report(`the kernel of this machine, TCP segments of ${segmentOctets} octets`, rows)
+    }
   }
   if (values.only !== 'host') await guest()
 }

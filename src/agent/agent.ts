@@ -10,7 +10,7 @@ import type { Closable } from '../lib/closable.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { BlockOwners } from '../ipam/block-owners.ts'
-import type { Kernel } from '../kernel/kernel.ts'
+import type { Kernel, Machine } from '../kernel/kernel.ts'
 import type { Kind, Resource } from '../model/resource.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
@@ -26,6 +26,7 @@ import { FilterKeeper } from './filter-keeper.ts'
 import { filterTable } from './filter-table.ts'
 import { linksWith, nodeAddress } from './node-addresses.ts'
 import { ParsedSelectors } from './parsed-selectors.ts'
+import type { PodEnd } from './pod-segments.ts'
 import { PoolModes } from './pool-modes.ts'
 import type { AgentStatus } from './status.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
@@ -34,7 +35,7 @@ import { VxlanNetwork } from './vxlan-network.ts'
 import { tunnelAddressOf as vxlanAddressOf, vxlanDevice } from './vxlan-settings.ts'
 
 /** A pod of this node, as far as the agent serves it. */
-export interface LocalPod {
+export interface LocalPod extends PodEnd {
   readonly namespace: string
   readonly pod: string
   readonly hostInterfaceName: string
@@ -60,6 +61,8 @@ export interface AgentNeeds {
   /** Name of the Node resource. */
   readonly node: string
   readonly kernel: Kernel
+  /** Where pods' namespaces are opened. */
+  readonly machine: Pick<Machine, 'openNamespace'>
   readonly tunnelKind: TunnelKind
   /** For kernels without the ipip module. */
   readonly tunnelPrograms?: TunnelPrograms
@@ -163,6 +166,7 @@ export class NodeAgent {
     })
     this.#dataplane = new Dataplane({
       kernel: needs.kernel,
+      machine: needs.machine,
       clock: needs.clock,
       log: needs.log,
       tunnelKind: needs.tunnelKind,
@@ -438,6 +442,7 @@ export class NodeAgent {
       formerPools: this.#modes.former,
       prefersFormer: this.#modes.prefersFormer,
       nodeNetworks: own === undefined ? [] : [prefixOf(own.address, own.prefixLength)],
+      podSegment: mtus.segment,
       ownAddress: own?.address,
       nodeAddresses: () =>
         this.#view.list('Node').flatMap((node) => nodeAddress(node)?.address ?? []),

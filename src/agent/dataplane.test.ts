@@ -8,6 +8,7 @@ import { SeededRandom } from '../lib/random.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { type Prefix, prefix } from '../net/prefix.ts'
 import { Dataplane, type DataplaneSettings } from './dataplane.ts'
+import type { PodEnd } from './pod-segments.ts'
 
 const block = prefix('10.1.0.0/26')
 const address = ip('10.1.0.5')
@@ -42,8 +43,9 @@ function node() {
     },
   })
   const learned = new Map<Prefix, readonly IpAddress[]>()
-  const pods: { addresses: readonly IpAddress[]; hostInterfaceName: string }[] = []
-  const settings: DataplaneSettings = {
+  const pods: (PodEnd & { addresses: readonly IpAddress[]; hostInterfaceName: string })[] = []
+  let podSegment: number | undefined
+  const settings: Omit<DataplaneSettings, 'podSegment'> = {
     blocks: [block],
     pools: [{ cidr: prefix('10.1.0.0/16'), ipipMode: 'Never', vxlanMode: 'Never' }],
     formerPools: [],
@@ -60,13 +62,14 @@ function node() {
   }
   const dataplane = new Dataplane({
     kernel: counting,
+    machine,
     tunnelKind: 'auto',
     tunnelPrograms: undefined,
     clock,
     log: silentLog,
     settings: () => {
       listed.push('settings')
-      return settings
+      return { ...settings, podSegment }
     },
     pods: () => pods,
     learned,
@@ -83,12 +86,22 @@ function node() {
       addresses: [address],
       mtu: 1500,
     })
-    pods.push({ addresses: [address], hostInterfaceName })
+    const networkNamespace = machine.namespacePath(name)
+    pods.push({ addresses: [address], hostInterfaceName, networkNamespace, interfaceName: 'eth0' })
     dataplane.podsChanged()
   }
   const wayTo = (destination: string) =>
     kernel.routes().find((route) => route.destination === destination)?.nextHops
-  return { clock, kernel, dataplane, learned, pods, attach, listed, wayTo }
+  const segments = (name: string): (number | undefined)[] => [
+    kernel.link(`cali${name}`)?.segmentOctets,
+    machine.openNamespace(name).link('eth0')?.segmentOctets,
+  ]
+  const setPodSegment = (octets: number): void => {
+    podSegment = octets
+    dataplane.settingsChanged()
+  }
+  const rest = { listed, wayTo, segments, setPodSegment }
+  return { clock, machine, kernel, dataplane, learned, pods, attach, ...rest }
 }
 
 it('serves pods and learned routes that come and go without listing what the kernel has', async () => {
@@ -152,4 +165,38 @@ it('looks for ways anew when the network between the nodes changes', async () =>
   expect(wayTo(afar)).toEqual([{ linkIndex, gateway: '10.0.0.254' }])
   expect(dataplane.lacking()).toEqual([])
   dataplane.stop()
+})
+
+it('has both ends of pods’ links take the TCP segments that the ways out take', async () => {
+  const { clock, dataplane, attach, segments, setPodSegment } = node()
+  dataplane.start()
+  attach('a')
+  await clock.advance(100)
+  expect(segments('a')).toEqual([65_536, 65_536])
+  setPodSegment(180_000)
+  await clock.advance(100)
+  expect(segments('a')).toEqual([180_000, 180_000])
+  attach('b')
+  await clock.advance(100)
+  expect(segments('b')).toEqual([180_000, 180_000])
+  setPodSegment(65_536)
+  await clock.advance(100)
+  expect(segments('a')).toEqual([65_536, 65_536])
+})
+
+it('goes on where a pod’s segments cannot be seen to, and tries again with the next look at all', async () => {
+  const { clock, machine, kernel, dataplane, pods, attach, segments, setPodSegment, wayTo } = node()
+  dataplane.start()
+  attach('a')
+  const [pod] = pods
+  pods[0] = { ...pod!, networkNamespace: '/run/netns/gone' }
+  setPodSegment(180_000)
+  await clock.advance(5_000)
+  expect(segments('a')).toEqual([65_536, 65_536])
+  expect(wayTo(`${pod!.addresses[0]}/32`)).toHaveLength(1)
+  expect(machine.namespaces()).toContain('a')
+  pods[0] = pod!
+  await clock.advance(90_000)
+  expect(segments('a')).toEqual([180_000, 180_000])
+  expect(kernel.name).toBe('node')
 })

@@ -7,6 +7,7 @@ import {
   type Kernel,
   type KernelEvent,
   type Link,
+  type Machine,
   type Route,
   ROUTE_PROTOCOL,
   ROUTE_TABLE,
@@ -19,6 +20,7 @@ import { RoutePlan } from '../routes/route-plan.ts'
 import { RouteTable } from '../routes/route-table.ts'
 import { KnownLinks } from './known-links.ts'
 import { linksWith } from './node-addresses.ts'
+import { type PodEnd, setPodSegment } from './pod-segments.ts'
 import type { TunnelStatus } from './status.ts'
 import { NodeTunnel, type NodeTunnelSettings } from './node-tunnel.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
@@ -34,6 +36,8 @@ export interface DataplaneSettings extends NodeTunnelSettings {
   readonly formerPools: readonly (readonly PoolEncapsulation[])[]
   readonly prefersFormer: boolean
   readonly nodeNetworks: readonly Prefix[]
+  /** Most of a TCP stream that pods send in one packet; undefined where it is left as it is. */
+  readonly podSegment: number | undefined
   readonly vxlan: VxlanDevice | undefined
   /** Other nodes' ends of it; the same list as long as none is another one. */
   readonly tunnelEnds: readonly TunnelEnd[]
@@ -41,16 +45,18 @@ export interface DataplaneSettings extends NodeTunnelSettings {
 
 export interface DataplaneNeeds {
   readonly kernel: Kernel
+  /** Where pods' namespaces are opened. */
+  readonly machine: Pick<Machine, 'openNamespace'>
   readonly tunnelKind: TunnelKind
   /** For kernels without the ipip module. */
   readonly tunnelPrograms: TunnelPrograms | undefined
   readonly clock: Clock
   readonly log: Log
   settings(): DataplaneSettings
-  pods(): readonly {
+  pods(): readonly (PodEnd & {
     readonly addresses: readonly IpAddress[]
     readonly hostInterfaceName: string
-  }[]
+  })[]
   /** What BGP learned, as it is at any time. */
   readonly learned: ReadonlyMap<Prefix, readonly IpAddress[]>
   /** Other nodes' blocks in pools with VXLAN, as they are at any time. */
@@ -92,6 +98,7 @@ export class Dataplane {
   #mustReadTable = true
   #mustReadPods = true
   #mustReadSettings = true
+  #podSegment: number | undefined
   /** What all routes follow from, as text; undefined when the ways to other nodes may be others. */
   #surroundings: string | undefined
   readonly #tunnel: NodeTunnel
@@ -317,7 +324,10 @@ export class Dataplane {
 
   #readSettings(): void {
     const { kernel, settings } = this.#needs
-    const { blocks, pools, formerPools, prefersFormer, nodeNetworks, ...rest } = settings()
+    const { blocks, pools, formerPools, prefersFormer, nodeNetworks, podSegment, ...rest } =
+      settings()
+    if (podSegment !== this.#podSegment) this.#mustReadPods = true
+    this.#podSegment = podSegment
     const isAnew = this.#surroundings === undefined
     const tunnelLinkIndex = this.#tunnel.keep(rest, isAnew)
     const loopbackLinkIndex = this.#links.named('lo')?.index ?? 1
@@ -369,9 +379,11 @@ export class Dataplane {
     const { kernel, pods } = this.#needs
     const wanted = new Map<Prefix, number>()
     const missingLinks: string[] = []
-    for (const { addresses, hostInterfaceName } of pods()) {
+    for (const pod of pods()) {
+      const { addresses, hostInterfaceName } = pod
       // A new one may not have been told of yet.
       const link = this.#links.named(hostInterfaceName) ?? kernel.link(hostInterfaceName)
+      if (link !== undefined) this.#keepSegment(link, pod)
       for (const address of addresses) {
         if (link === undefined) missingLinks.push(`${hostInterfaceName} of ${address} is missing`)
         else wanted.set(hostPrefix(address), link.index)
@@ -380,6 +392,15 @@ export class Dataplane {
     this.#missingLinks = missingLinks
     this.#plan.setPods(wanted)
     this.#mustReadPods = false
+  }
+
+  #keepSegment(link: Link, pod: PodEnd): void {
+    const segmentOctets = this.#podSegment
+    if (segmentOctets === undefined || link.segmentOctets === segmentOctets) return
+    if (link.segmentOctets === undefined) return // this kernel knows of no such thing
+    setPodSegment(this.#needs, link, pod, segmentOctets)
+    // The kernel tells nobody, and what it refused is tried again when everything is read anew.
+    this.#links.set({ ...link, segmentOctets })
   }
 }
 

@@ -159,7 +159,8 @@ export class NodeTunnel {
     const { ownAddress } = settings
     if (ownAddress === undefined || this.#needs.programs === undefined) return undefined
     const senders = [...settings.nodeAddresses().map(hostPrefix), ...settings.externalNodes]
-    const text = [kind, link.index, link.mtu, ownAddress, ...senders].join()
+    const { index, mtu, segmentOctets } = link
+    const text = [kind, index, mtu, segmentOctets, ownAddress, ...senders].join()
     if (!isAnew && text === this.#told) return undefined
     this.#told = text
     return {

@@ -17,6 +17,8 @@ export type TunnelKind = (typeof TUNNEL_KINDS)[number]
 export interface TunnelDevice {
   /** Octets of a packet inside the tunnel. */
   readonly mtu: number
+  /** {@link Link.segmentOctets} where tunl0 is made of programs; the kernel's own device has a fixed one. */
+  readonly segmentOctets?: number | undefined
   /** The node's own address in the pod network; undefined while it has none, or needs none. */
   readonly address: IpAddress | undefined
 }
@@ -85,6 +87,10 @@ export function ensureTunnelDevice(
   }
   const { link, ...use } = tunnelLink(needs, wanted.mtu)
   if (link.mtu !== wanted.mtu) kernel.changeLink(link.index, { mtu: wanted.mtu })
+  const { segmentOctets } = wanted
+  if (use.kind === 'ebpf' && segmentOctets !== undefined && link.segmentOctets !== segmentOctets) {
+    kernel.changeLink(link.index, { segmentOctets })
+  }
   if (!link.up) kernel.changeLink(link.index, { up: true })
   setOnlyAddress(kernel, link, wanted.address)
   return { link: kernel.link(TUNNEL_LINK) ?? link, ...use }

@@ -6,6 +6,7 @@ import { ClusterView } from './cluster-view.ts'
 import { nodeMtus, tunnelDevice } from './tunnel-settings.ts'
 
 const link = (name: string, mtu: number, index: number, up = true): Link => ({
+  segmentOctets: 65_536,
   index,
   name,
   kind: '',
@@ -38,7 +39,13 @@ const mtus = (made: ClusterView, links = LINKS) => nodeMtus(made, 'one', links, 
 
 describe('the MTUs of a node', () => {
   it('follow from the smallest usual link that is up', () => {
-    expect(mtus(view())).toEqual({ host: 1600, ipip: 1580, vxlan: 1550, pod: 1600 })
+    expect(mtus(view())).toEqual({
+      host: 1600,
+      ipip: 1580,
+      vxlan: 1550,
+      pod: 1600,
+      segment: 65_536,
+    })
   })
 
   it('leave room for the header of every tunnel that pools use, disabled ones too', () => {
@@ -66,11 +73,40 @@ describe('the MTUs of a node', () => {
   })
 })
 
+describe('the TCP segments of pods', () => {
+  const wide = (name: string, segmentOctets: number, kind = '') => ({
+    ...link(name, 1500, name.length),
+    kind,
+    segmentOctets,
+  })
+  const ways = [wide('lo', 65_536), wide('ens33', 180_000), wide('eth1', 190_000)]
+  const segment = (made: ClusterView, links: readonly Link[]) => mtus(made, [...links]).segment
+
+  it('are as large as the node’s ways out take them', () => {
+    expect(segment(view(), ways)).toBe(180_000)
+    expect(segment(view(), [link('ens33', 1500, 2)])).toBe(65_536)
+    const { segmentOctets: _, ...old } = link('ens33', 1500, 2)
+    expect(segment(view(), [old])).toBeUndefined()
+  })
+
+  it('are no larger than a tunnel of the kernel’s takes them, while packets go by it', () => {
+    const ipip = view(pool({ ipipMode: 'CrossSubnet' }))
+    const vxlan = view(pool({ vxlanMode: 'CrossSubnet' }))
+    const module = [...ways, wide('tunl0', 65_536, 'ipip')]
+    const overlay = [...ways, wide('vxlan.calico', 65_536, 'vxlan')]
+    expect(segment(ipip, module)).toBe(65_536)
+    expect(segment(vxlan, module)).toBe(180_000)
+    expect(segment(vxlan, overlay)).toBe(65_536)
+    expect(segment(ipip, [...overlay, wide('tunl0', 65_536, 'veth')])).toBe(180_000)
+  })
+})
+
 it('has a tunnel ready before a pool needs it, unless IPIP is switched off', () => {
   const made = view(pool({}))
   expect(tunnelDevice(made, 'one', undefined, mtus(made))).toEqual({
     address: undefined,
     mtu: 1580,
+    segmentOctets: 65_536,
   })
   const off = view(pool({}), felix({ ipipEnabled: false }))
   expect(tunnelDevice(off, 'one', undefined, mtus(off))).toBeUndefined()

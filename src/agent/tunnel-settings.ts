@@ -34,6 +34,8 @@ export interface NodeMtus {
   readonly vxlan: number
   /** At new pods: what passes whichever way the pools have packets go. */
   readonly pod: number
+  /** Most of a TCP stream that pods send in one packet; undefined where this kernel leaves it as it is. */
+  readonly segment: number | undefined
 }
 
 /**
@@ -57,12 +59,21 @@ export function nodeMtus(
       : (uplink?.mtu ?? FALLBACK_MTU)
   const ipip = felixParameter(view, node, 'ipipMTU') || host - IPIP_OVERHEAD
   const inVxlan = felixParameter(view, node, 'vxlanMTU') || host - vxlan.OVERHEAD_OCTETS
-  const pod = Math.min(
-    host,
-    ...(tunnelsAnything(view, node) ? [ipip] : []),
-    ...(usesVxlan(view, node) ? [inVxlan] : []),
-  )
-  return { host, ipip, vxlan: inVxlan, pod }
+  const usesIpip = tunnelsAnything(view, node)
+  const inUse = { ipip: usesIpip, vxlan: usesVxlan(view, node) }
+  const pod = Math.min(host, ...(inUse.ipip ? [ipip] : []), ...(inUse.vxlan ? [inVxlan] : []))
+  const ways = counting.length > 0 ? counting : uplink === undefined ? [] : [uplink]
+  const tunnels = links.filter(({ kind }) => inUse[kind as keyof typeof inUse])
+  return { host, ipip, vxlan: inVxlan, pod, segment: segmentOf([...ways, ...tunnels]) }
+}
+
+/**
+ * What every way out takes in one packet: a link that takes less would have the kernel cut what comes for
+ * it in software. A tunl0 of programs is not among them, since it is made to take as much.
+ */
+function segmentOf(ways: readonly Link[]): number | undefined {
+  const sizes = ways.flatMap(({ segmentOctets }) => segmentOctets ?? [])
+  return sizes.length === 0 ? undefined : Math.min(...sizes)
 }
 
 /** A pattern that is none is as good as absent; validation has told who wrote it. */
@@ -86,5 +97,5 @@ export function tunnelDevice(
   mtus: NodeMtus,
 ): TunnelDevice | undefined {
   if (!hasTunnel(view, node)) return undefined
-  return { address, mtu: mtus.ipip }
+  return { address, mtu: mtus.ipip, segmentOctets: mtus.segment }
 }

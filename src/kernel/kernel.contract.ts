@@ -207,6 +207,20 @@ export function kernelContract(
         expect(a.link('z')).toMatchObject({ index, mtu: 1300, macAddress: '02:00:00:00:00:01' })
       })
 
+      it('take TCP segments as large as they are told, and no larger than they can cut', ({
+        skip,
+      }) => {
+        const [a, b] = [namespace('a'), namespace('b')]
+        const { index } = a.createLink({ kind: 'veth', name: 'x', peer: { name: 'y', kernel: b } })
+        if (a.link('x')!.segmentOctets === undefined) return skip('this kernel has no BIG TCP')
+        const both = () => [a.link('x')?.segmentOctets, b.link('y')?.segmentOctets]
+        expect(both()).toEqual([65_536, 65_536])
+        a.changeLink(index, { segmentOctets: 180_000 })
+        expect(both()).toEqual([180_000, 65_536])
+        expect(() => a.changeLink(index, { segmentOctets: 1_000_000 })).toThrow('EINVAL')
+        expect(a.links().find((link) => link.name === 'x')?.segmentOctets).toBe(180_000)
+      })
+
       it('join and leave a bridge', () => {
         const a = namespace('a')
         const bridge = a.createLink({ kind: 'bridge', name: 'br0' })

@@ -130,6 +130,12 @@ export interface Link {
   /** "veth", "bridge", "tun", "ipip", "vxlan", "loopback", …; "" for hardware. */
   readonly kind: string
   readonly mtu: number
+  /**
+   * Most octets of a TCP stream over IPv4 that reach the link in one packet, for it to cut into what its
+   * MTU takes: 65,536, or more where somebody made it so ("BIG TCP", gso_ipv4_max_size). Undefined
+   * where the kernel does not know of it (before Linux 6.3).
+   */
+  readonly segmentOctets?: number
   /** Undefined on links without a link-layer address, such as tunl0. */
   readonly macAddress: MacAddress | undefined
   /** Administratively up (IFF_UP). */
@@ -187,6 +193,8 @@ export type LinkSpec =
 export interface LinkChange {
   readonly up?: boolean
   readonly mtu?: number
+  /** Errors: EINVAL beyond what the link can cut. A kernel that does not know of it ignores it. */
+  readonly segmentOctets?: number
   readonly name?: string
   readonly macAddress?: MacAddress
   /** Bridge to join, null to leave. */

@@ -82,6 +82,7 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
   const agent = new NodeAgent({
     node,
     kernel,
+    machine,
     tunnelKind: ports.tunnelKind ?? 'auto',
     ...(ports.tunnelPrograms === undefined ? {} : { tunnelPrograms: ports.tunnelPrograms }),
     feed: storeFeed(resources, ipam),

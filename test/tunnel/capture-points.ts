@@ -37,10 +37,7 @@ const MARK = 'feedfacecafe'
  * UDP's are filled in nowhere on one machine, and every capture shows them wrong; ICMP's never are.
  */
 export async function captureAtAllPoints(world: World): Promise<void> {
-  for (const { podNamespace } of [world.near, world.far]) {
-    const { status, output } = world.run(podNamespace, 'ethtool', '-K', 'eth0', 'tx', 'off')
-    if (status !== 0) throw new Error(`ethtool: ${output}`)
-  }
+  leaveChecksumsToDevices(world, false)
   const places = WITNESS_POINTS.map((point) => ({ point, ...placeOf(world, point) }))
   const reading = Object.fromEntries(
     WITNESS_POINTS.map((point) => [point, [] as PacketRow[]]),
@@ -82,8 +79,23 @@ export async function captureAtAllPoints(world: World): Promise<void> {
   } finally {
     for (const one of captures) one.close()
     for (const { process } of dumps) await process.stop()
+    leaveChecksumsToDevices(world, true)
   }
   writeFileSync(join(world.folder, 'captures.json'), JSON.stringify(reading))
+}
+
+function leaveChecksumsToDevices({ near, far, run }: World, isLeft: boolean): void {
+  for (const { podNamespace } of [near, far]) {
+    const { status, output } = run(
+      podNamespace,
+      'ethtool',
+      '-K',
+      'eth0',
+      'tx',
+      isLeft ? 'on' : 'off',
+    )
+    if (status !== 0) throw new Error(`ethtool: ${output}`)
+  }
 }
 
 /**

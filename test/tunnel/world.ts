@@ -2,6 +2,7 @@ import { execFile, execFileSync, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Link } from '../../src/kernel/kernel.ts'
 import type { AgentStatus } from '../../src/agent/status.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { openEtcdStore } from '../../src/main/open-etcd-store.ts'
@@ -10,6 +11,7 @@ import type { LinuxKernel } from '../../src/platform/linux/linux-kernel.ts'
 import { systemClock } from '../../src/platform/node/clock.ts'
 import { systemRandom } from '../../src/platform/node/random.ts'
 import { Resources } from '../../src/store/resources.ts'
+import { eventually } from '../support/command.ts'
 import { FAR, NEAR, topology } from './topology.ts'
 
 /** What the agents are told to make tunl0 of: the kernel's own device, or programs around another one. */
@@ -34,6 +36,8 @@ export interface World {
   readonly near: Side
   readonly far: Side
   readonly router: { readonly namespace: string; readonly kernel: LinuxKernel }
+  /** The two networks, each a bridge in a namespace. */
+  readonly networks: readonly LinuxKernel[]
   readonly resources: Resources
   /** Runs `tortie`, and throws with what it said if it fails. */
   tortie(...args: string[]): Promise<string>
@@ -93,6 +97,7 @@ export async function openWorld({ executable, folder, tag, kind }: WorldOptions)
     near: side('near', NEAR),
     far: side('far', FAR),
     router: { namespace: `router-${tag}`, kernel: machine.openNamespace(`router-${tag}`) },
+    networks: ['lan1', 'lan2'].map((name) => machine.openNamespace(`${name}-${tag}`)),
     resources: new Resources({ store, ...ports }),
     tortie,
     async status(node) {
@@ -147,4 +152,30 @@ function startInside(namespace: string, ...command: string[]): Started {
       return output
     },
   }
+}
+
+/**
+ * Has all links between the nodes take TCP segments of this size, as an administrator would; answers when
+ * the agents have had the pods' links follow, as far as `expected` says. Undefined where the kernel
+ * does not know of it.
+ */
+export async function setSegments(
+  { near, far, router, networks }: World,
+  segmentOctets: number,
+  expected = segmentOctets,
+): Promise<void> {
+  const isBetween = ({ name, kind }: Link): boolean =>
+    kind === 'veth' && !/^(cali|tunl0)/.test(name)
+  for (const kernel of [near.kernel, far.kernel, router.kernel, ...networks]) {
+    for (const { index, mtu } of kernel.links().filter(isBetween)) {
+      kernel.changeLink(index, { segmentOctets })
+      // Of segments the kernel tells nobody; of this it does.
+      kernel.changeLink(index, { mtu: mtu - 1 })
+      kernel.changeLink(index, { mtu })
+    }
+  }
+  const most = (): string =>
+    [near, far].map(({ podKernel }) => podKernel.link('eth0')?.segmentOctets).join()
+  const wanted = [expected, expected].join()
+  await eventually('the pods’ links to follow', 10, () => most() === wanted, most)
 }

@@ -74,6 +74,8 @@ export class Device {
   name: string
   readonly driver: LinkDriver
   mtu: number
+  /** Kept and told, no more: segments are made by the MTU here. GSO_LEGACY_MAX_SIZE when new. */
+  segmentOctets = 65_536
   mac: number | undefined
   /** The port's text for the address; see port-values.ts. */
   macText: { readonly mac: number; readonly text: MacAddress } | undefined

@@ -243,6 +243,18 @@ export function setMtu(device: Device, mtu: number): void {
   changeMtu(device, mtu)
 }
 
+/** GSO_MAX_SIZE: what a veth can cut; others no more than they begin with (TSO_LEGACY_MAX_SIZE). */
+const VETH_SEGMENT_OCTETS = 8 * 65_535
+
+export function setSegmentOctets(device: Device, octets: number): void {
+  const most = device.driver.kind === 'veth' ? VETH_SEGMENT_OCTETS : 65_536
+  if (octets > most) {
+    throw refusal('EINVAL', `Unable to have ${device.name} cut ${octets} octets: at most ${most}`)
+  }
+  // Nobody is told: do_setlink does not count it as a change to tell of.
+  device.segmentOctets = octets
+}
+
 function changeMtu(device: Device, mtu: number): void {
   if (device.mtu === mtu) return
   // rt6_mtu_change: routes that had the link's MTU, or more than there is now, follow it.

@@ -65,6 +65,7 @@ export function toLink(device: Device): Link {
     name: device.name,
     kind: device.driver.kind,
     mtu: device.mtu,
+    segmentOctets: device.segmentOctets,
     macAddress: macOf(device),
     up: device.up,
     carrier: device.up && device.carrier,

@@ -48,6 +48,7 @@ import {
   setMac,
   setMaster,
   setMtu,
+  setSegmentOctets,
   setUp,
 } from './link-config.ts'
 import { Namespace } from './namespace.ts'
@@ -111,6 +112,7 @@ export class SimulatedKernel implements Kernel {
     if (change.kernel !== undefined) moveDevice(device, namespaceOf(change.kernel))
     if (change.name !== undefined) rename(device, change.name)
     if (change.mtu !== undefined) setMtu(device, change.mtu)
+    if (change.segmentOctets !== undefined) setSegmentOctets(device, change.segmentOctets)
     if (change.macAddress !== undefined) {
       if (device.bridge !== undefined) device.bridge.ownMac = true
       setMac(device, macToNumber(change.macAddress))

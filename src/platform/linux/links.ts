@@ -214,6 +214,7 @@ export function linkFrom(link: LinkMessage): Link {
     name: link.name ?? '',
     kind,
     mtu: link.mtu ?? 0,
+    ...(link.gsoIpv4MaxSize === undefined ? {} : { segmentOctets: link.gsoIpv4MaxSize }),
     macAddress: macFrom(link.address),
     up: (link.flags & IFF.up) !== 0,
     carrier: (link.flags & IFF.lowerUp) !== 0,

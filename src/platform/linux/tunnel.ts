@@ -84,6 +84,10 @@ export function equipTunnel(context: LinuxKernel, link: Link, settings: TunnelSe
   }
   if (!inside.up) context.changeLink(inside.index, { up: true })
   if (inside.mtu !== link.mtu) context.changeLink(inside.index, { mtu: link.mtu })
+  const { segmentOctets } = link
+  if (segmentOctets !== undefined && inside.segmentOctets !== segmentOctets) {
+    context.changeLink(inside.index, { segmentOctets })
+  }
   const maps = openTunnelMaps(context, inside.index)
   try {
     maps.setSenders(settings.senders)

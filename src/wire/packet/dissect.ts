@@ -114,13 +114,32 @@ const deeper = (look: Look): Look => ({ ...look, depth: look.depth + 1 })
 
 function dissectNested(octets: Uint8Array, at: number, look: Look): IpPacket | undefined {
   if (look.depth >= MOST_NESTED) return undefined
-  if (ipv4.check(octets, at)) return dissectIpv4(octets, at, look)
+  if (ipv4.check(octets, at) || isBig(octets, at)) return dissectIpv4(octets, at, look)
   if (ipv6.check(octets, at)) return dissectIpv6(octets, at, look)
   return undefined
 }
 
+/**
+ * A TCP packet that is longer than its header can say, as hosts with BIG TCP hand it to themselves before
+ * a link cuts it: its length is 0 then (Linux: iph_totlen).
+ */
+function isBig(octets: Uint8Array, at: number): boolean {
+  if (octets.length - at < ipv4.HEADER_OCTETS || octets[at]! >>> 4 !== 4) return false
+  const header = ipv4.headerOctets(octets, at)
+  const isWhole = header >= ipv4.HEADER_OCTETS && octets.length - at >= header
+  return (
+    isWhole && ipv4.totalLength(octets, at) === 0 && BIG_PROTOCOLS.has(ipv4.protocol(octets, at))
+  )
+}
+
+const BIG_PROTOCOLS: ReadonlySet<number> = new Set([IP_PROTOCOL.tcp, IP_PROTOCOL.ipip])
+
+/** 65,536 for one that says 0: it is at least that. */
+const lengthOf = (octets: Uint8Array, at: number): number =>
+  ipv4.totalLength(octets, at) || 0x1_0000
+
 function dissectIpv4(octets: Uint8Array, at: number, look: Look): IpPacket {
-  const totalLength = ipv4.totalLength(octets, at)
+  const totalLength = lengthOf(octets, at)
   const payloadAt = at + ipv4.headerOctets(octets, at)
   const span = {
     ipAt: at,
@@ -247,7 +266,7 @@ function dissectUdp(octets: Uint8Array, span: Span, look: Look): IpPayload {
 /** Where the packet ends by its own header, beyond what was captured. */
 function dataEnd(octets: Uint8Array, span: Span): number {
   return octets[span.ipAt]! >>> 4 === 4
-    ? span.ipAt + ipv4.totalLength(octets, span.ipAt)
+    ? span.ipAt + lengthOf(octets, span.ipAt)
     : span.ipAt + ipv6.HEADER_OCTETS + ipv6.payloadLength(octets, span.ipAt)
 }
 

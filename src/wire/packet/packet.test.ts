@@ -223,6 +223,25 @@ describe('dissect', () => {
     })
   })
 
+  it('takes a TCP packet of length 0 for one that is longer than its header can say, in a tunnel too', () => {
+    const ends = {
+      source: ipv4ToNumber(ip('10.211.0.6')),
+      destination: ipv4ToNumber(ip('10.211.3.4')),
+    }
+    const bare = ipv4.encode({ ...ends, protocol: 6, timeToLive: 63 }, new Uint8Array(100))
+    bare.set([0, 0], 2)
+    expect(dissect(bare)).toMatchObject({ protocol: 6, totalLength: 65_536, truncated: true })
+    const outer = { ...ends, timeToLive: 64, identification: 7, dontFragment: true }
+    const packet = ipip.encapsulate(bare, outer)
+    packet.set([0, 0], 2)
+    expect(dissect(packet)).toMatchObject({
+      totalLength: 65_536,
+      payload: { kind: 'ipip', inner: { protocol: 6, totalLength: 65_536 } },
+    })
+    bare[9] = 17
+    expect(dissect(bare)).toBeUndefined()
+  })
+
   it('finds both headers of VXLAN, and the frame between them', () => {
     const header = {
       source: ipv4ToNumber(ip('172.16.170.128')),
