@@ -1,7 +1,8 @@
 import { UserError } from '../lib/errors.ts'
 import { isKernelError } from '../kernel/kernel.ts'
 import { readJournal } from './journal.ts'
-import type { LabPorts } from './lab-ports.ts'
+import { NAMES_LOCK } from './lab-names.ts'
+import type { LabPorts, LabState } from './lab-ports.ts'
 
 export interface Removed {
   readonly programs: number
@@ -22,7 +23,13 @@ export async function labDown(lab: string, ports: LabPorts): Promise<Removed> {
     return await dismantle(lab, ports)
   } finally {
     lock.close()
+    removeLock(ports.state, NAMES_LOCK)
   }
+}
+
+/** Whoever was killed while holding a lock left its file, which goes when the lock is given back. */
+export function removeLock(state: LabState, name: string): void {
+  state.lock(name)?.close()
 }
 
 /** {@link labDown} for one who holds the lock. */

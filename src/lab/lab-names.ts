@@ -1,5 +1,8 @@
 import type { Topology, TopologyPod } from './topology-schema.ts'
 
+/** The lock of who chooses names; no lab is called so. */
+export const NAMES_LOCK = '.names'
+
 /** What the namespaces of a lab are called: the plain names, or those with the lab's name in front. */
 export interface LabNames {
   readonly lab: string

@@ -6,7 +6,7 @@ import { awaitRoutes, RoutesMissing } from './await-routes.ts'
 import { Builder } from './build.ts'
 import { type Journal, journalOf, readJournal, writeJournal } from './journal.ts'
 import { dismantle } from './lab-down.ts'
-import { chooseNames } from './lab-names.ts'
+import { chooseNames, NAMES_LOCK } from './lab-names.ts'
 import type { LabAgent, LabPorts } from './lab-ports.ts'
 import { type LabPlan, namespacesOf, planLab } from './plan.ts'
 import { seedStore } from './seed-store.ts'
@@ -105,7 +105,7 @@ async function reserve(
 async function lockNames({ state, clock }: LabPorts): Promise<Closable> {
   const deadline = clock.now() + NAMES_MILLISECONDS_MAX
   for (;;) {
-    const lock = state.lock('.names')
+    const lock = state.lock(NAMES_LOCK)
     if (lock !== undefined) return lock
     if (clock.now() > deadline) throw new UserError('Another lab is choosing its names; try again')
     await sleep(clock, 10)

@@ -1,4 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { removeLock } from '../lab/lab-down.ts'
+import { NAMES_LOCK } from '../lab/lab-names.ts'
 import type { LabStatus } from '../lab/lab-status.ts'
 import type { CommandResult } from '../kernel/sim/commands/command-result.ts'
 import { sleep } from '../lib/clock.ts'
@@ -27,8 +29,16 @@ function hostLog(lab: string): string {
   return labPath(`.${lab}.log`)
 }
 
+/** Whether a lab is simulated; also one whose host was killed before it had a directory. */
 export function isSimulated(lab: string): boolean {
-  return existsSync(labPath(lab, HOST_FILE))
+  return existsSync(labPath(lab)) ? existsSync(labPath(lab, HOST_FILE)) : existsSync(hostLog(lab))
+}
+
+/** Simulated labs of which there is nothing but their host's log. */
+export function unbegunSimulatedLabs(): string[] {
+  if (!existsSync(labPath())) return []
+  const names = readdirSync(labPath()).flatMap((name) => /^\.(.+)\.log$/.exec(name)?.[1] ?? [])
+  return names.filter((lab) => !existsSync(labPath(lab))).sort()
 }
 
 /** Starts the host of a lab as a process that outlives this one; answers when the lab is up. */
@@ -55,7 +65,11 @@ export async function startSimulatedLab(lab: string, topologyPath: string): Prom
         client.close()
       }
     }
-    if (host.ended !== undefined) throw new UserError(lastLine(logPath))
+    if (host.ended !== undefined) {
+      const said = lastLine(logPath)
+      rmSync(logPath)
+      throw new UserError(said)
+    }
     if (systemClock.now() > deadline) {
       throw new UserError(`The host of lab ${lab} does not answer; its log is ${logPath}`)
     }
@@ -121,6 +135,8 @@ export async function simulatedDown(lab: string): Promise<void> {
   if (process.platform === 'linux') {
     await endProcesses(() => processesWith('TORTIE_LAB_DIR', labPath(lab)))
   }
-  labState().remove(lab)
+  const state = labState()
+  state.remove(lab)
+  for (const name of [lab, NAMES_LOCK]) removeLock(state, name)
   rmSync(hostLog(lab), { force: true })
 }

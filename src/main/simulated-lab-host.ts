@@ -5,6 +5,7 @@ import { SimulatedMachine } from '../kernel/sim/machine.ts'
 import { findNamespace } from '../lab/find-target.ts'
 import { readJournal } from '../lab/journal.ts'
 import { labDown } from '../lab/lab-down.ts'
+import type { LabState } from '../lab/lab-ports.ts'
 import { labRestart } from '../lab/lab-restart.ts'
 import { labStatus } from '../lab/lab-status.ts'
 import { labUp } from '../lab/lab-up.ts'
@@ -41,16 +42,23 @@ export async function hostSimulatedLab(options: {
   const machine = new SimulatedMachine({ clock: systemClock, random: systemRandom, log })
   // Its namespaces are its own: it need not mind what other labs call theirs.
   const all = labState()
-  const state = { ...all, labs: () => all.labs().filter((name) => name === lab) }
+  let isMarked = false
+  const state: LabState = {
+    ...all,
+    labs: () => all.labs().filter((name) => name === lab),
+    write(name, file, text) {
+      // First of all: namespaces in the journal of a lab without it are those of this machine.
+      if (!isMarked) all.write(lab, HOST_FILE, `{"pid":${process.pid}}\n`)
+      isMarked = true
+      all.write(name, file, text)
+    },
+  }
   const ports = simulatedLabPorts({
     machine,
     state,
     clock: systemClock,
     random: systemRandom,
     log,
-    onStep(name) {
-      if (name === 'journal') state.write(lab, HOST_FILE, `{"pid":${process.pid}}\n`)
-    },
   })
   await labUp({ topology, name: lab, text }, ports)
   const sockets = await serveAgentsAndStore(lab, ports.programs, log)

@@ -1,8 +1,11 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { spawnSync } from 'node:child_process'
-import { afterEach, describe, expect, it } from 'vitest'
+import { spawn, spawnSync } from 'node:child_process'
+import { setImmediate } from 'node:timers/promises'
+import { once } from 'node:events'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { processesWith } from '../../src/platform/node/processes.ts'
 import { TORTIE } from './tortie.ts'
 
 /* A simulated lab is a process: these need no root and no Linux. */
@@ -29,7 +32,35 @@ describe('the host of a simulated lab', () => {
   afterEach(() => {
     run('lab', 'down', '--all')
     expect(readdirSync(join(folder, 'labs'))).toEqual([])
-    rmSync(folder, { recursive: true })
+    expect(readdirSync(folder)).toEqual(['labs'])
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  const isLinux = process.platform === 'linux'
+  if (!isLinux) console.log('Skipped: hosts of simulated labs are looked for in /proc')
+  it
+    .skipIf(!isLinux)
+    .each([
+      'labs/.one.log',
+      'one.lock',
+      'labs/one/lab.json',
+      'labs/one/topology.yaml',
+      'labs/one/store.sock',
+      'labs/one/lab.sock',
+    ])('leaves nothing behind when it is killed as soon as there is %s', async (file) => {
+    const env = { ...process.env, TORTIE_RUN_DIR: folder }
+    const args = [TORTIE, 'lab', 'up', 'seed', '--simulated', '--name', 'one']
+    const up = spawn(process.execPath, args, { env, stdio: 'ignore' })
+    const ended = once(up, 'exit')
+    while (!existsSync(join(folder, file)) && up.exitCode === null) await setImmediate()
+    const hosts = processesWith('TORTIE_LAB_DIR', join(folder, 'labs/one'))
+    for (const { pid } of hosts) process.kill(pid, 'SIGKILL')
+    up.kill('SIGKILL')
+    await ended
+    // A journal without this mark would be taken for one of namespaces of this machine.
+    if (existsSync(join(folder, 'labs/one/lab.json'))) expect(hostPid()).toBeGreaterThan(0)
+    expect(run('lab', 'down', 'one')).toMatchObject({ status: 0, stderr: '' })
+    expect(existsSync(join(folder, 'labs/.one.log'))).toBe(false)
   })
 
   it('serves every verb, and goes with everything that it made', () => {

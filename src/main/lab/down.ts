@@ -3,7 +3,7 @@ import type { CommandContext } from '../../cli/context.ts'
 import { chooseLab } from '../../lab/choose-lab.ts'
 import { labDown } from '../../lab/lab-down.ts'
 import { labState } from '../lab-state.ts'
-import { isSimulated, simulatedDown } from '../simulated-lab-client.ts'
+import { isSimulated, simulatedDown, unbegunSimulatedLabs } from '../simulated-lab-client.ts'
 import { checkedLabName } from './lab-name.ts'
 import { openLabPorts } from './open-lab-ports.ts'
 
@@ -15,7 +15,7 @@ export function defineDown(command: Command, context: CommandContext): void {
     .argument('[name]', 'the only lab that is up when absent')
     .option('--all', 'all labs of this machine')
     .action(async (name, { all }) => {
-      const labs = labState().labs()
+      const labs = [...labState().labs(), ...unbegunSimulatedLabs()]
       if (name === undefined && labs.length === 0) {
         context.out.write('No lab is up; nothing to remove\n')
         return
