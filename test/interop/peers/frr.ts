@@ -24,18 +24,22 @@ function start(setup: PeerSetup, context: PeerContext): RunningPeer {
   const users = ['frr', 'frrvty'].map((name) => ({ name, home: folder }))
   const zserv = join(folder, 'zserv.api')
   const bfdctl = join(folder, 'bfdd.sock')
-  const daemon = (name: string, ...args: string[]): void => {
+  /** A daemon that finds nobody at the socket of another goes on without it for good, so it waits. */
+  const daemon = (name: string, sockets: readonly string[], ...args: string[]): void => {
     const config = join(folder, `${name}.conf`)
     writeFileSync(config, name === 'bgpd' ? configuration(setup) : '')
     const common = ['-f', config, '-i', join(folder, `${name}.pid`), '-z', zserv]
     const program = [join(root, 'usr/lib/frr', name), ...common, '--vty_socket', folder, '-P', '0']
-    context.start(withUsers(folder, users, [...program, ...args]), env)
+    const waiting = sockets.map((path) => `until [ -S ${path} ]; do sleep 0.05; done; `).join('')
+    const started = ['sh', '-c', `${waiting}exec "$@"`, 'sh', ...program, ...args]
+    context.start(withUsers(folder, users, started), env)
   }
   // Without it vtysh asks PAM for a password, even from root.
   writeFileSync(join(folder, 'vtysh.conf'), 'username root nopassword\n')
-  daemon('zebra')
-  if (setup.sessions.some((session) => session.bfd === true)) daemon('bfdd', '--bfdctl', bfdctl)
-  daemon('bgpd', '-n')
+  daemon('zebra', [])
+  const hasBfd = setup.sessions.some((session) => session.bfd === true)
+  if (hasBfd) daemon('bfdd', [zserv], '--bfdctl', bfdctl)
+  daemon('bgpd', hasBfd ? [zserv, bfdctl] : [zserv], '-n')
   const vtysh = (...commands: string[]): Promise<string> => {
     const args = commands.flatMap((line) => ['-c', line])
     const program = [join(root, 'usr/bin/vtysh'), '--vty_socket', folder, '--config_dir', folder]
