@@ -23,8 +23,13 @@ const POLICY =
   'net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0'
 
 /** How a node's tunnel is made, and by whom it is run. */
-export const SITES = ['programs', 'module', 'bird'] as const
+export const SITES = ['programs', 'module', 'bird2', 'bird'] as const
 export type SiteName = (typeof SITES)[number]
+/** Nodes that Tortie has no part in: Debian's BIRD 2, and BIRD 1.6, of which Calico runs a fork. */
+const BIRDS = ['bird2', 'bird'] as const
+type BirdName = (typeof BIRDS)[number]
+/** The folder that each BIRD is unpacked in. */
+export type BirdRoots = Readonly<Record<BirdName, string>>
 
 export interface Site {
   readonly address: string
@@ -35,11 +40,12 @@ export interface Site {
 }
 
 /**
- * Three nodes, each in a network of its own behind one router, all in BGP with each other:
+ * Four nodes, each in a network of its own behind one router, all in BGP with each other:
  *
  *     programs: a namespace of this machine, Tortie's agent, tunl0 by eBPF
  *     module:   Linux 6.1 in user mode, Tortie's agent, tunl0 of the ipip module
- *     bird:     Linux 6.1 in user mode, Debian's BIRD 2, tunl0 by hand
+ *     bird2:    Linux 6.1 in user mode, Debian's BIRD 2, tunl0 by hand
+ *     bird:     the same with BIRD 1.6
  *
  * The datastore is an etcd in the router's namespace.
  */
@@ -56,10 +62,10 @@ export class MixedCluster {
     this.#router = this.#namespaces.add('router')
   }
 
-  static async up(birdRoot: string): Promise<MixedCluster> {
+  static async up(roots: BirdRoots): Promise<MixedCluster> {
     const cluster = new MixedCluster()
     try {
-      await cluster.#build(birdRoot)
+      await cluster.#build(roots)
       return cluster
     } catch (thrown) {
       const logs = cluster.#logs.map((log) => log()).join('\n')
@@ -79,7 +85,7 @@ export class MixedCluster {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  async #build(birdRoot: string): Promise<void> {
+  async #build(roots: BirdRoots): Promise<void> {
     const namespaces = this.#namespaces
     namespaces.run(this.#router, 'sysctl', ['-q', '-w', ...POLICY.split(' ')])
     const host = namespaces.add('node')
@@ -87,32 +93,40 @@ export class MixedCluster {
       { namespace: this.#router, interface: 'net1', addresses: [`${routerOf('programs')}/24`] },
       { namespace: host, interface: 'ens33', addresses: [`${addressOf('programs')}/24`] },
     )
-    for (const [name, tap] of [
-      ['module', 'net2'],
-      ['bird', 'net3'],
-    ] as const) {
+    for (const name of GUESTS) {
       namespaces.batch(this.#router, [
-        `tuntap add ${tap} mode tap`,
-        `addr add ${routerOf(name)}/24 dev ${tap}`,
-        `link set ${tap} up`,
+        `tuntap add ${linkTo(name)} mode tap`,
+        `addr add ${routerOf(name)}/24 dev ${linkTo(name)}`,
+        `link set ${linkTo(name)} up`,
       ])
     }
     await this.#startStore()
-    const boot = (tap: string) => UserModeLinux.start({ network: { namespace: this.#router, tap } })
-    const started = await Promise.allSettled([boot('net2'), boot('net3')])
-    for (const one of started) if (one.status === 'fulfilled') this.#kernels.push(one.value)
-    for (const one of started) if (one.status === 'rejected') throw one.reason
-    const [module, bird] = this.#kernels as [UserModeLinux, UserModeLinux]
+    const { module, bird2, bird } = await this.#bootGuests()
     this.sites = {
       programs: this.#hostSite(host),
       module: guestSite('module', module),
+      bird2: guestSite('bird2', bird2),
       bird: guestSite('bird', bird),
     }
     this.#startHostAgent(host)
     this.#logs.push(() => agentLog(module))
-    await Promise.all([startGuestAgent(module), startBird(bird, birdRoot)])
+    await Promise.all([
+      startGuestAgent(module),
+      startBird('bird2', bird2, roots.bird2),
+      startBird('bird', bird, roots.bird),
+    ])
     await this.#attach('programs', this.#folder)
     await this.#attach('module', GUEST_FOLDER)
+  }
+
+  async #bootGuests(): Promise<Record<GuestName, UserModeLinux>> {
+    const boot = (name: GuestName): Promise<UserModeLinux> =>
+      UserModeLinux.start({ network: { namespace: this.#router, tap: linkTo(name) } })
+    const started = await Promise.allSettled(GUESTS.map(boot))
+    for (const one of started) if (one.status === 'fulfilled') this.#kernels.push(one.value)
+    for (const one of started) if (one.status === 'rejected') throw one.reason
+    const [module, bird2, bird] = this.#kernels as [UserModeLinux, UserModeLinux, UserModeLinux]
+    return { module, bird2, bird }
   }
 
   #hostSite(host: string): Site {
@@ -209,6 +223,12 @@ export class MixedCluster {
   }
 }
 
+/** Nodes that are kernels of their own. */
+const GUESTS = ['module', ...BIRDS] as const
+type GuestName = (typeof GUESTS)[number]
+
+/** The router's link to a node. */
+export const linkTo = (name: SiteName): string => `net${numberOf(name)}`
 const numberOf = (name: SiteName): number => SITES.indexOf(name) + 1
 const addressOf = (name: SiteName): string => `172.31.${numberOf(name)}.10`
 const routerOf = (name: SiteName): string => `172.31.${numberOf(name)}.1`
@@ -255,53 +275,102 @@ ${command} > ${OUT}/agent.log 2>&1 &`)
 }
 
 /** The node that Tortie has no part in: its tunnel, its pod and its routes by tools of Debian's. */
-async function startBird(kernel: UserModeLinux, root: string): Promise<void> {
-  writeFileSync(join(kernel.folder, 'bird.conf'), birdConfiguration())
+async function startBird(name: BirdName, kernel: UserModeLinux, root: string): Promise<void> {
+  const configuration = { bird2: bird2Configuration, bird: bird1Configuration }[name]()
+  writeFileSync(join(kernel.folder, 'bird.conf'), configuration)
   const { LD_LIBRARY_PATH = '' } = peerEnvironment('/run/peer')
-  await kernel.say(`${settle('bird', 'vec0')}
+  const gateway = blockOf(name).replace('0/24', '254')
+  await kernel.say(`${settle(name, 'vec0')}
 modprobe ipip
 ip link set tunl0 mtu 1480 up
-ip addr add ${blockOf('bird').replace('0/24', '1/32')} dev tunl0
+ip addr add ${blockOf(name).replace('0/24', '1/32')} dev tunl0
+${name === 'bird' ? tunnelEndsByHand() : ''}
 ip netns add pod
 ip link add pod0 type veth peer name eth0 netns pod
-ip addr add ${blockOf('bird').replace('0/24', '254/24')} dev pod0
+ip addr add ${gateway}/24 dev pod0
 ip link set pod0 up
-ip -n pod addr add ${podOf('bird')}/24 dev eth0
+ip -n pod addr add ${podOf(name)}/24 dev eth0
 ip -n pod link set eth0 up
-ip -n pod route add default via ${blockOf('bird').replace('0/24', '254')}
+ip -n pod route add default via ${gateway}
 mkdir /run/peer
 mount -t hostfs none /run/peer -o ${root}
 LD_LIBRARY_PATH=${LD_LIBRARY_PATH} /run/peer/usr/sbin/bird -c ${OUT}/bird.conf -s /run/bird.ctl`)
 }
 
+/** The other nodes, as one of them sees them. */
+const othersOf = (name: SiteName): string[] => SITES.filter((one) => one !== name).map(addressOf)
+
+const bgpSessions = (name: BirdName): string =>
+  othersOf(name)
+    .map(
+      (address, at) =>
+        `protocol bgp node${at} from nodes {\n  neighbor ${address} as ${AS_NUMBER};\n}`,
+    )
+    .join('\n')
+
 /**
  * BIRD has no word for a tunnel: next hops are resolved in a table of their own, in which every other
  * node is behind tunl0.
  */
-function birdConfiguration(): string {
-  const others = SITES.filter((name) => name !== 'bird').map(addressOf)
-  const ends = others.map((address) => `  route ${address}/32 via ${address}%tunl0 onlink;`)
-  const peers = others.map(
-    (address, at) =>
-      `protocol bgp node${at} from nodes {\n  neighbor ${address} as ${AS_NUMBER};\n}`,
+function bird2Configuration(): string {
+  const ends = othersOf('bird2').map(
+    (address) => `  route ${address}/32 via ${address}%tunl0 onlink;`,
   )
-  return `router id ${addressOf('bird')};
+  return `router id ${addressOf('bird2')};
 ipv4 table ends;
 protocol device { }
-protocol static own { ipv4; route ${blockOf('bird')} blackhole; }
+protocol static own { ipv4; route ${blockOf('bird2')} blackhole; }
 protocol static tunnel_ends {
   ipv4 { table ends; };
 ${ends.join('\n')}
 }
 protocol kernel { ipv4 { import none; export where source = RTS_BGP; }; }
 template bgp nodes {
-  local ${addressOf('bird')} as ${AS_NUMBER};
+  local ${addressOf('bird2')} as ${AS_NUMBER};
   multihop;
   connect delay time 1;
   ipv4 { igp table ends; import all; export where proto = "own"; next hop self; };
 }
-${peers.join('\n')}
+${bgpSessions('bird2')}
 `
+}
+
+/** The same in the words of BIRD 1.6, which does not know "onlink" either. */
+function bird1Configuration(): string {
+  const ends = othersOf('bird').map((address) => `  route ${address}/32 via "tunl0";`)
+  return `router id ${addressOf('bird')};
+table ends;
+protocol device { }
+protocol static own { route ${blockOf('bird')} blackhole; }
+protocol static tunnel_ends {
+  table ends;
+${ends.join('\n')}
+}
+protocol kernel { import none; export where source = RTS_BGP; }
+template bgp nodes {
+  local ${addressOf('bird')} as ${AS_NUMBER};
+  multihop;
+  connect delay time 1;
+  igp table ends;
+  import all;
+  export where proto = "own";
+  next hop self;
+}
+${bgpSessions('bird')}
+`
+}
+
+/**
+ * So its kernel is told that the other nodes are on tunl0, and in a table that is asked before, where they
+ * are for everything else, the tunnel's own outer headers included.
+ */
+function tunnelEndsByHand(): string {
+  const router = routerOf('bird')
+  return [
+    `ip route add 172.31.0.0/16 via ${router} dev vec0 table 100`,
+    'ip rule add to 172.31.0.0/16 lookup 100',
+    ...othersOf('bird').map((address) => `ip route add ${address} dev tunl0 scope link`),
+  ].join('\n')
 }
 
 /** What an installation would have put into the datastore: three nodes, one pool. */
