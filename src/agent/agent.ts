@@ -26,7 +26,7 @@ import { FilterKeeper } from './filter-keeper.ts'
 import { filterTable } from './filter-table.ts'
 import { linksWith, nodeAddress } from './node-addresses.ts'
 import { ParsedSelectors } from './parsed-selectors.ts'
-import type { PodEnd } from './pod-segments.ts'
+import type { PodEnd } from './pod-links.ts'
 import { PoolModes } from './pool-modes.ts'
 import type { AgentStatus } from './status.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
@@ -134,6 +134,7 @@ export class NodeAgent {
       node: needs.node,
       view: this.#view,
       clock: needs.clock,
+      log: needs.log,
       onAged: () => {
         this.#vxlan.update(this.#view, this.#modes.hasVxlan)
         this.#dataplane.settingsChanged()
@@ -442,7 +443,11 @@ export class NodeAgent {
       formerPools: this.#modes.former,
       prefersFormer: this.#modes.prefersFormer,
       nodeNetworks: own === undefined ? [] : [prefixOf(own.address, own.prefixLength)],
-      podSegment: mtus.segment,
+      podLinks: {
+        mtu: mtus.pod,
+        mtuMayGrow: this.#modes.former.length === 0,
+        segmentOctets: mtus.segment,
+      },
       ownAddress: own?.address,
       nodeAddresses: () =>
         this.#view.list('Node').flatMap((node) => nodeAddress(node)?.address ?? []),

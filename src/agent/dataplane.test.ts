@@ -8,7 +8,7 @@ import { SeededRandom } from '../lib/random.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { type Prefix, prefix } from '../net/prefix.ts'
 import { Dataplane, type DataplaneSettings } from './dataplane.ts'
-import type { PodEnd } from './pod-segments.ts'
+import type { PodEnd, PodLinkSettings } from './pod-links.ts'
 
 const block = prefix('10.1.0.0/26')
 const address = ip('10.1.0.5')
@@ -44,8 +44,8 @@ function node() {
   })
   const learned = new Map<Prefix, readonly IpAddress[]>()
   const pods: (PodEnd & { addresses: readonly IpAddress[]; hostInterfaceName: string })[] = []
-  let podSegment: number | undefined
-  const settings: Omit<DataplaneSettings, 'podSegment'> = {
+  let podLinks: PodLinkSettings = { mtu: 1500, mtuMayGrow: true, segmentOctets: undefined }
+  const settings: Omit<DataplaneSettings, 'podLinks'> = {
     blocks: [block],
     pools: [{ cidr: prefix('10.1.0.0/16'), ipipMode: 'Never', vxlanMode: 'Never' }],
     formerPools: [],
@@ -69,7 +69,7 @@ function node() {
     log: silentLog,
     settings: () => {
       listed.push('settings')
-      return { ...settings, podSegment }
+      return { ...settings, podLinks }
     },
     pods: () => pods,
     learned,
@@ -87,20 +87,21 @@ function node() {
       mtu: 1500,
     })
     const networkNamespace = machine.namespacePath(name)
-    pods.push({ addresses: [address], hostInterfaceName, networkNamespace, interfaceName: 'eth0' })
+    const end = { networkNamespace, interfaceName: 'eth0', followsNodeMtu: true }
+    pods.push({ addresses: [address], hostInterfaceName, ...end })
     dataplane.podsChanged()
   }
   const wayTo = (destination: string) =>
     kernel.routes().find((route) => route.destination === destination)?.nextHops
-  const segments = (name: string): (number | undefined)[] => [
-    kernel.link(`cali${name}`)?.segmentOctets,
-    machine.openNamespace(name).link('eth0')?.segmentOctets,
-  ]
-  const setPodSegment = (octets: number): void => {
-    podSegment = octets
+  const ends = (name: string): unknown[] => {
+    const podEnd = machine.openNamespace(name).link('eth0')
+    return [kernel.link(`cali${name}`), podEnd].map((link) => [link?.mtu, link?.segmentOctets])
+  }
+  const setPodLinks = (change: Partial<PodLinkSettings>): void => {
+    podLinks = { ...podLinks, ...change }
     dataplane.settingsChanged()
   }
-  const rest = { listed, wayTo, segments, setPodSegment }
+  const rest = { listed, wayTo, ends, setPodLinks }
   return { clock, machine, kernel, dataplane, learned, pods, attach, ...rest }
 }
 
@@ -168,35 +169,68 @@ it('looks for ways anew when the network between the nodes changes', async () =>
 })
 
 it('has both ends of pods’ links take the TCP segments that the ways out take', async () => {
-  const { clock, dataplane, attach, segments, setPodSegment } = node()
+  const { clock, dataplane, attach, ends, setPodLinks } = node()
   dataplane.start()
   attach('a')
   await clock.advance(100)
-  expect(segments('a')).toEqual([65_536, 65_536])
-  setPodSegment(180_000)
+  expect(ends('a')).toEqual([
+    [1500, 65_536],
+    [1500, 65_536],
+  ])
+  const wide = [
+    [1500, 180_000],
+    [1500, 180_000],
+  ]
+  setPodLinks({ segmentOctets: 180_000 })
   await clock.advance(100)
-  expect(segments('a')).toEqual([180_000, 180_000])
+  expect(ends('a')).toEqual(wide)
   attach('b')
   await clock.advance(100)
-  expect(segments('b')).toEqual([180_000, 180_000])
-  setPodSegment(65_536)
+  expect(ends('b')).toEqual(wide)
+  setPodLinks({ segmentOctets: 65_536 })
   await clock.advance(100)
-  expect(segments('a')).toEqual([65_536, 65_536])
+  expect(ends('a')).toEqual([
+    [1500, 65_536],
+    [1500, 65_536],
+  ])
 })
 
-it('goes on where a pod’s segments cannot be seen to, and tries again with the next look at all', async () => {
-  const { clock, machine, kernel, dataplane, pods, attach, segments, setPodSegment, wayTo } = node()
+it('has pods follow its MTU, those that were not given one, and larger only when that is safe', async () => {
+  const { clock, dataplane, pods, attach, ends, setPodLinks } = node()
+  const mtus = (name: string): unknown => ends(name).map((end) => (end as number[])[0])
+  dataplane.start()
+  attach('a')
+  attach('given')
+  pods[1] = { ...pods[1]!, followsNodeMtu: false }
+  setPodLinks({ mtu: 1480, mtuMayGrow: false })
+  await clock.advance(100)
+  expect(mtus('a')).toEqual([1480, 1480])
+  expect(mtus('given')).toEqual([1500, 1500])
+  setPodLinks({ mtu: 1500 })
+  await clock.advance(100)
+  expect(mtus('a')).toEqual([1480, 1480])
+  setPodLinks({ mtuMayGrow: true })
+  await clock.advance(100)
+  expect(mtus('a')).toEqual([1500, 1500])
+})
+
+it('goes on where a pod’s link cannot be changed, and tries again with the next look at all', async () => {
+  const { clock, dataplane, pods, attach, ends, setPodLinks, wayTo } = node()
   dataplane.start()
   attach('a')
   const [pod] = pods
   pods[0] = { ...pod!, networkNamespace: '/run/netns/gone' }
-  setPodSegment(180_000)
+  setPodLinks({ segmentOctets: 180_000 })
   await clock.advance(5_000)
-  expect(segments('a')).toEqual([65_536, 65_536])
+  expect(ends('a')).toEqual([
+    [1500, 65_536],
+    [1500, 65_536],
+  ])
   expect(wayTo(`${pod!.addresses[0]}/32`)).toHaveLength(1)
-  expect(machine.namespaces()).toContain('a')
   pods[0] = pod!
   await clock.advance(90_000)
-  expect(segments('a')).toEqual([180_000, 180_000])
-  expect(kernel.name).toBe('node')
+  expect(ends('a')).toEqual([
+    [1500, 180_000],
+    [1500, 180_000],
+  ])
 })

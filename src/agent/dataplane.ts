@@ -20,7 +20,7 @@ import { RoutePlan } from '../routes/route-plan.ts'
 import { RouteTable } from '../routes/route-table.ts'
 import { KnownLinks } from './known-links.ts'
 import { linksWith } from './node-addresses.ts'
-import { type PodEnd, setPodSegment } from './pod-segments.ts'
+import { keepPodLink, type PodEnd, type PodLinkSettings } from './pod-links.ts'
 import type { TunnelStatus } from './status.ts'
 import { NodeTunnel, type NodeTunnelSettings } from './node-tunnel.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
@@ -36,8 +36,7 @@ export interface DataplaneSettings extends NodeTunnelSettings {
   readonly formerPools: readonly (readonly PoolEncapsulation[])[]
   readonly prefersFormer: boolean
   readonly nodeNetworks: readonly Prefix[]
-  /** Most of a TCP stream that pods send in one packet; undefined where it is left as it is. */
-  readonly podSegment: number | undefined
+  readonly podLinks: PodLinkSettings
   readonly vxlan: VxlanDevice | undefined
   /** Other nodes' ends of it; the same list as long as none is another one. */
   readonly tunnelEnds: readonly TunnelEnd[]
@@ -98,7 +97,7 @@ export class Dataplane {
   #mustReadTable = true
   #mustReadPods = true
   #mustReadSettings = true
-  #podSegment: number | undefined
+  #podLinks: PodLinkSettings | undefined
   /** What all routes follow from, as text; undefined when the ways to other nodes may be others. */
   #surroundings: string | undefined
   readonly #tunnel: NodeTunnel
@@ -324,10 +323,10 @@ export class Dataplane {
 
   #readSettings(): void {
     const { kernel, settings } = this.#needs
-    const { blocks, pools, formerPools, prefersFormer, nodeNetworks, podSegment, ...rest } =
+    const { blocks, pools, formerPools, prefersFormer, nodeNetworks, podLinks, ...rest } =
       settings()
-    if (podSegment !== this.#podSegment) this.#mustReadPods = true
-    this.#podSegment = podSegment
+    if (JSON.stringify(podLinks) !== JSON.stringify(this.#podLinks)) this.#mustReadPods = true
+    this.#podLinks = podLinks
     const isAnew = this.#surroundings === undefined
     const tunnelLinkIndex = this.#tunnel.keep(rest, isAnew)
     const loopbackLinkIndex = this.#links.named('lo')?.index ?? 1
@@ -383,7 +382,7 @@ export class Dataplane {
       const { addresses, hostInterfaceName } = pod
       // A new one may not have been told of yet.
       const link = this.#links.named(hostInterfaceName) ?? kernel.link(hostInterfaceName)
-      if (link !== undefined) this.#keepSegment(link, pod)
+      if (link !== undefined) this.#keepLink(link, pod)
       for (const address of addresses) {
         if (link === undefined) missingLinks.push(`${hostInterfaceName} of ${address} is missing`)
         else wanted.set(hostPrefix(address), link.index)
@@ -394,13 +393,11 @@ export class Dataplane {
     this.#mustReadPods = false
   }
 
-  #keepSegment(link: Link, pod: PodEnd): void {
-    const segmentOctets = this.#podSegment
-    if (segmentOctets === undefined || link.segmentOctets === segmentOctets) return
-    if (link.segmentOctets === undefined) return // this kernel knows of no such thing
-    setPodSegment(this.#needs, link, pod, segmentOctets)
-    // The kernel tells nobody, and what it refused is tried again when everything is read anew.
-    this.#links.set({ ...link, segmentOctets })
+  #keepLink(link: Link, pod: PodEnd): void {
+    if (this.#podLinks === undefined) return
+    const kept = keepPodLink(this.#needs, link, pod, this.#podLinks)
+    // Of some of it the kernel tells nobody.
+    if (kept !== link) this.#links.set(kept)
   }
 }
 

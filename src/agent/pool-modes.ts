@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Closable } from '../lib/closable.ts'
+import type { Log } from '../lib/log.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { PoolEncapsulation } from '../routes/encapsulation.ts'
 import type { ClusterView } from './cluster-view.ts'
@@ -12,6 +13,7 @@ export interface PoolModesNeeds {
   readonly node: string
   readonly view: ClusterView
   readonly clock: Clock
+  readonly log: Log
   /** Former modes matter less now, or no longer. */
   onAged(): void
 }
@@ -21,6 +23,8 @@ export class PoolModes implements Closable {
   readonly #needs: PoolModesNeeds
   readonly #history = new PoolHistory()
   readonly #timers = new Set<Timer>()
+  /** Pools of which it was told that they go bare. */
+  readonly #told = new Set<string>()
 
   constructor(needs: PoolModesNeeds) {
     this.#needs = needs
@@ -29,6 +33,7 @@ export class PoolModes implements Closable {
   /** To be called when pools may be others. */
   update(): void {
     const { clock, onAged } = this.#needs
+    this.#tellOfBare()
     if (!this.#history.update(this.current, clock.now())) return
     for (const milliseconds of [FORMER_FIRST_MILLISECONDS, BOTH_WAYS_MILLISECONDS]) {
       const timer = clock.after(milliseconds, () => {
@@ -36,6 +41,19 @@ export class PoolModes implements Closable {
         onAged()
       })
       this.#timers.add(timer)
+    }
+  }
+
+  /** Tunnels of IPv6 are not there: nobody should have to find out with tcpdump. */
+  #tellOfBare(): void {
+    for (const { metadata, spec } of this.#needs.view.list('IPPool')) {
+      if (!spec.cidr.includes(':') || spec.vxlanMode === 'Never') continue
+      if (this.#told.has(metadata.name)) continue
+      this.#told.add(metadata.name)
+      this.#needs.log.warn('Packets of an IPv6 pool go bare: there is no VXLAN over IPv6 here', {
+        pool: metadata.name,
+        vxlanMode: spec.vxlanMode,
+      })
     }
   }
 

@@ -21,6 +21,8 @@ export interface Attachment {
   /** Of the pod's end; absent until it is made. */
   readonly macAddress?: MacAddress
   readonly mtu: number
+  /** Whether the network configuration left the MTU to the agent: it follows the node's from then on. */
+  readonly followsNodeMtu?: boolean
   /** "adding" until ADD has succeeded: what a crash leaves in that state is undone at the next start. */
   readonly state: 'adding' | 'ready'
 }

@@ -117,6 +117,17 @@ describe.skipIf(!isRoot)('attaching pods', () => {
     await expect(service.handle(request('CHECK'))).resolves.toBeNull()
   })
 
+  it('takes the MTU of the configuration, and else the node’s, which the pod then follows', async () => {
+    const { service, attachments } = harness(machine, host)
+    await service.handle(request('ADD'))
+    expect(attachments.list()).toMatchObject([{ mtu: 1500, followsNodeMtu: false }])
+    await service.handle(request('DEL'))
+    const { mtu: _, ...rest } = configuration
+    await service.handle(request('ADD', { configuration: { ...rest, mtu: 0 } }))
+    expect(attachments.list()).toMatchObject([{ mtu: 1480, followsNodeMtu: true }])
+    expect(pod.link('eth0')?.mtu).toBe(1480)
+  })
+
   it('leaves nothing after DEL, however often and in whatever state', async () => {
     const { service, attachments, held, endpoints } = harness(machine, host)
     await service.handle(request('DEL'))

@@ -324,7 +324,8 @@ function intend(request: CniRequest, podMtu: number): Attachment {
     pod: pod ?? containerId,
     labels,
     addresses: [],
-    mtu: configuration.mtu === undefined || configuration.mtu === 0 ? podMtu : configuration.mtu,
+    mtu: configuration.mtu || podMtu,
+    followsNodeMtu: !configuration.mtu,
     state: 'adding',
   }
 }

@@ -258,6 +258,12 @@ describe.skipIf(!canRunLabs('VXLAN between nodes'))('VXLAN', () => {
       }
       await last.until(new RegExp(`icmp_seq=${lastSequence(last.output) + 50} `))
       expect(await last.stop()).toContain(' 0% packet loss')
+      // Pods take more at once, since 20 octets go outside now and no more 50.
+      const [pod, host] = [SOURCE, 'server01'].map(
+        (where) => () => lab.in(where, 'ip', '-o', 'link'),
+      )
+      await expect.poll(pod!, { timeout: 15_000 }).toMatch(/eth0@.* mtu 1480 /)
+      expect(host!()).toMatch(/cali50914021272@.* mtu 1480 /)
     } finally {
       lab.down()
       rmSync(folder, { recursive: true })
