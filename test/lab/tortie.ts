@@ -47,18 +47,11 @@ export class TestLab {
 
   /** Starts `ip monitor` there, about routes and what else is named; it listens when this resolves. */
   monitorRoutes(target: string, ...more: string[]): Promise<Monitor> {
-    const route = (verb: string, mark: string): string[] => [
-      'ip',
-      'route',
-      verb,
-      'blackhole',
-      mark,
-      'table',
-      '4242',
-    ] // where nobody else has any
     return Monitor.start(this, target, ['ip', 'monitor', 'route', ...more], {
       mark: (number) => `192.0.2.${number}`,
-      make: (mark) => [route('add', mark), route('del', mark)],
+      // In a table where nobody else has any.
+      make: (mark) =>
+        `for verb in add del; do ip route $verb blackhole ${mark} table 4242 || exit; done`,
     })
   }
 
@@ -66,7 +59,7 @@ export class TestLab {
   monitorPacketFilter(target: string): Promise<Monitor> {
     return Monitor.start(this, target, ['nft', 'monitor'], {
       mark: (number) => `mark${number}`,
-      make: (mark) => ['add', 'delete'].map((verb) => ['nft', verb, 'table', 'ip6', mark]),
+      make: (mark) => `nft add table ip6 ${mark} && nft delete table ip6 ${mark}`,
     })
   }
 
@@ -78,8 +71,8 @@ export class TestLab {
 /** A change that nobody else makes, by which a monitor shows that it hears. */
 interface Marking {
   readonly mark: (number: number) => string
-  /** Commands that make the change and undo it. */
-  readonly make: (mark: string) => readonly string[][]
+  /** Shell that makes the change and undoes it. */
+  readonly make: (mark: string) => string
 }
 
 /**
@@ -129,7 +122,8 @@ export class Monitor {
   async #hears(): Promise<void> {
     for (;;) {
       const mark = this.#marking.mark(++this.#marks)
-      for (const command of this.#marking.make(mark)) this.#lab.in(this.#target, ...command)
+      // Beside, not in place: several monitors at once would never get to read what they hear.
+      await this.#lab.beside(this.#target, 'sh', '-c', this.#marking.make(mark)).ended()
       const deadline = performance.now() + 1000
       while (performance.now() < deadline) {
         if (holds(this.#running.output, mark)) return

@@ -23,7 +23,7 @@ export async function placeSocket(
     throw new UserError(`socket path '${path}' is too long: expected at most ${MOST_OCTETS} octets`)
   }
   await demandUnserved(path)
-  const hidden = mkdtempSync(join(folder, '.'))
+  const hidden = mkdtempSync(`${folder}/.`) // join() would take the dot away
   try {
     const temporary = join(hidden, 's')
     await bind(temporary)
