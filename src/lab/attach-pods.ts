@@ -6,6 +6,8 @@ import type { PlannedPod } from './plan.ts'
 
 /** ADDs under way at once; more than the cores of a small machine gain nothing. */
 const ADDS_AT_ONCE = 4
+/** Longest that an agent may take for one pod; as for the start of programs, a busy machine's time. */
+const ANSWER_MILLISECONDS_MAX = 60_000
 /** Longest that a node's agent may answer "try again later" (it waits for its own block, say). */
 const READY_MILLISECONDS_MAX = 60_000
 
@@ -33,7 +35,7 @@ async function attachPod(pod: PlannedPod, agent: LabAgent, ports: LabPorts): Pro
   const deadline = ports.clock.now() + READY_MILLISECONDS_MAX
   for (;;) {
     try {
-      await agent.call('cni', request)
+      await agent.call('cni', request, ANSWER_MILLISECONDS_MAX)
       return
     } catch (thrown) {
       const later = (thrown as { code?: unknown }).code === 'CNI11'

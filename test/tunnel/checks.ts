@@ -310,7 +310,7 @@ async function bigSegments(world: World): Promise<void> {
     })
   })
   try {
-    await exchange(near, far, 16 * MEBIOCTET)
+    await exchange(near, far, (isBig ? 16 : 1) * MEBIOCTET)
     await exchange(far, near, MEBIOCTET)
   } finally {
     for (const one of captures) one.close()
