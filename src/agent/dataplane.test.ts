@@ -196,7 +196,7 @@ it('has both ends of pods’ links take the TCP segments that the ways out take'
 })
 
 it('has pods follow its MTU, those that were not given one, and larger only when that is safe', async () => {
-  const { clock, dataplane, pods, attach, ends, setPodLinks } = node()
+  const { clock, machine, dataplane, pods, attach, ends, setPodLinks } = node()
   const mtus = (name: string): unknown => ends(name).map((end) => (end as number[])[0])
   dataplane.start()
   attach('a')
@@ -206,9 +206,16 @@ it('has pods follow its MTU, those that were not given one, and larger only when
   await clock.advance(100)
   expect(mtus('a')).toEqual([1480, 1480])
   expect(mtus('given')).toEqual([1500, 1500])
-  setPodLinks({ mtu: 1500 })
+  // What somebody made of such a pod's own end is not undone by another change.
+  const given = machine.openNamespace('given')
+  given.changeLink(given.link('eth0')!.index, { mtu: 1300 })
+  setPodLinks({ mtu: 1500, segmentOctets: 180_000 })
   await clock.advance(100)
   expect(mtus('a')).toEqual([1480, 1480])
+  expect(ends('given')).toEqual([
+    [1500, 180_000],
+    [1300, 180_000],
+  ])
   setPodLinks({ mtuMayGrow: true })
   await clock.advance(100)
   expect(mtus('a')).toEqual([1500, 1500])

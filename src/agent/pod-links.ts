@@ -44,7 +44,10 @@ export function keepPodLink(
   // A kernel that does not tell of segments has no such setting.
   const segmentOctets = hostEnd.segmentOctets && (wanted.segmentOctets ?? hostEnd.segmentOctets)
   if (mtu === hostEnd.mtu && segmentOctets === hostEnd.segmentOctets) return hostEnd
-  const change = { mtu, ...(segmentOctets === undefined ? {} : { segmentOctets }) }
+  const change = {
+    ...(mtu === hostEnd.mtu ? {} : { mtu }),
+    ...(segmentOctets === undefined ? {} : { segmentOctets }),
+  }
   const changeHostEnd = (): void => kernel.changeLink(hostEnd.index, change)
   try {
     if (mtu > hostEnd.mtu) changeHostEnd()
