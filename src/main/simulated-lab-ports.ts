@@ -22,7 +22,6 @@ export interface SimulatedLabOptions {
   /** The store as one agent sees it, to put faults between them. */
   readonly storeOf?: (store: Store, node: string) => Store
   readonly progress?: (text: string) => void
-  readonly onStep?: (name: string) => void
 }
 
 /** A lab's programs as objects of this process, each agent with what outlives it. */
@@ -41,7 +40,7 @@ export interface SimulatedPrograms extends LabPrograms {
 export function simulatedLabPorts(
   options: SimulatedLabOptions,
 ): LabPorts & { readonly programs: SimulatedPrograms } {
-  const { machine, state, clock, random, progress = () => {}, onStep } = options
+  const { machine, state, clock, random, progress = () => {} } = options
   return {
     machine,
     state,
@@ -49,7 +48,6 @@ export function simulatedLabPorts(
     random,
     progress,
     programs: simulatedPrograms(options),
-    ...(onStep === undefined ? {} : { onStep }),
   }
 }
 
