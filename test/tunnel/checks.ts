@@ -13,7 +13,7 @@ import {
   watchPoints,
 } from './sightings.ts'
 import { exchange } from './exchange.ts'
-import { POOL, STRANGER } from './topology.ts'
+import { POD_MTU, POOL, STRANGER } from './topology.ts'
 import { setSegments, type Side, type TunnelKind, type World } from './world.ts'
 
 /**
@@ -111,6 +111,10 @@ export const CHECKS: readonly Check[] = [
       assert.match(output, /Frag needed and DF set \(mtu = 1480\)|message too long, mtu=1480/i)
       ping(world, world.near, world.far, '-c', '1', '-M', 'do', '-s', '1452')
     },
+  },
+  {
+    name: 'TCP fills the links between the nodes, cut where it leaves and put together where it comes in',
+    run: fullSegments,
   },
   {
     name: 'TCP passes a router of smaller MTU between the nodes',
@@ -276,6 +280,50 @@ async function tcpdump(world: World): Promise<void> {
     dump.output,
   )
   await dump.stop()
+}
+
+/** As over real links: these cut what the stack leaves whole (TSO), and put together what comes in (GRO). */
+async function fullSegments(world: World): Promise<void> {
+  const { near, far, router, networks, run } = world
+  const offload = (namespace: string, link: string, ...words: string[]): void => {
+    const { status, output } = run(namespace, 'ethtool', '-K', link, ...words)
+    assert.equal(status, 0, output)
+  }
+  const setOffload = (isWhole: boolean): void => {
+    const [whole, single] = isWhole ? ['on', 'off'] : ['off', 'on']
+    for (const [at, { node }] of [near, far].entries()) {
+      offload(node, 'ens33', 'tso', whole, 'gso', whole, 'gro', single)
+      // A veth puts nothing together that comes from one which could have left it whole.
+      offload(networks[at]!.name, node, 'tso', whole)
+    }
+  }
+  const setPodMtus = (mtu: number): void => {
+    for (const { kernel, podKernel } of [near, far]) {
+      for (const one of [kernel, podKernel]) {
+        for (const { name, index } of one.links()) {
+          if (/^(cali|eth0$)/.test(name)) one.changeLink(index, { mtu })
+        }
+      }
+    }
+  }
+  const lengths = new Map<number, number>()
+  const watching = capture(router.kernel, 'eth1', ({ packet: { totalLength } }) => {
+    if (totalLength > 1000) lengths.set(totalLength, (lengths.get(totalLength) ?? 0) + 1)
+  })
+  try {
+    // What the tunnel takes, and not an octet more: a segment that grew on the way would not come out.
+    setPodMtus(near.kernel.link('tunl0')!.mtu)
+    setOffload(false)
+    await exchange(near, far, MEBIOCTET)
+    await exchange(far, near, MEBIOCTET)
+  } finally {
+    watching.close()
+    setOffload(true)
+    setPodMtus(POD_MTU)
+  }
+  const all = [...lengths.values()].reduce((sum, count) => sum + count, 0)
+  const full = lengths.get(near.kernel.link('ens33')!.mtu) ?? 0
+  assert.ok(all > 1000 && full > 0.9 * all, `packets by length: ${[...lengths].join(' ')}`)
 }
 
 async function smallRouter(world: World): Promise<void> {

@@ -9,6 +9,9 @@ export const FAR = { address: '172.30.2.10', block: '10.213.1.0/24', pod: '10.21
 export const STRANGER = '172.30.2.77'
 export const POOL = { name: 'pods', cidr: '10.213.0.0/16' } as const
 
+/** Larger than the tunnel takes. */
+export const POD_MTU = 1500
+
 /**
  * Two nodes in two networks, a router between, a pod behind each: the least that needs a tunnel. Pods
  * take packets larger than the tunnel does, so that somebody has to say so.
@@ -44,6 +47,6 @@ export function topology(tag: string): string {
     ],
     pools: [{ ...POOL, blockSize: 24, ipipMode: 'CrossSubnet' }],
     pods: [pod('near', NEAR), pod('far', FAR)],
-    mtu: { pod: 1500 },
+    mtu: { pod: POD_MTU },
   })
 }

@@ -70,7 +70,7 @@ export function decapsulateProgram(options: DecapsulateOptions): Uint8Array {
     dropIf('notEqual', 2, 4, 'malformed'),
     ...mergeCongestionMarks(linkHeaderOctets + IPV4_OCTETS),
     // IPv4 comes out of IPv4, so BPF_F_ADJ_ROOM_DECAP_L3_IPV4 says nothing, and Linux before 6.2 refuses it.
-    ...passing(register(CONTEXT), -IPV4_OCTETS, ADJUST.mac, 0),
+    ...passing(register(CONTEXT), -IPV4_OCTETS, ADJUST.mac, ADJUST.fixedSegments),
     call(HELPER.adjustRoom),
     dropIf('notEqual', 0, 0, 'refused'),
     ...addressToTunnel(options),

@@ -69,7 +69,7 @@ export function encapsulateProgram(options: EncapsulateOptions): Uint8Array {
     dropIf('notEqual', 0, 0, 'not-ipv4'),
     ...findGateway(options),
     ...writeOuterHeader(local),
-    ...passing(register(CONTEXT), IPV4_OCTETS, ADJUST.mac, ADJUST.encapsulateIpv4),
+    ...passing(register(CONTEXT), IPV4_OCTETS, ADJUST.mac, HEADER_ADDED),
     call(HELPER.adjustRoom),
     dropIf('notEqual', 0, 0, 'refused'),
     ...storeBytes(ETHERNET_OCTETS, OUTER_AT, IPV4_OCTETS),
@@ -82,6 +82,8 @@ export function encapsulateProgram(options: EncapsulateOptions): Uint8Array {
   ]
   return assemble(countingDrops(program, countersFd))
 }
+
+const HEADER_ADDED = ADJUST.encapsulateIpv4 | ADJUST.fixedSegments
 
 /** The other end of the tunnel into r8: the gateway of the route by which the packet came here. */
 function findGateway({ tunnelIndex }: EncapsulateOptions): Item[] {

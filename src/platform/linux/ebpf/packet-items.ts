@@ -43,8 +43,13 @@ export const HELPER = {
 /** What a program for tc may answer. `next` leaves the packet to others' filters. */
 export const ACTION = { next: -1, drop: 2 } as const
 
-/** BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_DECAP_L3_IPV4: segments stay together. */
-export const ADJUST = { mac: 1, encapsulateIpv4: 1 << 1 } as const
+/**
+ * BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4: segments stay together, and as
+ * long as the sender made them. Its MTU leaves room for the outer header. Else the kernel makes them
+ * shorter by it, and longer again when it is taken off, also those that a kernel's own tunnel had left
+ * alone, and which then fit no link to a pod.
+ */
+export const ADJUST = { mac: 1, fixedSegments: 1 << 0, encapsulateIpv4: 1 << 1 } as const
 export const ETHERNET_OCTETS = 14
 export const IPV4_OCTETS = 20
 export const PROTOCOL_IPIP = 4
