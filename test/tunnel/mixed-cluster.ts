@@ -54,12 +54,15 @@ export class MixedCluster {
   sites!: Readonly<Record<SiteName, Site>>
   readonly #namespaces = new Namespaces('mixed')
   readonly #router: string
+  /** Of the node with programs. */
+  readonly #pod: string
   readonly #folder = mkdtempSync(join(tmpdir(), 'tortie-mixed-'))
   readonly #kernels: UserModeLinux[] = []
   readonly #logs: (() => string)[] = []
 
   private constructor() {
     this.#router = this.#namespaces.add('router')
+    this.#pod = this.#namespaces.add('pod')
   }
 
   static async up(roots: BirdRoots): Promise<MixedCluster> {
@@ -77,6 +80,11 @@ export class MixedCluster {
   /** Runs a program in the router, by which every packet between nodes passes. */
   onRouter(program: string, ...args: string[]) {
     return this.#namespaces.spawn(this.#router, program, args)
+  }
+
+  /** Starts a program in the pod of the node with programs. */
+  besidePrograms(program: string, ...args: string[]) {
+    return this.#namespaces.spawn(this.#pod, program, args)
   }
 
   async close(): Promise<void> {
@@ -130,7 +138,6 @@ export class MixedCluster {
   }
 
   #hostSite(host: string): Site {
-    const pod = this.#namespaces.add('pod')
     const run = (namespace: string) => (script: string) =>
       Promise.resolve(this.#namespaces.run(namespace, 'sh', ['-c', script]))
     this.#namespaces.run(host, 'sh', ['-c', settle('programs', 'ens33')])
@@ -138,7 +145,7 @@ export class MixedCluster {
       address: addressOf('programs'),
       pod: podOf('programs'),
       onNode: run(host),
-      inPod: run(pod),
+      inPod: run(this.#pod),
     }
   }
 

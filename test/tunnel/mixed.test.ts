@@ -18,6 +18,7 @@ const lack =
   (existsSync('/usr/bin/etcd') ? undefined : 'etcd is not installed')
 if (lack !== undefined) console.log(`Skipped: nodes of different kinds in one cluster: ${lack}`)
 
+const MEBIOCTET = 1 << 20
 const TCPDUMP_OPTIONS = ['-n', '-l', '-v', '--immediate-mode', '-i']
 const PAIRS = SITES.flatMap((from) =>
   SITES.filter((to) => to !== from).map((to) => [from, to] as const),
@@ -69,6 +70,34 @@ describe.skipIf(lack !== undefined)('nodes of different kinds in one cluster', (
     expect(await ping('-c', '3', '-i', '0.1', '-W', '5')).toContain(' 0% packet loss')
     expect(await ping('-c', '1', '-W', '5', '-M', 'do', '-s', '1452')).toContain(' 0% packet loss')
   })
+
+  it.each(['module', 'bird2', 'bird'] as const)(
+    'carries a mebioctet of TCP from the pod of %s to that of programs',
+    async (from) => {
+      const { pod } = cluster.sites.programs
+      const listening = cluster.besidePrograms(
+        process.execPath,
+        '-e',
+        `require('net').createServer((socket) => {
+          let octets = 0
+          socket.on('data', (data) => (octets += data.length))
+          socket.on('end', () => console.log('octets ' + octets))
+        }).listen(4000, () => console.log('listening'))`,
+      )
+      let said = ''
+      for (const stream of [listening.stdout!, listening.stderr!])
+        stream.on('data', (text) => (said += String(text)))
+      const explain = (): string => said
+      try {
+        await eventually('the listener', 10, () => said.includes('listening'), explain)
+        const send = `const to = require("net").connect(4000, "${pod}", () => to.end(Buffer.alloc(${MEBIOCTET})))`
+        await cluster.sites[from].inPod(`${process.execPath} -e "${send.replaceAll('"', '\\"')}"`)
+        await eventually('the octets', 10, () => said.includes(`octets ${MEBIOCTET}`), explain)
+      } finally {
+        listening.kill()
+      }
+    },
+  )
 
   it.each(PAIRS)('puts what %s sends to %s into one outer header', async (from, to) => {
     const { sites } = cluster
