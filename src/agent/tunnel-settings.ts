@@ -53,16 +53,13 @@ export function nodeMtus(
   const pattern = hostLinks(felixParameter(view, node, 'mtuIfacePattern'))
   const counting = links.filter(({ up, name }) => up && pattern.test(name))
   const uplink = links.find(({ index }) => index === uplinkIndex)
-  const host =
-    counting.length > 0
-      ? Math.min(...counting.map(({ mtu }) => mtu))
-      : (uplink?.mtu ?? FALLBACK_MTU)
+  const ways = counting.length > 0 || uplink === undefined ? counting : [uplink]
+  const host = ways.length > 0 ? Math.min(...ways.map(({ mtu }) => mtu)) : FALLBACK_MTU
   const ipip = felixParameter(view, node, 'ipipMTU') || host - IPIP_OVERHEAD
   const inVxlan = felixParameter(view, node, 'vxlanMTU') || host - vxlan.OVERHEAD_OCTETS
   const usesIpip = tunnelsAnything(view, node)
   const inUse = { ipip: usesIpip, vxlan: usesVxlan(view, node) }
   const pod = Math.min(host, ...(inUse.ipip ? [ipip] : []), ...(inUse.vxlan ? [inVxlan] : []))
-  const ways = counting.length > 0 ? counting : uplink === undefined ? [] : [uplink]
   const tunnels = links.filter(({ kind }) => inUse[kind as keyof typeof inUse])
   return { host, ipip, vxlan: inVxlan, pod, segment: segmentOf([...ways, ...tunnels]) }
 }

@@ -349,9 +349,8 @@ async function bigSegments(world: World): Promise<void> {
   const isKnown = near.kernel.link('ens33')!.segmentOctets !== undefined
   const isBig = isKnown && kind === 'ebpf'
   if (isKnown) await setSegments(world, BIG_OCTETS, isBig ? BIG_OCTETS : 65_536)
-  const points = ['near tunl0', 'near ens33', 'far ens33', 'far tunl0'] as const
-  const largest = new Map(points.map((point) => [point, 0]))
-  const captures = points.map((point) => {
+  const largest = new Map(POINTS.map((point) => [point, 0]))
+  const captures = POINTS.map((point) => {
     const [side, link] = point.split(' ') as ['near' | 'far', string]
     return capture(world[side].kernel, link, ({ packet }) => {
       largest.set(point, Math.max(largest.get(point)!, packet.totalLength))

@@ -124,11 +124,10 @@ function dissectNested(octets: Uint8Array, at: number, look: Look): IpPacket | u
  * a link cuts it: its length is 0 then (Linux: iph_totlen).
  */
 function isBig(octets: Uint8Array, at: number): boolean {
-  if (octets.length - at < ipv4.HEADER_OCTETS || octets[at]! >>> 4 !== 4) return false
-  const header = ipv4.headerOctets(octets, at)
-  const isWhole = header >= ipv4.HEADER_OCTETS && octets.length - at >= header
   return (
-    isWhole && ipv4.totalLength(octets, at) === 0 && BIG_PROTOCOLS.has(ipv4.protocol(octets, at))
+    ipv4.hasHeader(octets, at) &&
+    ipv4.totalLength(octets, at) === 0 &&
+    BIG_PROTOCOLS.has(ipv4.protocol(octets, at))
   )
 }
 

@@ -10,11 +10,14 @@ export const HEADER_OCTETS = 20
 
 /** Whether a whole header is there and its lengths make sense; the payload may be cut. */
 export function check(octets: Uint8Array, at = 0): boolean {
+  return hasHeader(octets, at) && totalLength(octets, at) >= headerOctets(octets, at)
+}
+
+/** Whether a whole header is there, whatever it says of the packet's length. */
+export function hasHeader(octets: Uint8Array, at = 0): boolean {
   if (octets.length - at < HEADER_OCTETS || octets[at]! >>> 4 !== 4) return false
   const header = headerOctets(octets, at)
-  return (
-    header >= HEADER_OCTETS && octets.length - at >= header && totalLength(octets, at) >= header
-  )
+  return header >= HEADER_OCTETS && octets.length - at >= header
 }
 
 /** Length of the header with its options. */
