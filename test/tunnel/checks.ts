@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { encode } from '../../src/wire/packet/ipv4.ts'
 import { ipv4ToNumber, parseIpAddress, type IpAddress } from '../../src/net/ip-address.ts'
 import { contains, type Prefix } from '../../src/net/prefix.ts'
@@ -31,6 +32,8 @@ const PROTOCOL_IPIP = 4
 const MEBIOCTET = 1 << 20
 /** A DF ping of 1,500 octets. */
 const TOO_LARGE = ['-c', '1', '-W', '3', '-M', 'do', '-s', '1472'] as const
+
+const HAS_ETHTOOL = existsSync('/usr/sbin/ethtool')
 
 export const CHECKS: readonly Check[] = [
   {
@@ -114,6 +117,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: 'TCP fills the links between the nodes, cut where it leaves and put together where it comes in',
+    ...(HAS_ETHTOOL ? {} : { lacking: { kernel: 'ethtool', ebpf: 'ethtool' } }),
     run: fullSegments,
   },
   {
