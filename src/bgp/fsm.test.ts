@@ -90,6 +90,22 @@ describe('the state machine', () => {
     expect(waits).toEqual([1, 2, 4, 8, 16, 30, 30])
   })
 
+  it('counts errors over tries, so that a neighbor that flaps is tried less and less', () => {
+    let session = IN_STATE.Idle
+    const waits: number[] = []
+    for (let round = 0; round < 4; round++) {
+      session = step(session, EVERY_EVENT.automaticStart).session
+      session = step(session, EVERY_EVENT.tcpConnected).session
+      const failed = step(session, EVERY_EVENT.openError)
+      session = failed.session
+      waits.push(...failed.effects.flatMap((row) => (row.do === 'setTimer' ? [row.seconds] : [])))
+    }
+    expect(waits).toEqual([1, 2, 4, 8])
+    // What is no error does not count.
+    session = step(session, EVERY_EVENT.automaticStart).session
+    expect(step(session, EVERY_EVENT.manualStop).session.errors).toBe(4)
+  })
+
   it('connects again at once after a connection that was lost', () => {
     const { effects } = step(IN_STATE.Established, EVERY_EVENT.tcpFails)
     expect(effects).toContainEqual({ do: 'setTimer', timer: 'idleHold', seconds: 0 })

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Kernel, Machine } from '../kernel/kernel.ts'
+import { createSimulatedMachine } from '../kernel/sim/machine.ts'
+import { VirtualClock } from '../lib/clock.ts'
 import { silentLog } from '../lib/log.ts'
+import { SeededRandom } from '../lib/random.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { createLinuxMachine } from '../platform/linux/machine.ts'
 import { MemoryAttachmentStore } from './attachment.ts'
@@ -16,6 +19,7 @@ function harness(machine: Machine, host: Kernel) {
   const held = new Map<string, readonly IpAddress[]>()
   const endpoints = new Map<string, string>()
   let fail: string | undefined
+  let gate: Promise<void> | undefined
   const failAt = (step: string): void => {
     if (fail === step) throw new Error(`the ${step} failed`)
   }
@@ -27,6 +31,7 @@ function harness(machine: Machine, host: Kernel) {
     addresses: {
       async assign({ handle, wanted }: AddressRequest) {
         failAt('assignment')
+        await gate
         const addresses = wanted.length > 0 ? wanted : [ip(`10.211.0.${10 + held.size}`)]
         held.set(handle, addresses)
         return addresses
@@ -50,7 +55,13 @@ function harness(machine: Machine, host: Kernel) {
     notReady: () => undefined,
     onChange() {},
   })
-  return { service, attachments, held, endpoints, breakAt: (step?: string) => (fail = step) }
+  /** Assignments wait until what is returned is called. */
+  const hold = (): (() => void) => {
+    let release = (): void => {}
+    gate = new Promise((resolve) => (release = resolve))
+    return release
+  }
+  return { service, attachments, held, endpoints, hold, breakAt: (step?: string) => (fail = step) }
 }
 
 const configuration: NetworkConfiguration = {
@@ -61,7 +72,18 @@ const configuration: NetworkConfiguration = {
   args: { cni: { ips: ['10.211.0.6'], labels: [{ key: 'app', value: 'network' }] } },
 }
 
-describe.skipIf(!isRoot)('attaching pods', () => {
+/** The machines that pods are attached on: the rules are the same without root. */
+const MACHINES = [
+  {
+    kernel: 'simulated',
+    canRun: true,
+    make: (): Machine =>
+      createSimulatedMachine({ clock: new VirtualClock(), random: new SeededRandom(1) }),
+  },
+  { kernel: 'real', canRun: isRoot, make: createLinuxMachine },
+]
+
+describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel', ({ make }) => {
   const names = {
     host: `tcni${process.pid}h`,
     pod: `tcni${process.pid}p`,
@@ -73,7 +95,7 @@ describe.skipIf(!isRoot)('attaching pods', () => {
   let request: (command: CniRequest['command'], change?: Partial<CniRequest>) => CniRequest
 
   beforeEach(() => {
-    machine = createLinuxMachine()
+    machine = make()
     host = machine.createNamespace(names.host)
     pod = machine.createNamespace(names.pod)
     machine.createNamespace(names.newer).close()
@@ -222,6 +244,44 @@ describe.skipIf(!isRoot)('attaching pods', () => {
     await expect(service.handle(request('CHECK'))).rejects.toThrow(
       /cali50914021272 is down; eth0 lacks the address 10\.211\.0\.6/,
     )
+  })
+
+  it('tells at CHECK that the host end is missing', async () => {
+    const { service } = harness(machine, host)
+    await service.handle(request('ADD'))
+    host.deleteLink(host.link('cali50914021272')!.index)
+    await expect(service.handle(request('CHECK'))).rejects.toThrow(
+      'cali50914021272 is missing on the host',
+    )
+  })
+
+  it('serves requests for one container in turn, and others meanwhile', async () => {
+    const { service, attachments, hold } = harness(machine, host)
+    const done: string[] = []
+    const serve = (what: string, asked: CniRequest) =>
+      service.handle(asked).then(
+        () => done.push(what),
+        () => done.push(`${what} refused`),
+      )
+    const release = hold()
+    const add = serve('ADD', request('ADD'))
+    const del = serve('DEL', request('DEL'))
+    await serve('other DEL', request('DEL', { containerId: 'c2' }))
+    expect(done).toEqual(['other DEL'])
+    release()
+    await Promise.all([add, del])
+    expect(done).toEqual(['other DEL', 'ADD', 'DEL'])
+    expect(attachments.list()).toEqual([])
+    expect(host.link('cali50914021272')).toBeUndefined()
+  })
+
+  it('collects nothing of another network', async () => {
+    const { service, attachments, held } = harness(machine, host)
+    await service.handle(request('ADD'))
+    await service.handle(request('GC', { configuration: { ...configuration, name: 'other' } }))
+    expect(attachments.list()).toHaveLength(1)
+    expect([...held.keys()]).toEqual(['k8s-pod-network.c1'])
+    await expect(service.handle(request('CHECK'))).resolves.toBeNull()
   })
 
   it('collects what the runtime no longer knows', async () => {

@@ -187,6 +187,18 @@ describe('the routes of a node', () => {
     expect(desiredRoute(inRack, narrow)).not.toHaveProperty('mtu')
   })
 
+  it('tells the kernel of the narrowest path where several are equally good', () => {
+    const [wide, narrow] = [ip('172.16.171.10'), ip('172.16.172.10')]
+    const pathMtus = { [wide]: 1400, [narrow]: 1280 }
+    for (const nextHops of [
+      [wide, narrow],
+      [narrow, wide],
+    ]) {
+      const learned = new Map([[afar, nextHops]])
+      expect(desiredRoute(afar, { ...among({ pathMtus }), learned })).toMatchObject({ mtu: 1280 })
+    }
+  })
+
   it('leaves out what it cannot reach yet', () => {
     expect(hopsTo(afar, among({ tunnelLinkIndex: undefined }))).toBeUndefined()
     expect(hopsTo(inRack, among({ resolve: () => undefined }))).toBeUndefined()

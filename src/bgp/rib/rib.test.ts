@@ -234,6 +234,14 @@ describe('the decision process', () => {
     expect(together(true)).toEqual([1, 2])
   })
 
+  it('takes no internal path together with an external one, whatever else is equal (ECMP)', () => {
+    const { rib, pathOf, winner } = contest([{}, { kind: 'internal' }, { routerId: 2 }])
+    const best = rib.best[0]!
+    expect(winner()).toBe(0)
+    expect(isMultipath(rib, best, pathOf(1), true)).toBe(false)
+    expect(isMultipath(rib, best, pathOf(2), true)).toBe(true)
+  })
+
   it('finds step by step what it finds from scratch', () => {
     const random = new SeededRandom(11)
     const { rib } = contest(Array.from({ length: 8 }, (_, at) => ({ routerId: at })))
