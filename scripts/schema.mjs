@@ -7,7 +7,7 @@ import { root } from './setup.mjs'
 const SCHEMAS = [
   ['bgpd', 'src/bgpd/bgpd-json-schema.ts', 'bgpdJsonSchema'],
   ['topology', 'src/lab/topology-json-schema.ts', 'topologyJsonSchema'],
-  ['trace', 'src/trace/trace-json-schema.ts', 'traceJsonSchema'],
+  ['trace', 'src/trace/report/trace-json-schema.ts', 'traceJsonSchema'],
 ]
 
 for (const [name, source, textOf] of SCHEMAS) {

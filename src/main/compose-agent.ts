@@ -17,8 +17,8 @@ import type { Kernel, Machine } from '../kernel/kernel.ts'
 import type { DecodedRows } from '../store/follower.ts'
 import { Resources } from '../store/resources.ts'
 import type { Store } from '../store/store.ts'
-import { localNode } from '../trace/local-node.ts'
-import { nodeMethods } from '../trace/node-rpc.ts'
+import { localNode } from '../trace/node/local-node.ts'
+import { nodeMethods } from '../trace/node/node-rpc.ts'
 
 /** All that one node's agent stands on: real in `agent.ts`, simulated in a simulated cluster. */
 export interface AgentPorts {

@@ -1,9 +1,9 @@
 import { UserError } from '../lib/errors.ts'
 import { familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { contains, type Prefix, prefix } from '../net/prefix.ts'
-import type { Directory, DirectoryEndpoint } from './directory.ts'
+import type { Directory, DirectoryEndpoint } from './tables/directory.ts'
 import { nearest } from './nearest.ts'
-import type { Netns } from './node-access.ts'
+import type { Netns } from './node/node-access.ts'
 
 /** One end of a trace: a pod, a node, or an address that belongs to neither. */
 export type End =

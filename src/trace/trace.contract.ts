@@ -11,9 +11,9 @@ import {
   testCluster,
   type Tunnel,
 } from './testing/test-cluster.ts'
-import { toDocument } from './to-document.ts'
+import { toDocument } from './report/to-document.ts'
 import { type Trace, trace, type TraceOptions } from './trace.ts'
-import { traceDocument } from './trace-document.ts'
+import { traceDocument } from './report/trace-document.ts'
 
 /** What a kernel brings to be traced on. */
 export interface TraceHarness {

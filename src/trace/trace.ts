@@ -2,20 +2,25 @@ import type { Clock } from '../lib/clock.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import { familyOf } from '../net/ip-address.ts'
-import { capturePoints } from './capture-points.ts'
-import { correlate, type TracedLeg } from './correlate.ts'
-import { diagnose, lostBetweenNodes } from './diagnose.ts'
-import type { Directory } from './directory.ts'
-import { judge } from './judge.ts'
-import type { LookupAnswer, NodeAccess, NodeSnapshot } from './node-access.ts'
-import { type NodePlan, type Observation, observe, type Progress } from './observe.ts'
-import type { ObservedPacket } from './observed-packet.ts'
-import { predictLegs } from './predict-legs.ts'
-import type { Lookup, Prediction } from './prediction.ts'
-import { newProbe, PROBE_OCTETS, PROBE_OCTETS_MIN, type ProbeIdentity } from './probe-packet.ts'
+import { capturePoints } from './observe/capture-points.ts'
+import { correlate, type TracedLeg } from './observe/correlate.ts'
+import { diagnose, lostBetweenNodes } from './diagnose/diagnose.ts'
+import type { Directory } from './tables/directory.ts'
+import { judge } from './diagnose/judge.ts'
+import type { LookupAnswer, NodeAccess, NodeSnapshot } from './node/node-access.ts'
+import { type NodePlan, type Observation, observe, type Progress } from './observe/observe.ts'
+import type { ObservedPacket } from './observe/observed-packet.ts'
+import { predictLegs } from './predict/predict-legs.ts'
+import type { Lookup, Prediction } from './predict/prediction.ts'
+import {
+  newProbe,
+  PROBE_OCTETS,
+  PROBE_OCTETS_MIN,
+  type ProbeIdentity,
+} from './observe/probe-packet.ts'
 import { endName, endNetns, type Ends, resolveEnds } from './resolve-ends.ts'
-import { Topology } from './topology.ts'
-import type { Verdict } from './verdict.ts'
+import { Topology } from './tables/topology.ts'
+import type { Verdict } from './diagnose/verdict.ts'
 
 export interface TraceRequest {
   /** A pod ("name" or "namespace/name"), a node, or an address. */

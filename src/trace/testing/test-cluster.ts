@@ -11,8 +11,8 @@ import {
   ROUTE_TABLE,
 } from '../../kernel/kernel.ts'
 import type { Clock } from '../../lib/clock.ts'
-import type { Directory } from '../directory.ts'
-import { type LocalNode, localNode } from '../local-node.ts'
+import type { Directory } from '../tables/directory.ts'
+import { type LocalNode, localNode } from '../node/local-node.ts'
 
 /** A node of a cluster that tests build by the kernel port alone, with one pod. */
 export interface TestNode {

@@ -1,0 +1,65 @@
+import type { LookupAnswer } from '../node/node-access.ts'
+import { type Leg, type Lookup, lookupKey, type Prediction } from './prediction.ts'
+import type { ProbeIdentity } from '../observe/probe-packet.ts'
+import { type End, endNetns, type Ends, type SourceEnd } from '../resolve-ends.ts'
+import type { Topology } from '../tables/topology.ts'
+import { Walk, type WalkRequest } from './walk.ts'
+
+export interface LegsRequest {
+  readonly ends: Ends
+  readonly probe: ProbeIdentity
+  readonly topology: Topology
+}
+
+/** Asks kernels; undefined for a lookup that nobody answered. */
+export type AskKernels = (
+  lookups: readonly Lookup[],
+) => Promise<readonly (LookupAnswer | undefined)[]>
+
+/** Rounds of asking; each answer can lead the walk where it had not been. */
+const ROUNDS_MAX = 4
+
+/**
+ * The way there and back by the tables, every step checked against the kernels' own lookups. Only the
+ * way there, when the destination is nobody's.
+ */
+export async function predictLegs(
+  request: LegsRequest,
+  ask: AskKernels,
+): Promise<readonly Prediction[]> {
+  const walks = walksOf(request)
+  const answers = new Map<string, LookupAnswer>()
+  const asked = new Set<string>()
+  for (let round = 0; ; round++) {
+    const legs = walks.map((walk) => new Walk(walk, request.topology, answers).run())
+    const open = legs
+      .flatMap(({ lookups }) => lookups)
+      .filter((lookup) => !asked.has(lookupKey(lookup)))
+    if (open.length === 0 || round >= ROUNDS_MAX) return legs
+    const given = await ask(open)
+    for (const [at, lookup] of open.entries()) {
+      const key = lookupKey(lookup)
+      asked.add(key)
+      const answer = given[at]
+      if (answer !== undefined) answers.set(key, answer)
+    }
+  }
+}
+
+function walksOf({ ends: { from, to }, probe, topology }: LegsRequest): readonly WalkRequest[] {
+  const { octets, dontFragment } = probe
+  const walk = (leg: Leg, start: SourceEnd, end: End, ttl: number): WalkRequest => ({
+    leg,
+    start: { node: start.node, netns: endNetns(start) },
+    end: end.kind === 'address' ? undefined : { node: end.node, netns: endNetns(end) },
+    source: start.address,
+    destination: end.address,
+    ttl,
+    octets,
+    dontFragment,
+  })
+  const forward = walk('forward', from, to, probe.ttl)
+  if (to.kind === 'address') return [forward]
+  const view = topology.view(to.node, endNetns(to))
+  return [forward, walk('return', to, from, view?.sysctl('ipv4.ip_default_ttl') ?? 64)]
+}

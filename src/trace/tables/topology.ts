@@ -1,0 +1,97 @@
+import type { IpAddress } from '../../net/ip-address.ts'
+import type { Link } from '../../kernel/kernel.ts'
+import * as vxlan from '../../wire/packet/vxlan.ts'
+import type { Directory } from './directory.ts'
+import { NamespaceView } from './namespace-view.ts'
+import {
+  type Netns,
+  NODE_LIMITS,
+  type NodeSnapshot,
+  type PodAttachment,
+} from '../node/node-access.ts'
+
+/** The snapshots of some nodes as one network: what is at the other end of a link, who has an address. */
+export class Topology {
+  readonly #views = new Map<string, NamespaceView>()
+  readonly #nodes: ReadonlyMap<string, NodeSnapshot>
+  readonly #directory: Directory
+
+  constructor(snapshots: readonly NodeSnapshot[], directory: Directory) {
+    this.#nodes = new Map(snapshots.map((snapshot) => [snapshot.node, snapshot]))
+    this.#directory = directory
+    for (const snapshot of snapshots) {
+      for (const namespace of snapshot.namespaces) {
+        const view = new NamespaceView(snapshot.node, namespace)
+        this.#views.set(`${snapshot.node} ${namespace.netns}`, view)
+      }
+    }
+  }
+
+  get nodes(): readonly NodeSnapshot[] {
+    return [...this.#nodes.values()]
+  }
+
+  node(name: string): NodeSnapshot | undefined {
+    return this.#nodes.get(name)
+  }
+
+  view(node: string, netns: Netns): NamespaceView | undefined {
+    return this.#views.get(`${node} ${netns}`)
+  }
+
+  /** Nodes' own namespaces. */
+  hosts(): readonly NamespaceView[] {
+    return [...this.#views.values()].filter((view) => view.netns === 'host')
+  }
+
+  /** UDP ports of the nodes' VXLAN links; VXLAN's own where there is none. */
+  vxlanPorts(): readonly number[] {
+    const namespaces = this.nodes.flatMap((node) => node.namespaces)
+    const links = namespaces.flatMap(({ netns, links }) => (netns === 'host' ? links : []))
+    const ports = new Set(links.flatMap((link) => link.vxlan?.port ?? []))
+    return ports.size === 0 ? vxlan.PORTS : [...ports].slice(0, NODE_LIMITS.vxlanPorts)
+  }
+
+  /** The pod at the other end of a node's link. */
+  podBehind(node: string, hostInterface: string): PodAttachment | undefined {
+    return this.#nodes.get(node)?.pods.find((pod) => pod.hostInterface === hostInterface)
+  }
+
+  attachment(node: string, pod: string): PodAttachment | undefined {
+    return this.#nodes.get(node)?.pods.find((each) => each.pod === pod)
+  }
+
+  /** The other end of a pod's pair, whichever end `link` is; undefined for any other link. */
+  peer(view: NamespaceView, link: Link): { view: NamespaceView; link: Link } | undefined {
+    const { node, netns } = view
+    if (netns === 'host') {
+      const pod = this.podBehind(node, link.name)
+      const there = pod === undefined ? undefined : this.view(node, pod.pod as Netns)
+      const end = there?.linkNamed(pod!.containerInterface)
+      return there === undefined || end === undefined ? undefined : { view: there, link: end }
+    }
+    const pod = this.attachment(node, netns)
+    if (pod === undefined || pod.containerInterface !== link.name) return undefined
+    const host = this.view(node, 'host')
+    const end = host?.linkNamed(pod.hostInterface)
+    return host === undefined || end === undefined ? undefined : { view: host, link: end }
+  }
+
+  /** Nodes whose own namespace has the address, by their snapshots; tunnels and `lo` included. */
+  holders(address: IpAddress): readonly { view: NamespaceView; link: Link }[] {
+    return this.hosts().flatMap((view) => {
+      const link = view.link(view.holding(address)?.linkIndex ?? -1)
+      return link === undefined ? [] : [{ view, link }]
+    })
+  }
+
+  /** The node that the datastore says has the address; its snapshot may not have been taken. */
+  registeredNode(address: IpAddress): string | undefined {
+    return this.#directory.nodes.find(({ addresses }) => addresses.includes(address))?.name
+  }
+
+  /** The pod that the datastore says has the address. */
+  registeredPod(address: IpAddress) {
+    return this.#directory.endpoints.find(({ addresses }) => addresses.includes(address))
+  }
+}
