@@ -17,7 +17,6 @@ import { serveEtcd } from '../platform/etcd/server.ts'
 import { systemClock } from '../platform/node/clock.ts'
 import { systemRandom } from '../platform/node/random.ts'
 import { listenUnix } from '../platform/node/unix-socket.ts'
-import { MemoryStore } from '../store/memory-store.ts'
 import { labPath } from './lab-paths.ts'
 import { labState } from './lab-state.ts'
 import { HOST_FILE, HOST_SOCKET } from './simulated-lab-client.ts'
@@ -29,7 +28,7 @@ import { type SimulatedPrograms, simulatedLabPorts } from './simulated-lab-ports
  * `get` and `trace` do not know the difference; what needs the kernel itself is asked of the host.
  *
  *     tortie get ------ store.sock ------+
- *     tortie trace ---- agent.sock (n) --+-- this process: SimulatedMachine, agents, MemoryStore
+ *     tortie trace ---- agent.sock (n) --+-- this process: SimulatedMachine, agents, store
  *     tortie lab ... -- lab.sock --------+
  */
 export async function hostSimulatedLab(options: {
@@ -110,7 +109,7 @@ async function serveAgentsAndStore(
     )
   }
   const store = programs.store(lab)
-  if (store instanceof MemoryStore) {
+  if (store !== undefined) {
     const address = `unix:${labPath(lab, 'store.sock')}`
     sockets.push(await serveEtcd({ store, address, clusterId: Date.now(), log }))
   }

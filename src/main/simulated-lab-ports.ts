@@ -8,6 +8,7 @@ import type { Random } from '../lib/random.ts'
 import { RpcClient, serveRpc, streamPair } from '../lib/rpc.ts'
 import type { DecodedRows } from '../store/follower.ts'
 import { MemoryStore } from '../store/memory-store.ts'
+import type { RevisionedStore } from '../store/revisioned-store.ts'
 import type { Store } from '../store/store.ts'
 import { composeAgent, type ComposedAgent } from './compose-agent.ts'
 
@@ -18,7 +19,7 @@ export interface SimulatedLabOptions {
   readonly random: Random
   readonly log: Log
   /** The datastore of a lab; one in memory when absent. */
-  readonly makeStore?: () => Store
+  readonly makeStore?: () => RevisionedStore
   /** The store as one agent sees it, to put faults between them. */
   readonly storeOf?: (store: Store, node: string) => Store
   readonly progress?: (text: string) => void
@@ -30,7 +31,7 @@ export interface SimulatedPrograms extends LabPrograms {
   agent(lab: string, node: string): ComposedAgent | undefined
   /** What the node remembers of its pods, agent or not. */
   attachments(lab: string, node: string): readonly Attachment[]
-  store(lab: string): Store | undefined
+  store(lab: string): RevisionedStore | undefined
 }
 
 /**
@@ -59,7 +60,7 @@ interface Running {
 
 function simulatedPrograms(options: SimulatedLabOptions): SimulatedPrograms {
   const { machine, clock, random, log, makeStore = () => new MemoryStore() } = options
-  const stores = new Map<string, Store>()
+  const stores = new Map<string, RevisionedStore>()
   const agents = new Map<string, Map<string, Running>>()
   const decoded: DecodedRows = new WeakMap()
   const memories = new Map<string, AttachmentStore>()

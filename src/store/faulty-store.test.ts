@@ -10,9 +10,7 @@ storeContract('a faulty store without faults', () => {
   const store = new FaultyStore(inner, new VirtualClock())
   return Promise.resolve({
     store,
-    compact: (revision) => {
-      inner.compact(revision)
-    },
+    compact: (revision) => inner.compact(revision),
     dispose: () => {
       store.close()
     },

@@ -1,5 +1,7 @@
 import { messageOf, UserError } from '../lib/errors.ts'
+import { ALL_KEYS } from './key-range.ts'
 import { MemoryStore, type MemoryStoreOptions } from './memory-store.ts'
+import type { RevisionedStore } from './revisioned-store.ts'
 import type { Operation, Row } from './store.ts'
 
 /**
@@ -17,8 +19,8 @@ interface Head {
 /** A commit: its revision and what it did. */
 type Entry = readonly [revision: number, operations: readonly Operation[]]
 
-export function journalHead(clusterId: number, store: MemoryStore): string {
-  const head: Head = { clusterId, revision: store.revision, rows: [...store.rowsFrom('')] }
+export function journalHead(clusterId: number, store: RevisionedStore): string {
+  const head: Head = { clusterId, revision: store.revision, rows: [...store.rows(ALL_KEYS)] }
   return `${JSON.stringify(head)}\n`
 }
 

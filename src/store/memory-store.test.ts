@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryStore } from './memory-store.ts'
-import { storeContract } from './store.contract.ts'
+import { revisionedStoreContract } from './revisioned-store.contract.ts'
 
-storeContract('the store in memory', () => {
+revisionedStoreContract('the store in memory', () => {
   const store = new MemoryStore()
   return Promise.resolve({
     store,
-    compact: (revision) => {
-      store.compact(revision)
-    },
+    compact: (revision) => store.compact(revision),
     dispose: () => {
       store.close()
     },

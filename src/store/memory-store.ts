@@ -1,24 +1,30 @@
 import type { Closable } from '../lib/closable.ts'
+import { firstKey, inRange, type KeyRange } from './key-range.ts'
 import {
-  type Comparison,
+  type RevisionedStore,
+  RevisionUnavailable,
+  runTransaction,
+  type WriteTransaction,
+  type Written,
+} from './revisioned-store.ts'
+import { compareKeys, SortedKeys } from './sorted-keys.ts'
+import {
   type Operation,
   type Row,
-  type Store,
   StoreUnavailable,
   type Transaction,
   type TransactionResult,
   type WatchEvent,
   type WatchHandlers,
 } from './store.ts'
-import { compareKeys, SortedKeys } from './sorted-keys.ts'
 import { WatcherIndex } from './watcher-index.ts'
 
 export interface MemoryStoreOptions {
   /** Runs a delivery of events later; default: as a microtask. Never at once. */
   readonly schedule?: (run: () => void) => void
-  /** Revisions kept for watchers before the older half is compacted away; default 100,000. */
+  /** Revisions kept of the past before the older half is compacted away; default 100,000. */
   readonly historyLimit?: number
-  /** Called before each commit takes place; if it throws, nothing happens. */
+  /** Called with what changes before each commit takes place; if it throws, nothing happens. */
   readonly onCommit?: ((revision: number, operations: readonly Operation[]) => void) | undefined
 }
 
@@ -41,7 +47,7 @@ interface Watcher {
  * Calls take effect at once, when they are made, and answer in a microtask; events reach a watcher
  * in deliveries of their own, in order. So one order of calls gives one history.
  */
-export class MemoryStore implements Store {
+export class MemoryStore implements RevisionedStore {
   readonly #rows = new Map<string, Row>()
   /** The keys of #rows in order. */
   readonly #keys = new SortedKeys()
@@ -102,61 +108,144 @@ export class MemoryStore implements Store {
   }
 
   /** The rows whose key begins with `prefix`, in order of key. */
-  *rowsFrom(prefix: string): Iterable<Row> {
-    for (const key of this.#keys.from(prefix)) {
-      if (!key.startsWith(prefix)) return
-      yield this.#rows.get(key)!
-    }
-  }
-
-  /** The rows with `from` <= key < `to`; without `to`, all from there on. */
-  *rowsBetween(from: string, to: string | undefined): Iterable<Row> {
-    for (const key of this.#keys.from(from)) {
-      if (to !== undefined && compareKeys(key, to) >= 0) return
-      yield this.#rows.get(key)!
-    }
-  }
-
-  // eslint-disable-next-line typescript/require-await
-  async transact(transaction: Transaction): Promise<TransactionResult> {
-    this.#demandOpen()
-    return this.transactNow(transaction)
-  }
-
-  /** {@link transact} without the promise. */
-  transactNow({ compare, success, failure = [] }: Transaction): TransactionResult {
-    if (!compare.every((comparison) => this.holds(comparison))) {
-      const rows = failure.map((key) => this.#rows.get(key))
-      return { succeeded: false, revision: this.#revision, rows }
-    }
-    this.commit(success)
-    return { succeeded: true, revision: this.#revision, rows: [] }
-  }
-
-  holds(comparison: Comparison): boolean {
-    const row = this.#rows.get(comparison.key)
-    if ('exists' in comparison) return comparison.exists === (row !== undefined)
-    return comparison.modRevision === (row?.modRevision ?? 0)
+  rowsFrom(prefix: string): Iterable<Row> {
+    return this.#present({ kind: 'prefix', prefix })
   }
 
   row(key: string): Row | undefined {
     return this.#rows.get(key)
   }
 
+  rows(range: KeyRange, revision = this.#revision): Iterable<Row> {
+    if (revision > this.#revision) throw new RevisionUnavailable('future', revision)
+    if (revision === this.#revision) return this.#present(range)
+    if (revision < this.#compacted) throw new RevisionUnavailable('compacted', revision)
+    return this.#past(range, revision)
+  }
+
+  *#present(range: KeyRange): Iterable<Row> {
+    if (range.kind === 'key') {
+      const row = this.#rows.get(range.key)
+      if (row !== undefined) yield row
+      return
+    }
+    for (const key of this.#keys.from(firstKey(range))) {
+      if (!inRange(range, key)) return
+      yield this.#rows.get(key)!
+    }
+  }
+
+  /** The present, with everything since taken back. */
+  #past(range: KeyRange, revision: number): readonly Row[] {
+    const rows = new Map<string, Row | undefined>()
+    for (const row of this.#present(range)) rows.set(row.key, row)
+    for (let at = this.#history.length - 1; at >= 0; at--) {
+      const commit = this.#history[at]!
+      if (commit.revision <= revision) break
+      for (const event of commit.events) {
+        if (inRange(range, keyOf(event))) rows.set(keyOf(event), event.previous)
+      }
+    }
+    return [...rows.values()]
+      .filter((row) => row !== undefined)
+      .sort((a, b) => compareKeys(a.key, b.key))
+  }
+
+  // eslint-disable-next-line typescript/require-await
+  async transact(transaction: Transaction): Promise<TransactionResult> {
+    this.#demandOpen()
+    const rows = this.#write((writing) => runTransaction(writing, transaction))
+    return { succeeded: rows === undefined, revision: this.#revision, rows: rows ?? [] }
+  }
+
+  // eslint-disable-next-line typescript/require-await
+  async write<Result>(change: (transaction: WriteTransaction) => Result): Promise<Written<Result>> {
+    this.#demandOpen()
+    return { result: this.#write(change), revision: this.#revision }
+  }
+
   /** Applies operations as one revision; one that changes nothing makes no revision. */
   commit(operations: readonly Operation[]): void {
-    demandDistinctKeys(operations)
+    this.#write((transaction) => {
+      for (const operation of operations) {
+        if ('put' in operation) transaction.put(operation.put, operation.value)
+        else transaction.delete(operation.delete)
+      }
+    })
+  }
+
+  #write<Result>(change: (transaction: WriteTransaction) => Result): Result {
     const revision = this.#revision + 1
-    const changes = operations.some(
-      (operation) => 'put' in operation || this.#rows.has(operation.delete),
-    )
-    if (!changes) return
-    this.#onCommit?.(revision, operations)
-    const events = operations.flatMap((operation) => this.#apply(operation, revision))
+    const events: WatchEvent[] = []
+    const touched: string[] = []
+    const touch = (key: string): void => {
+      if (touched.includes(key)) throw new RangeError('Expected each key once in a transaction')
+      touched.push(key)
+    }
+    try {
+      const result = change({
+        row: (key) => this.#rows.get(key),
+        rows: (range) => this.#present(range),
+        put: (key, value) => {
+          touch(key)
+          events.push(this.#put(key, value, revision))
+        },
+        delete: (key) => {
+          touch(key)
+          const event = this.#delete(key, revision)
+          if (event !== undefined) events.push(event)
+        },
+      })
+      if (events.length > 0) this.#onCommit?.(revision, events.map(operationOf))
+      if (events.length > 0) this.#publish(revision, events)
+      return result
+    } catch (thrown) {
+      if (this.#revision < revision) this.#undo(events)
+      throw thrown
+    }
+  }
+
+  #put(key: string, value: string, revision: number): WatchEvent {
+    const previous = this.#rows.get(key)
+    if (previous === undefined) this.#keys.add(key)
+    const row: Row = {
+      key,
+      value,
+      createRevision: previous?.createRevision ?? revision,
+      modRevision: revision,
+      version: (previous?.version ?? 0) + 1,
+    }
+    this.#rows.set(key, row)
+    return { kind: 'put', row, previous }
+  }
+
+  #delete(key: string, revision: number): WatchEvent | undefined {
+    const previous = this.#rows.get(key)
+    if (previous === undefined) return undefined
+    this.#rows.delete(key)
+    this.#keys.delete(key)
+    return { kind: 'delete', key, modRevision: revision, previous }
+  }
+
+  #undo(events: readonly WatchEvent[]): void {
+    for (const event of events) {
+      const key = keyOf(event)
+      const isThere = this.#rows.has(key)
+      if (event.previous === undefined) {
+        this.#rows.delete(key)
+        if (isThere) this.#keys.delete(key)
+      } else {
+        this.#rows.set(key, event.previous)
+        if (!isThere) this.#keys.add(key)
+      }
+    }
+  }
+
+  #publish(revision: number, events: readonly WatchEvent[]): void {
     this.#revision = revision
     this.#history.push({ revision, events })
     if (this.#history.length > this.#historyLimit) {
-      this.compact(this.#history[this.#history.length >> 1]!.revision)
+      this.#forget(this.#history[this.#history.length >> 1]!.revision)
     }
     for (const event of events) {
       for (const watcher of this.#watchers.of(keyOf(event))) {
@@ -167,32 +256,16 @@ export class MemoryStore implements Store {
     }
   }
 
-  #apply(operation: Operation, revision: number): readonly WatchEvent[] {
-    if ('delete' in operation) {
-      const key = operation.delete
-      const previous = this.#rows.get(key)
-      if (previous === undefined) return []
-      this.#rows.delete(key)
-      this.#keys.delete(key)
-      return [{ kind: 'delete', key, modRevision: revision, previous }]
-    }
-    const key = operation.put
-    const before = this.#rows.get(key)
-    if (before === undefined) this.#keys.add(key)
-    const row: Row = {
-      key,
-      value: operation.value,
-      createRevision: before?.createRevision ?? revision,
-      modRevision: revision,
-      version: (before?.version ?? 0) + 1,
-    }
-    this.#rows.set(key, row)
-    return [{ kind: 'put', row, previous: before }]
+  // eslint-disable-next-line typescript/require-await
+  async compact(revision: number): Promise<void> {
+    this.#demandOpen()
+    if (revision > this.#revision) throw new RevisionUnavailable('future', revision)
+    if (revision <= this.#compacted) throw new RevisionUnavailable('compacted', revision)
+    this.#forget(revision)
   }
 
-  /** Forgets events before `revision`; watchers that still wanted them end. */
-  compact(revision: number): void {
-    if (revision <= this.#compacted || revision > this.#revision) return
+  /** Watchers that still wanted what is forgotten end. */
+  #forget(revision: number): void {
     this.#compacted = revision
     this.#history = this.#history.filter((commit) => commit.revision >= revision)
     for (const watcher of this.#watchers.all()) {
@@ -270,12 +343,8 @@ export function keyOf(event: WatchEvent): string {
   return event.kind === 'put' ? event.row.key : event.key
 }
 
-function demandDistinctKeys(operations: readonly Operation[]): void {
-  if (operations.length < 2) return
-  const keys = operations.map((operation) =>
-    'delete' in operation ? operation.delete : operation.put,
-  )
-  if (new Set(keys).size !== keys.length) {
-    throw new RangeError('Expected each key once in a transaction')
-  }
+function operationOf(event: WatchEvent): Operation {
+  return event.kind === 'put'
+    ? { put: event.row.key, value: event.row.value }
+    : { delete: event.key }
 }

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Store, StoreUnavailable, type WatchEvent } from './store.ts'
 
 /** A store to test, and what only its maker can do with it. */
-export interface StoreUnderTest {
-  readonly store: Store
+export interface StoreUnderTest<Tested extends Store = Store> {
+  readonly store: Tested
   /** Forgets history before `revision`. */
   compact(revision: number): Promise<void> | void
   dispose(): Promise<void> | void

@@ -62,9 +62,7 @@ storeContract('a store in memory, served on a unix socket', async () => {
   const store = connect(server.address)
   return {
     store,
-    compact: (revision) => {
-      memory.compact(revision)
-    },
+    compact: (revision) => memory.compact(revision),
     dispose: () => {
       store.close()
       server.close()
@@ -271,11 +269,21 @@ describe.skipIf(!hasEtcdctl)('etcdctl on a served store', () => {
     expect(await etcdctl('endpoint', 'health')).toBe('')
   })
 
-  it('is refused what the store cannot do', async () => {
-    await expect(etcdctl('lease', 'grant', '10')).rejects.toThrow(/Unimplemented|not implement/i)
+  it('reads the past until it is compacted away', async () => {
     memory.commit([{ put: 'a', value: '1' }])
     memory.commit([{ put: 'a', value: '2' }])
+    memory.commit([{ delete: 'a' }])
+    expect(await etcdctl('get', 'a', '--rev', '2')).toBe('a\n1\n')
+    expect(await etcdctl('get', '--prefix', '', '--rev', '3')).toBe('a\n2\n')
+    expect(await etcdctl('get', 'a')).toBe('')
+    await expect(etcdctl('get', 'a', '--rev', '9')).rejects.toThrow(/future revision/)
+    await etcdctl('compaction', '3')
     await expect(etcdctl('get', 'a', '--rev', '2')).rejects.toThrow(/compacted/)
+    expect(await etcdctl('get', 'a', '--rev', '3')).toBe('a\n2\n')
+  })
+
+  it('is refused what the store cannot do', async () => {
+    await expect(etcdctl('lease', 'grant', '10')).rejects.toThrow(/Unimplemented|not implement/i)
     await expect(etcdctl('put', '', 'x')).rejects.toThrow(/key is not provided/)
   })
 })

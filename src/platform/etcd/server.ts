@@ -18,11 +18,11 @@ import {
   type WatchResponse,
 } from '../../store/etcd/messages.ts'
 import { WatchSession } from '../../store/etcd/watch-service.ts'
-import type { MemoryStore } from '../../store/memory-store.ts'
+import type { RevisionedStore } from '../../store/revisioned-store.ts'
 import { placeSocket } from './socket-path.ts'
 
 export interface EtcdServerOptions {
-  readonly store: MemoryStore
+  readonly store: RevisionedStore
   /** "unix:/run/x.sock" (mode 0600), or "127.0.0.1:2379"; port 0 takes a free one. */
   readonly address: string
   /** Another number for each run of the store, so that clients notice that it began anew. */
@@ -39,8 +39,7 @@ export interface EtcdServer extends Closable {
 const MOST_UNREAD = 64 * 1024 * 1024
 
 /**
- * Serves a store in memory in etcd's v3 protocol (KV, Watch, Maintenance.Status; no leases, no reads of
- * past revisions, text only). Nobody is authenticated: whoever may open the socket may write.
+ * Serves a store in etcd's v3 protocol (KV, Watch, Maintenance.Status; no leases, text only). Nobody is authenticated: whoever may open the socket may write.
  *
  * Throws UserError if the address cannot be served.
  */
@@ -103,18 +102,22 @@ function definition<Request, Response>(
 }
 
 function unary(answer: (request: unknown) => unknown): handleUnaryCall<unknown, unknown> {
-  return (call, callback) => {
+  const respond: (...call: Parameters<handleUnaryCall<unknown, unknown>>) => Promise<void> = async (
+    call,
+    callback,
+  ) => {
     try {
-      callback(null, answer(call.request))
+      callback(null, await answer(call.request))
     } catch (thrown) {
       const code = thrown instanceof RequestRefused ? status[thrown.code] : status.INTERNAL
       callback({ code, details: messageOf(thrown) })
     }
   }
+  return (call, callback) => void respond(call, callback)
 }
 
 function watchHandler(
-  store: MemoryStore,
+  store: RevisionedStore,
   service: KeyValueService,
   log: Log,
 ): handleBidiStreamingCall<WatchRequest, WatchResponse> {

@@ -1,6 +1,11 @@
-import type { MemoryStore } from '../memory-store.ts'
-import type { Operation, Row } from '../store.ts'
-import { keyRange, rowsIn } from './key-range.ts'
+import type { KeyRange } from '../key-range.ts'
+import {
+  type RevisionedStore,
+  RevisionUnavailable,
+  type WriteTransaction,
+} from '../revisioned-store.ts'
+import type { Row } from '../store.ts'
+import { decodeKeyRange } from './decode-key-range.ts'
 import {
   type Compare,
   CompareResult,
@@ -38,18 +43,25 @@ export const COMPACTED = 'etcdserver: mvcc: required revision has been compacted
 const FUTURE = 'etcdserver: mvcc: required revision is a future revision'
 const EMPTY_KEY = 'etcdserver: key is not provided'
 const TOO_MANY = 'etcdserver: too many operations in txn request'
+const NESTED = 'a transaction within a transaction is not supported'
 const DUPLICATE = 'etcdserver: duplicate key given in txn request'
 
 /** As etcd's --max-txn-ops. */
 const MOST_OPERATIONS = 128
 
-/** Answers etcd's KV and Maintenance services out of a store in memory. Throws RequestRefused. */
+/** What reads the rows of a request: the store, or a transaction under way. */
+type Rows = (range: KeyRange) => Iterable<Row>
+
+/** A response without the header, which is that of the revision when all is done. */
+type Answer = (header: ResponseHeader) => ResponseOp
+
+/** Answers etcd's KV and Maintenance services out of a store. Throws RequestRefused. */
 export class KeyValueService {
-  readonly #store: MemoryStore
+  readonly #store: RevisionedStore
   /** Tells one run of the store from the next: a client that finds another one lists anew. */
   readonly #clusterId: number
 
-  constructor(store: MemoryStore, clusterId: number) {
+  constructor(store: RevisionedStore, clusterId: number) {
     this.#store = store
     this.#clusterId = clusterId
   }
@@ -59,97 +71,62 @@ export class KeyValueService {
   }
 
   range(request: RangeRequest): RangeResponse {
-    this.#demandPresent(request)
-    const rows = this.#rows(request)
-    if (request.countOnly) {
-      return { header: this.header(), kvs: [], more: false, count: rows.length }
-    }
-    sortRows(rows, request)
-    const limit = request.limit > 0 ? request.limit : rows.length
-    const kvs = rows
-      .slice(0, limit)
-      .map((row) => toKeyValue(request.keysOnly ? { ...row, value: '' } : row))
-    return { header: this.header(), kvs, more: rows.length > limit, count: rows.length }
+    const revision = request.revision > 0 ? request.revision : this.#store.revision
+    const rows: Rows = (range) => refusing(() => this.#store.rows(range, revision))
+    return { ...rangeOf(request, rows), header: this.header() }
   }
 
-  #demandPresent({ revision }: RangeRequest): void {
-    if (revision > this.#store.revision) throw new RequestRefused('OUT_OF_RANGE', FUTURE)
-    // Values of the past are not kept.
-    if (revision > 0 && revision < this.#store.revision)
-      throw new RequestRefused('OUT_OF_RANGE', COMPACTED)
+  async put(request: PutRequest): Promise<PutResponse> {
+    const { responses, header } = await this.#write(() => [{ put: request }])
+    return { ...responses[0]!.put!, header }
   }
 
-  #rows({ key, rangeEnd }: { key: Uint8Array; rangeEnd: Uint8Array }): Row[] {
-    if (key.length === 0) throw new RequestRefused('INVALID_ARGUMENT', EMPTY_KEY)
-    return rowsIn(
-      this.#store,
-      asText(() => keyRange(key, rangeEnd)),
-    )
+  async deleteRange(request: DeleteRangeRequest): Promise<DeleteRangeResponse> {
+    const { responses, header } = await this.#write(() => [{ deleteRange: request }])
+    return { ...responses[0]!.deleteRange!, header }
   }
 
-  put(request: PutRequest): PutResponse {
-    const response = this.#execute([{ put: request }])[0]!.put!
-    return { ...response, header: this.header() }
-  }
-
-  deleteRange(request: DeleteRangeRequest): DeleteRangeResponse {
-    const response = this.#execute([{ deleteRange: request }])[0]!.deleteRange!
-    return { ...response, header: this.header() }
-  }
-
-  transact(request: TxnRequest): TxnResponse {
+  async transact(request: TxnRequest): Promise<TxnResponse> {
     const { compare, success, failure } = request
     if (Math.max(compare.length, success.length, failure.length) > MOST_OPERATIONS) {
       throw new RequestRefused('INVALID_ARGUMENT', TOO_MANY)
     }
-    const succeeded = compare.every((comparison) => this.#holds(comparison))
-    const responses = this.#execute(succeeded ? success : failure)
-    return { header: this.header(), succeeded, responses }
-  }
-
-  /** Reads before the first write see the state before, later ones the state after all writes. */
-  #execute(requests: readonly RequestOp[]): ResponseOp[] {
-    const writes: Operation[] = []
-    const responses = requests.map((request): (() => ResponseOp) => {
-      const { range, put, deleteRange } = request
-      if (put) {
-        writes.push(putOperation(put))
-        const before = this.#store.row(asText(() => toText(put.key)))
-        const prevKv = put.prevKv && before !== undefined ? toKeyValue(before) : undefined
-        return () => ({ put: { header: this.header(), prevKv } })
-      }
-      if (deleteRange) {
-        const rows = this.#rows(deleteRange)
-        writes.push(...rows.map((row) => ({ delete: row.key })))
-        const prevKvs = deleteRange.prevKv ? rows.map(toKeyValue) : []
-        return () => ({ deleteRange: { header: this.header(), deleted: rows.length, prevKvs } })
-      }
-      if (!range)
-        throw new RequestRefused(
-          'UNIMPLEMENTED',
-          'a transaction within a transaction is not supported',
-        )
-      const early = writes.length === 0 ? this.range(range) : undefined
-      return () => ({ range: early ?? this.range(range) })
+    let succeeded = false
+    const written = await this.#write(({ rows }) => {
+      succeeded = compare.every((comparison) => holds(comparison, rows))
+      return succeeded ? success : failure
     })
-    demandDistinct(writes)
-    this.#store.commit(writes)
-    return responses.map((respond) => respond())
+    return { ...written, succeeded }
   }
 
-  #holds(compare: Compare): boolean {
-    const rows = this.#rows(compare)
-    if (rows.length > 0) return rows.every((row) => compareRow(compare, toKeyValue(row)))
-    // As in etcd: without a row all numbers are 0, and a comparison of values fails.
-    if (compare.rangeEnd.length > 0) return true
-    return compare.target !== CompareTarget.value && compareRow(compare, ABSENT)
+  /** Carries out in order what `choose` chooses, all of it or nothing. */
+  async #write(
+    choose: (transaction: WriteTransaction) => readonly RequestOp[],
+  ): Promise<{ responses: ResponseOp[]; header: ResponseHeader }> {
+    const { result, revision } = await this.#store.write((transaction) =>
+      choose(transaction).map((request) => this.#execute(request, transaction)),
+    )
+    const header = this.header(revision)
+    return { responses: result.map((answer) => answer(header)), header }
   }
 
-  compact({ revision }: CompactionRequest): CompactionResponse {
-    if (revision > this.#store.revision) throw new RequestRefused('OUT_OF_RANGE', FUTURE)
-    if (revision <= this.#store.compactedRevision)
-      throw new RequestRefused('OUT_OF_RANGE', COMPACTED)
-    this.#store.compact(revision)
+  #execute({ range, put, deleteRange }: RequestOp, transaction: WriteTransaction): Answer {
+    if (put) {
+      const response = executePut(put, transaction)
+      return (header) => ({ put: { ...response, header } })
+    }
+    if (deleteRange) {
+      const response = executeDelete(deleteRange, transaction)
+      return (header) => ({ deleteRange: { ...response, header } })
+    }
+    if (!range) throw new RequestRefused('UNIMPLEMENTED', NESTED)
+    const isPast = range.revision > 0
+    const response = isPast ? this.range(range) : rangeOf(range, transaction.rows)
+    return (header) => ({ range: { ...response, header } })
+  }
+
+  async compact({ revision }: CompactionRequest): Promise<CompactionResponse> {
+    await this.#store.compact(revision).catch(refuse)
     return { header: this.header() }
   }
 
@@ -164,6 +141,79 @@ export class KeyValueService {
       raftTerm: 1,
     }
   }
+}
+
+type Headless<Response> = Omit<Response, 'header'>
+
+/** The rows are taken at once: nothing may be written while they are. */
+function rangeOf(request: RangeRequest, read: Rows): Headless<RangeResponse> {
+  const rows = rowsOf(request, read)
+  if (request.countOnly) return { kvs: [], more: false, count: rows.length }
+  sortRows(rows, request)
+  const limit = request.limit > 0 ? request.limit : rows.length
+  const kvs = rows
+    .slice(0, limit)
+    .map((row) => toKeyValue(request.keysOnly ? { ...row, value: '' } : row))
+  return { kvs, more: rows.length > limit, count: rows.length }
+}
+
+function rowsOf(
+  { key, rangeEnd }: { readonly key: Uint8Array; readonly rangeEnd: Uint8Array },
+  read: Rows,
+): Row[] {
+  if (key.length === 0) throw new RequestRefused('INVALID_ARGUMENT', EMPTY_KEY)
+  return [...read(asText(() => decodeKeyRange(key, rangeEnd)))]
+}
+
+function executePut(request: PutRequest, transaction: WriteTransaction): Headless<PutResponse> {
+  const { key, value } = demandPut(request)
+  const before = request.prevKv ? transaction.row(key) : undefined
+  distinctly(() => {
+    transaction.put(key, value)
+  })
+  return { prevKv: before === undefined ? undefined : toKeyValue(before) }
+}
+
+function executeDelete(
+  request: DeleteRangeRequest,
+  transaction: WriteTransaction,
+): Headless<DeleteRangeResponse> {
+  const rows = rowsOf(request, transaction.rows)
+  distinctly(() => {
+    for (const { key } of rows) transaction.delete(key)
+  })
+  return { deleted: rows.length, prevKvs: request.prevKv ? rows.map(toKeyValue) : [] }
+}
+
+function distinctly(write: () => void): void {
+  try {
+    write()
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown
+    throw new RequestRefused('INVALID_ARGUMENT', DUPLICATE)
+  }
+}
+
+function holds(compare: Compare, read: Rows): boolean {
+  const rows = rowsOf(compare, read)
+  if (rows.length > 0) return rows.every((row) => compareRow(compare, toKeyValue(row)))
+  // As in etcd: without a row all numbers are 0, and a comparison of values fails.
+  if (compare.rangeEnd.length > 0) return true
+  return compare.target !== CompareTarget.value && compareRow(compare, ABSENT)
+}
+
+function refusing<Result>(read: () => Result): Result {
+  try {
+    return read()
+  } catch (thrown) {
+    return refuse(thrown)
+  }
+}
+
+/** A revision that is not to be had, in etcd's words. */
+function refuse(thrown: unknown): never {
+  if (!(thrown instanceof RevisionUnavailable)) throw thrown
+  throw new RequestRefused('OUT_OF_RANGE', thrown.reason === 'future' ? FUTURE : COMPACTED)
 }
 
 const NOTHING = new Uint8Array()
@@ -187,16 +237,14 @@ function asText<Result>(read: () => Result): Result {
   }
 }
 
-function putOperation({ key, value, lease, ignoreValue }: PutRequest): Operation {
+function demandPut({ key, value, lease, ignoreValue }: PutRequest): {
+  readonly key: string
+  readonly value: string
+} {
   if (key.length === 0) throw new RequestRefused('INVALID_ARGUMENT', EMPTY_KEY)
   if (lease !== 0) throw new RequestRefused('UNIMPLEMENTED', 'leases are not supported')
   if (ignoreValue) throw new RequestRefused('UNIMPLEMENTED', 'ignore_value is not supported')
-  return asText(() => ({ put: toText(key), value: toText(value) }))
-}
-
-function demandDistinct(writes: readonly Operation[]): void {
-  const keys = writes.map((write) => ('put' in write ? write.put : write.delete))
-  if (new Set(keys).size !== keys.length) throw new RequestRefused('INVALID_ARGUMENT', DUPLICATE)
+  return asText(() => ({ key: toText(key), value: toText(value) }))
 }
 
 function compareRow(compare: Compare, kv: KeyValue): boolean {

@@ -1,7 +1,8 @@
 import type { Closable } from '../../lib/closable.ts'
-import type { MemoryStore } from '../memory-store.ts'
+import { commonPrefix, inRange, type KeyRange } from '../key-range.ts'
+import type { RevisionedStore } from '../revisioned-store.ts'
 import type { WatchEvent } from '../store.ts'
-import { commonPrefix, inRange, type KeyRange, keyRange } from './key-range.ts'
+import { decodeKeyRange } from './decode-key-range.ts'
 import { COMPACTED, type KeyValueService } from './key-value-service.ts'
 import type { ResponseHeader, WatchCreateRequest, WatchRequest, WatchResponse } from './messages.ts'
 import { toEvent } from './rows.ts'
@@ -11,14 +12,14 @@ const MOST_WATCHES = 1000
 
 /** One stream of etcd's Watch service: many watches, told apart by their numbers. */
 export class WatchSession implements Closable {
-  readonly #store: MemoryStore
+  readonly #store: RevisionedStore
   readonly #service: KeyValueService
   readonly #send: (response: WatchResponse) => void
   readonly #watches = new Map<number, Closable>()
   #nextId = 0
 
   constructor(
-    store: MemoryStore,
+    store: RevisionedStore,
     service: KeyValueService,
     send: (response: WatchResponse) => void,
   ) {
@@ -65,7 +66,7 @@ export class WatchSession implements Closable {
 
   #rangeOf({ key, rangeEnd }: WatchCreateRequest): KeyRange | undefined {
     try {
-      return keyRange(key, rangeEnd)
+      return decodeKeyRange(key, rangeEnd)
     } catch {
       return undefined
     }
