@@ -1,7 +1,6 @@
 import { Option } from '@commander-js/extra-typings'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { KINDS } from '../model/kinds.ts'
-import { parseResource } from '../model/parse-resource.ts'
 import type { Kind, ResourceOf } from '../model/resource.ts'
 import { parseJson } from '../model/json.ts'
 import type { DefineCommand } from './command-entry.ts'
@@ -63,8 +62,8 @@ function patchOf(text: string): object {
 /** Makes the resource what it is with the patch; its name and what the store gave it stay. */
 function patchResource(resource: ResourceOf<Kind>, change: object): void {
   const { kind, metadata } = resource
-  const merged = parseResource(mergePatch(resource, change))
-  if (merged.kind !== kind || merged.metadata.name !== metadata.name) {
+  const merged = mergePatch(resource, change) as ResourceOf<Kind>
+  if (merged.kind !== kind || merged.metadata?.name !== metadata.name) {
     throw new UserError(`a patch cannot change kind or name of ${kind}(${metadata.name})`)
   }
   const { uid, creationTimestamp, resourceVersion } = metadata

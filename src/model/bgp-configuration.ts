@@ -33,6 +33,16 @@ export const bgpConfigurationSpec = loose({
   ignoredInterfaces: z.array(z.string()).optional(),
 })
 
+/** One range, community or advertisement that is wrong takes no other with it. */
+export const BGP_CONFIGURATION_PARTS = [
+  'serviceLoadBalancerIPs',
+  'serviceExternalIPs',
+  'serviceClusterIPs',
+  'communities',
+  'prefixAdvertisements',
+  'ignoredInterfaces',
+].flatMap((list) => [`spec.${list}`, `spec.${list}.*`])
+
 export const BGP_DEFAULTS = {
   asNumber: 64512,
   nodeToNodeMeshEnabled: true,

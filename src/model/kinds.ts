@@ -1,5 +1,9 @@
 import type { z } from 'zod'
-import { bgpConfigurationSpec, checkBgpConfiguration } from './bgp-configuration.ts'
+import {
+  BGP_CONFIGURATION_PARTS,
+  bgpConfigurationSpec,
+  checkBgpConfiguration,
+} from './bgp-configuration.ts'
 import { bgpFilterSpec, checkBgpFilter } from './bgp-filter.ts'
 import { bgpPeerSpec, checkBgpPeer } from './bgp-peer.ts'
 import type { Checks } from './checks.ts'
@@ -29,6 +33,8 @@ export interface KindDefinition<K extends Kind> {
   readonly namespaced: boolean
   readonly spec: z.ZodType
   readonly status?: z.ZodType
+  /** What stands alone in it: left out where it is wrong, while the rest counts ({@link parseParts}). */
+  readonly parts?: readonly string[]
   /** Fills in what follows from other fields. */
   complete?(resource: ResourceOf<K>): void
   /** Rules beyond the types of fields; checked when something is written. */
@@ -72,6 +78,7 @@ export const KINDS: { readonly [K in Kind]: KindDefinition<K> } = {
     aliases: ['bgpconfig', 'bgpconfigs'],
     namespaced: false,
     spec: bgpConfigurationSpec,
+    parts: BGP_CONFIGURATION_PARTS,
     check: checkBgpConfiguration,
   },
   BGPPeer: {

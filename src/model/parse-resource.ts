@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { UserError } from '../lib/errors.ts'
 import { Checks, checkLabels } from './checks.ts'
-import { parseJson, sortedKeys, stringifyJson } from './json.ts'
+import { sortedKeys, stringifyJson } from './json.ts'
 import { ALL_KINDS, findKind, KINDS } from './kinds.ts'
 import { loose } from './loose.ts'
-import { metadataSchema } from './metadata.ts'
-import { InvalidResource, type Problem, shown } from './problem.ts'
+import { type Metadata, metadataSchema } from './metadata.ts'
+import { type ParsedParts, parseParts } from './parts.ts'
+import { InvalidResource, shown } from './problem.ts'
 import { API_VERSION, type Draft, type Kind, type Resource, type ResourceOf } from './resource.ts'
 
 /** Made once: zod compiles a schema when it first parses. */
@@ -26,33 +27,42 @@ function schemaOf(kind: Kind): z.ZodType {
 
 /**
  * A resource from what a document says (the object that YAML or JSON gave): fields of the right type,
- * defaults filled in, unknown fields kept. Does not check the rules of {@link checkResource}, so that
- * what is stored can be read although a rule is newer than it.
+ * defaults filled in, unknown fields kept. Does not check the rules of {@link checkResource}.
  *
- * Throws InvalidResource that names every field of a wrong type, UserError on an unknown kind or version.
+ * Throws InvalidResource that names every field that is not as it must be, UserError on an unknown kind
+ * or version.
  */
 export function parseResource(input: unknown): Resource {
-  const { kind, apiVersion } = headOf(input)
-  const { metadata, spec } = input as { metadata?: unknown; spec?: unknown }
-  const document = {
+  const { value, problems } = readDocument(documentOf(input))
+  if (problems.length > 0) throw new InvalidResource(problems)
+  return value as Resource
+}
+
+/** A document of which it is known what it is of. */
+export interface Document {
+  readonly kind: Kind
+  readonly apiVersion: typeof API_VERSION
+  readonly metadata: unknown
+  readonly spec: unknown
+}
+
+/** Throws UserError on an unknown kind or version. */
+export function documentOf(input: unknown): Document {
+  const { metadata, spec } = (input ?? {}) as { metadata?: unknown; spec?: unknown }
+  return {
     ...(input as object),
-    kind,
-    apiVersion,
+    ...headOf(input),
     metadata: withDefaults(metadata, { name: '' }),
     spec: spec ?? {},
   }
-  const resource = shaped(kind, document)
-  completeResource(resource)
-  return resource
 }
 
-/** The document with its fields in canonical order; throws InvalidResource. */
-function shaped(kind: Kind, document: object): Resource {
-  const result = SCHEMAS[kind].safeParse(document)
-  if (!result.success) {
-    throw new InvalidResource(result.error.issues.map((issue) => problemOf(issue, document)))
-  }
-  return result.data as Resource
+/** What the document says; parts that stand alone in its kind are left out where they are wrong. */
+export function readDocument(document: Document): ParsedParts {
+  const { kind } = document
+  const parsed = parseParts(SCHEMAS[kind], document, KINDS[kind].parts)
+  if (parsed.value !== undefined) completeResource(parsed.value as Resource)
+  return parsed
 }
 
 /** Anything but a map is left for the schema to refuse. */
@@ -86,18 +96,6 @@ function headOf(input: unknown): { kind: Kind; apiVersion: typeof API_VERSION } 
   return { kind: found, apiVersion: API_VERSION }
 }
 
-function problemOf(issue: z.core.$ZodIssue, document: unknown): Problem {
-  let field = ''
-  let value = document
-  for (const key of issue.path) {
-    field += typeof key === 'number' ? `[${key}]` : `${field === '' ? '' : '.'}${String(key)}`
-    value = (value as Record<PropertyKey, unknown> | undefined)?.[key]
-  }
-  const reason =
-    issue.code === 'invalid_value' ? `expected one of ${issue.values.join(', ')}` : issue.message
-  return { field, value, reason: reason.replace(/^Invalid input: /, '') }
-}
-
 function completeResource<K extends Kind>(resource: ResourceOf<K>): void {
   KINDS[resource.kind].complete?.(resource)
 }
@@ -128,29 +126,20 @@ function checkSpec<K extends Kind>(checks: Checks, resource: ResourceOf<K>): voi
   KINDS[resource.kind].check?.(checks, resource)
 }
 
+const METADATA_FIELDS = Object.keys(metadataSchema.shape)
+
 /** The value under which a resource is stored: one line of JSON without resourceVersion. */
 export function encodeResource(resource: Resource): string {
-  const document = shaped(resource.kind, resource)
-  const { resourceVersion: _, ...metadata } = document.metadata
-  if (metadata.labels !== undefined) metadata.labels = sortedKeys(metadata.labels)
-  if (metadata.annotations !== undefined) metadata.annotations = sortedKeys(metadata.annotations)
-  return stringifyJson({ ...document, metadata })
+  const { kind, apiVersion, metadata, ...rest } = resource
+  const { resourceVersion: _, ...kept } = inOrder(metadata, METADATA_FIELDS) as Metadata
+  if (kept.labels !== undefined) kept.labels = sortedKeys(kept.labels)
+  if (kept.annotations !== undefined) kept.annotations = sortedKeys(kept.annotations)
+  return stringifyJson({ kind, apiVersion, metadata: kept, ...rest })
 }
 
-/**
- * A resource from its stored value.
- *
- * Throws InvalidResource or UserError as {@link parseResource}, SyntaxError if the text is not JSON.
- */
-export function decodeResource<K extends Kind>(
-  kind: K,
-  text: string,
-  revision: number,
-): ResourceOf<K> {
-  const resource = parseResource(parseJson(text))
-  if (resource.kind !== kind) {
-    throw new UserError(`expected a ${kind} in the store, found a ${resource.kind}`)
-  }
-  resource.metadata.resourceVersion = String(revision)
-  return resource as ResourceOf<K>
+/** Metadata get fields after they were parsed. */
+function inOrder(fields: object, order: readonly string[]): object {
+  const values = fields as Readonly<Record<string, unknown>>
+  const known = order.filter((key) => Object.hasOwn(fields, key)).map((key) => [key, values[key]])
+  return { ...Object.fromEntries(known), ...values }
 }

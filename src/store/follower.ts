@@ -6,6 +6,8 @@ import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { Kind, ResourceOf } from '../model/resource.ts'
 import { storageOf } from './kind-storage.ts'
+import { logProblems } from './log-problems.ts'
+import { UnreadableResource } from './resource-errors.ts'
 import type { Row, Store, WatchEvent } from './store.ts'
 
 export type ResourceChange<K extends Kind = Kind> = RowChange<ResourceOf<K>>
@@ -60,22 +62,27 @@ export class Follower<K extends Kind> implements Closable {
     this.#missing = new Set(kinds)
     this.#streams = [...this.#missing].map(
       (kind) =>
-        new Stream<ResourceOf<K>>(ports, storageOf(kind).prefix(within), readerOf(kind), {
-          onChanges: (changes) => {
-            handlers.onChanges(changes)
+        new Stream<ResourceOf<K>>(
+          ports,
+          storageOf(kind).prefix(within),
+          readerOf(kind, ports.log),
+          {
+            onChanges: (changes) => {
+              handlers.onChanges(changes)
+            },
+            onListed: () => {
+              this.#missing.delete(kind)
+              if (this.#inSync || this.#missing.size > 0) return
+              handlers.onInSync?.()
+              this.#inSync = true
+            },
+            onConnected: (connected) => {
+              if (connected) this.#outages.delete(kind)
+              else this.#outages.add(kind)
+              if (this.#outages.size === (connected ? 0 : 1)) handlers.onConnected?.(connected)
+            },
           },
-          onListed: () => {
-            this.#missing.delete(kind)
-            if (this.#inSync || this.#missing.size > 0) return
-            handlers.onInSync?.()
-            this.#inSync = true
-          },
-          onConnected: (connected) => {
-            if (connected) this.#outages.delete(kind)
-            else this.#outages.add(kind)
-            if (this.#outages.size === (connected ? 0 : 1)) handlers.onConnected?.(connected)
-          },
-        }),
+        ),
     )
     for (const stream of this.#streams) stream.start()
   }
@@ -93,10 +100,16 @@ export interface RowReader<Value> {
   revisionOf(value: Value): number
 }
 
-function readerOf<K extends Kind>(kind: K): RowReader<ResourceOf<K>> {
+function readerOf<K extends Kind>(kind: K, log: Log): RowReader<ResourceOf<K>> {
   const storage = storageOf(kind)
   return {
-    decode: (row) => storage.decode(row) as ResourceOf<K> | undefined,
+    decode(row) {
+      const decoded = storage.decode(row)
+      if (decoded === undefined) return undefined
+      if ('problem' in decoded) throw new UnreadableResource(decoded.problem)
+      logProblems(log, decoded.problems)
+      return decoded.resource as ResourceOf<K>
+    },
     revisionOf: ({ metadata }) => Number(metadata.resourceVersion),
   }
 }

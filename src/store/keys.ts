@@ -60,10 +60,13 @@ export function affinityKey(node: string, cidr: Prefix): string {
   return affinityPrefix(node, prefixFamily(cidr)) + cidrInKey(cidr)
 }
 
+export interface ParsedAffinityKey {
+  readonly node: string
+  readonly cidr: Prefix
+}
+
 /** Node and block of the key of an affinity; undefined if the key is not one. */
-export function parseAffinityKey(
-  key: string,
-): { readonly node: string; readonly cidr: Prefix } | undefined {
+export function parseAffinityKey(key: string): ParsedAffinityKey | undefined {
   const match = /^\/calico\/ipam\/v2\/host\/([^/]+)\/ipv[46]\/block\/([^/]+)$/.exec(key)
   const cidr = match === null ? undefined : cidrOfKey(match[2]!)
   return cidr === undefined ? undefined : { node: match![1]!, cidr }

@@ -1,11 +1,14 @@
 import { parseJson, stringifyJson } from '../model/json.ts'
-import { decodeResource, encodeResource, newResource } from '../model/parse-resource.ts'
-import type { Kind, Resource, ResourceOf } from '../model/resource.ts'
+import { shown } from '../model/problem.ts'
+import { type Decoded, decodeResource, type StoredValue } from '../model/decode-resource.ts'
+import { encodeResource } from '../model/parse-resource.ts'
+import type { Draft, Kind, Resource, ResourceOf } from '../model/resource.ts'
 import {
   AFFINITY_PREFIX,
   affinityPrefix,
   IPAM_CONFIG_KEY,
   parseAffinityKey,
+  type ParsedAffinityKey,
   resourceKey,
   resourcePrefix,
 } from './keys.ts'
@@ -18,8 +21,8 @@ export interface KindStorage {
   /** Undefined: there can be none by that name, or it cannot be found by name alone. */
   key(name: string, namespace?: string): string | undefined
   encode(resource: Resource): string
-  /** Undefined for a row that is not of this kind; throws on a value that is not as it must be. */
-  decode(row: Row): Resource | undefined
+  /** Undefined for a row that is not of this kind. Never throws. */
+  decode(row: Row): Decoded | undefined
   /** Why resources of this kind cannot be written here. */
   readonly readOnly?: string
 }
@@ -31,8 +34,19 @@ export function storageOf(kind: Kind): KindStorage {
     prefix: (namespace) => resourcePrefix(kind, namespace),
     key: (name, namespace) => resourceKey(kind, name, namespace),
     encode: encodeResource,
-    decode: ({ value, modRevision }) => decodeResource(kind, value, modRevision),
+    decode: (row) => underOwnKey(decodeResource(kind, row), row),
   }
+}
+
+/** A resource whose name is not that of its key could take the place of another. */
+function underOwnKey(decoded: Decoded, { key }: Row): Decoded {
+  if ('problem' in decoded) return decoded
+  const { kind, metadata } = decoded.resource
+  const own = resourceKey(kind, metadata.name, metadata.namespace)
+  if (own === key) return decoded
+  const expected = `expected a name as the key of the row has it (its key would be ${shown(own)})`
+  const value = shown(metadata.name)
+  return { problem: { kind, key: shown(key), field: 'metadata.name', value, expected } }
 }
 
 /** Affinities of blocks are keys of IPAM; only IPAM writes them, since it must write the blocks with them. */
@@ -40,24 +54,26 @@ const affinities: KindStorage = {
   prefix: (node) => (node === undefined ? AFFINITY_PREFIX : affinityPrefix(node)),
   key: () => undefined,
   encode: encodeResource,
-  decode({ key, value, modRevision }) {
-    const parsed = parseAffinityKey(key)
-    if (parsed === undefined) return undefined
-    const stored = (value === '' ? {} : parseJson(value)) as { state?: string; deleted?: unknown }
-    const name = `${parsed.node}-${parsed.cidr.replaceAll(/[.:/]/g, '-')}`
-    return newResource({
-      kind: 'BlockAffinity',
-      metadata: { name, resourceVersion: String(modRevision) },
-      spec: {
-        state: stored.state as ResourceOf<'BlockAffinity'>['spec']['state'] | undefined,
-        node: parsed.node,
-        type: 'host',
-        cidr: parsed.cidr,
-        deleted: String(stored.deleted === true),
-      },
-    })
+  decode(row) {
+    const parsed = parseAffinityKey(row.key)
+    return parsed && decodeResource('BlockAffinity', row, (stored) => affinity(stored, parsed))
   },
   readOnly: 'blocks are claimed and released by IPAM',
+}
+
+function affinity({ value }: StoredValue, { node, cidr }: ParsedAffinityKey): Draft {
+  const stored: { readonly state?: never; readonly deleted?: unknown } = storedMap(value || '{}')
+  const { state, deleted } = stored
+  const name = `${node}-${cidr.replaceAll(/[.:/]/g, '-')}`
+  const spec = { state, node, type: 'host' as const, cidr, deleted: String(deleted === true) }
+  return { kind: 'BlockAffinity', metadata: { name }, spec }
+}
+
+/** Throws SyntaxError on a value that is no JSON or no map. */
+function storedMap(text: string): object {
+  const value = parseJson(text)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw new SyntaxError('expected a map')
 }
 
 /** The form in which IPAM keeps its configuration: what is absent in an object that exists is false. */
@@ -81,16 +97,17 @@ const ipamConfiguration: KindStorage = {
     }
     return stringifyJson(stored)
   },
-  decode({ value, modRevision }) {
-    const stored = parseJson(value) as StoredIpamConfiguration
-    return newResource({
-      kind: 'IPAMConfiguration',
-      metadata: { name: 'default', resourceVersion: String(modRevision) },
-      spec: {
-        strictAffinity: stored.strict_affinity ?? false,
-        autoAllocateBlocks: stored.auto_allocate_blocks ?? false,
-        maxBlocksPerHost: stored.maxBlocksPerHost ?? 0,
-      },
-    })
-  },
+  decode: (row) =>
+    decodeResource('IPAMConfiguration', row, ({ value }): Draft => {
+      const stored: StoredIpamConfiguration = storedMap(value)
+      return {
+        kind: 'IPAMConfiguration',
+        metadata: { name: 'default' },
+        spec: {
+          strictAffinity: stored.strict_affinity ?? false,
+          autoAllocateBlocks: stored.auto_allocate_blocks ?? false,
+          maxBlocksPerHost: stored.maxBlocksPerHost ?? 0,
+        },
+      }
+    }),
 }

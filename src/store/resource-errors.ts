@@ -1,4 +1,14 @@
 import { UserError } from '../lib/errors.ts'
+import { type StoredProblem, storedProblemText } from '../model/decode-resource.ts'
+
+/** What stands in the store is no resource; the message names row, field, value and what was expected. */
+export class UnreadableResource extends UserError {
+  readonly problem: StoredProblem
+  constructor(problem: StoredProblem) {
+    super(`what is stored under ${problem.key} cannot be read: ${storedProblemText(problem)}`)
+    this.problem = problem
+  }
+}
 
 /** There is nothing by that name. */
 export class ResourceDoesNotExist extends UserError {

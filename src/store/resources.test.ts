@@ -154,7 +154,84 @@ describe('resources in a store', () => {
       { put: '/calico/resources/v3/projectcalico.org/ippools/worse', value: '{"kind":"Node"}' },
     ])
     expect(await resources.list('IPPool')).toHaveLength(1)
-    await expect(resources.get('IPPool', 'worse')).rejects.toThrow(/expected a IPPool/)
+    await expect(resources.get('IPPool', 'worse')).rejects.toThrow(
+      "what is stored under /calico/resources/v3/projectcalico.org/ippools/worse cannot be read: kind is 'Node': expected IPPool",
+    )
+  })
+
+  it('that cannot be read are told of once, with row, field, value and expectation', async () => {
+    const { memory, clock, store } = setUp()
+    const told: unknown[] = []
+    const log = {
+      ...silentLog,
+      warn: (text: string, fields?: object) => void told.push([text, fields]),
+    }
+    const resources = new Resources({ store, clock, random: new SeededRandom(1), log })
+    const key = '/calico/resources/v3/projectcalico.org/ippools/bad'
+    memory.commit([
+      { put: key, value: '{"kind":"IPPool","metadata":{"name":"bad"},"spec":{"cidr":7}}' },
+    ])
+    for (let times = 0; times < 3; times++) await resources.list('IPPool')
+    expect(told).toEqual([
+      [
+        'a stored resource cannot be read',
+        { key, field: 'spec.cidr', value: '7', expected: 'expected string, received number' },
+      ],
+    ])
+  })
+
+  it('that cannot be read are mended by applying a right one, or deleted', async () => {
+    const { memory, resources } = setUp()
+    const key = '/calico/resources/v3/projectcalico.org/ippools/bad'
+    memory.commit([{ put: key, value: 'rubbish' }])
+    const mended = await resources.apply(pool('bad', '10.0.0.0/16'))
+    expect(mended.metadata.uid).not.toBe('')
+    expect(await resources.get('IPPool', 'bad')).toEqual(mended)
+    memory.commit([{ put: key, value: 'rubbish' }])
+    expect(await resources.delete('IPPool', 'bad')).toBeUndefined()
+    expect(memory.row(key)).toBeUndefined()
+  })
+
+  it('under the key of another name are left out', async () => {
+    const { memory, resources } = setUp()
+    const { resourceVersion: _, ...metadata } = (await resources.create(pool('a', '10.0.0.0/16')))
+      .metadata
+    const value = JSON.stringify({ ...pool('a', '10.1.0.0/16'), metadata })
+    memory.commit([{ put: '/calico/resources/v3/projectcalico.org/ippools/b', value }])
+    expect((await resources.list('IPPool')).map(({ spec }) => spec.cidr)).toEqual(['10.0.0.0/16'])
+  })
+
+  it('keep entries that do not count when something else is changed', async () => {
+    const { memory, resources } = setUp()
+    const key = '/calico/resources/v3/projectcalico.org/bgpconfigurations/default'
+    const spec = { asNumber: 64567, serviceLoadBalancerIPs: [{}, { cidr: 5 }], later: 1 }
+    memory.commit([
+      {
+        put: key,
+        value: JSON.stringify({ kind: 'BGPConfiguration', metadata: { name: 'default' }, spec }),
+      },
+    ])
+    const { spec: read } = await resources.modify(
+      'BGPConfiguration',
+      'default',
+      (configuration) => {
+        configuration.spec.listenPort = 1790
+      },
+    )
+    expect(read).toMatchObject({ asNumber: 64567, listenPort: 1790, serviceLoadBalancerIPs: [] })
+    expect(JSON.parse(memory.row(key)!.value)).toMatchObject({
+      spec: { ...spec, listenPort: 1790 },
+    })
+    const worse = resources.modify('BGPConfiguration', 'default', ({ spec: changed }) => {
+      changed.serviceExternalIPs = [{ cidr: 6 as never }]
+    })
+    await expect(worse).rejects.toThrow('spec.serviceExternalIPs[0].cidr')
+    await resources.apply({
+      kind: 'BGPConfiguration',
+      metadata: { name: 'default' },
+      spec: { asNumber: 1 },
+    })
+    expect(memory.row(key)!.value).not.toContain('serviceLoadBalancerIPs')
   })
 })
 

@@ -1,10 +1,12 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Closable } from '../lib/closable.ts'
-import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { type Random, uuid } from '../lib/random.ts'
+import type { Decoded } from '../model/decode-resource.ts'
+import { readChanged, writtenForm } from '../model/changed-document.ts'
 import { KINDS } from '../model/kinds.ts'
-import { checkResource, newResource } from '../model/parse-resource.ts'
+import { checkResource, documentOf, newResource } from '../model/parse-resource.ts'
+import type { Metadata } from '../model/metadata.ts'
 import { InvalidResource } from '../model/problem.ts'
 import {
   type Draft,
@@ -16,11 +18,13 @@ import {
 } from '../model/resource.ts'
 import { type DecodedRows, Follower, type FollowHandlers } from './follower.ts'
 import { storageOf } from './kind-storage.ts'
+import { logProblems } from './log-problems.ts'
 import { checkAgainstOtherPools, checkPoolChange } from './pool-rules.ts'
 import {
   OperationNotSupported,
   ResourceAlreadyExists,
   ResourceDoesNotExist,
+  UnreadableResource,
   UpdateConflict,
 } from './resource-errors.ts'
 import type { Row, Store } from './store.ts'
@@ -38,6 +42,15 @@ export interface ResourcesOptions {
 const TRIES = 32
 /** Resources kept for those who only read. */
 const SHARED_MAX = 1_000
+/** Rows of which it is remembered that their problems were told. */
+const TOLD_MAX = 1_000
+
+/** A row as it stands, and what it says. */
+interface Found<K extends Kind> {
+  readonly key: string
+  readonly modRevision: number
+  readonly decoded: Decoded<K>
+}
 
 /**
  * Resources in a store: Calico's keys, values and compare-and-swap.
@@ -59,6 +72,8 @@ export class Resources {
   readonly #decoded: DecodedRows | undefined
   /** What was read for those who only read, by key. */
   readonly #shared = new Map<string, { readonly text: string; readonly resource: Resource }>()
+  /** By key: the revision of a row whose problems were told. */
+  readonly #told = new Map<string, number>()
 
   constructor({ store, clock, random, log, decoded }: ResourcesOptions) {
     this.#store = store
@@ -68,26 +83,43 @@ export class Resources {
     this.#decoded = decoded
   }
 
-  /** Throws ResourceDoesNotExist, or UserError if what is stored cannot be read. */
+  /** Throws ResourceDoesNotExist, or UnreadableResource. */
   async get<K extends Kind>(kind: K, name: string, namespace?: string): Promise<ResourceOf<K>> {
     const found = await this.find(kind, name, namespace)
     if (found === undefined) throw new ResourceDoesNotExist(this.#identifier(kind, name, namespace))
     return found
   }
 
+  /** Throws UnreadableResource. */
   async find<K extends Kind>(
     kind: K,
     name: string,
     namespace?: string,
   ): Promise<ResourceOf<K> | undefined> {
-    const key = storageOf(kind).key(name, inNamespace(kind, namespace))
-    if (key === undefined) {
-      return (await this.list(kind)).find((resource) => resource.metadata.name === name)
-    }
-    const { row } = await this.#store.get(key)
-    return row === undefined
-      ? undefined
-      : (storageOf(kind).decode(row) as ResourceOf<K> | undefined)
+    const { decoded } = (await this.#find(kind, name, namespace)) ?? {}
+    if (decoded === undefined) return undefined
+    if ('problem' in decoded) throw new UnreadableResource(decoded.problem)
+    return decoded.resource
+  }
+
+  async #find<K extends Kind>(
+    kind: K,
+    name: string,
+    namespace?: string,
+  ): Promise<Found<K> | undefined> {
+    const storage = storageOf(kind)
+    const key = storage.key(name, inNamespace(kind, namespace))
+    if (key !== undefined) return this.#found(kind, (await this.#store.get(key)).row)
+    const { rows } = await this.#store.list(storage.prefix())
+    return rows
+      .map((row) => this.#found(kind, row))
+      .find((found) => resourceIn(found)?.metadata.name === name)
+  }
+
+  #found<K extends Kind>(kind: K, row: Row | undefined): Found<K> | undefined {
+    if (row === undefined) return undefined
+    const decoded = storageOf(kind).decode(row) as Decoded<K> | undefined
+    return decoded && { key: row.key, modRevision: row.modRevision, decoded }
   }
 
   /** In order of key: of a namespace, or of all. What cannot be read is logged and left out. */
@@ -129,13 +161,23 @@ export class Resources {
     return resource
   }
 
+  /** What cannot be read is told once for each state of a row. */
   #decode<K extends Kind>(kind: K, row: Row): ResourceOf<K> | undefined {
-    try {
-      return storageOf(kind).decode(row) as ResourceOf<K> | undefined
-    } catch (thrown) {
-      this.#log.warn('a stored resource cannot be read', { key: row.key, error: messageOf(thrown) })
-      return undefined
+    const found = this.#found(kind, row)
+    if (found === undefined) return undefined
+    const { key, modRevision, decoded } = found
+    const isNews = this.#told.get(key) !== modRevision
+    if ('problem' in decoded || decoded.problems.length > 0) {
+      if (this.#told.size >= TOLD_MAX) this.#told.clear()
+      this.#told.set(key, modRevision)
     }
+    if ('resource' in decoded) {
+      if (isNews) logProblems(this.#log, decoded.problems)
+      return decoded.resource
+    }
+    const { field, value, expected } = decoded.problem
+    if (isNews) this.#log.warn('a stored resource cannot be read', { key, field, value, expected })
+    return undefined
   }
 
   /** Throws ResourceAlreadyExists. The draft must have no resourceVersion. */
@@ -152,8 +194,7 @@ export class Resources {
         'field must not be set for a Create request',
       )
     }
-    metadata.uid ||= uuid(this.#random)
-    metadata.creationTimestamp ||= timestamp(this.#clock)
+    Object.assign(metadata, this.#given(metadata))
     if (isPool(resource)) checkAgainstOtherPools(resource, await this.list('IPPool'))
     const key = this.#writableKey('create', resource)
     const { succeeded, revision } = await this.#store.transact({
@@ -182,36 +223,47 @@ export class Resources {
     }
     const key = this.#writableKey('update', resource)
     if (isPool(resource)) {
-      checkPoolChange(await this.get('IPPool', metadata.name), resource)
+      const found = await this.#find('IPPool', metadata.name)
+      if (found === undefined) throw new ResourceDoesNotExist(this.#identifierOf(resource))
+      const before = resourceIn(found)
+      if (before !== undefined) checkPoolChange(before, resource)
     }
+    await this.#replace(resource, key, stored.encode(resource))
+    return resource
+  }
+
+  /** Writes over the row of the resource's version, and gives it the new one. */
+  async #replace<K extends Kind>(
+    resource: ResourceOf<K>,
+    key: string,
+    value: string,
+  ): Promise<void> {
+    const { metadata } = resource
     const { succeeded, revision, rows } = await this.#store.transact({
       compare: [{ key, modRevision: Number(metadata.resourceVersion) }],
-      success: [{ put: key, value: stored.encode(resource) }],
+      success: [{ put: key, value }],
       failure: [key],
     })
     const identifier = this.#identifierOf(resource)
     if (!succeeded && rows[0] === undefined) throw new ResourceDoesNotExist(identifier)
     if (!succeeded) throw new UpdateConflict(identifier)
     metadata.resourceVersion = String(revision)
-    return resource
   }
 
-  /** Creates it, or updates what is there. A resourceVersion in the draft must still hold. */
+  /**
+   * Creates it, or updates what is there, whether that can be read or not. A resourceVersion in the draft
+   * must still hold.
+   */
   async apply<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
     const prepared = this.#prepare(draft)
     const { name, namespace } = prepared.metadata
     for (let tries = 1; ; tries++) {
-      const stored = await this.find(draft.kind, name, namespace)
+      const stored = await this.#find(draft.kind, name, namespace)
       try {
         if (stored === undefined) return await this.#create(prepared)
-        const { uid, creationTimestamp, resourceVersion } = stored.metadata
-        const metadata = {
-          uid,
-          creationTimestamp,
-          resourceVersion,
-          ...defined(draft.metadata),
-          name,
-        }
+        const resourceVersion = String(stored.modRevision)
+        const given = this.#given(resourceIn(stored)?.metadata)
+        const metadata = { ...given, resourceVersion, ...defined(draft.metadata), name }
         return await this.update({ ...draft, metadata })
       } catch (thrown) {
         const raced =
@@ -235,21 +287,49 @@ export class Resources {
     change: (resource: ResourceOf<K>) => boolean | void,
     namespace?: string,
   ): Promise<ResourceOf<K>> {
-    const { encode } = storageOf(kind)
     for (let tries = 1; ; tries++) {
-      const resource = await this.get(kind, name, namespace)
-      const before = encode(resource)
-      if (change(resource) === false || encode(resource) === before) return resource
+      const found = await this.#find(kind, name, namespace)
+      if (found === undefined) {
+        throw new ResourceDoesNotExist(this.#identifier(kind, name, namespace))
+      }
+      const { key, decoded } = found
+      if ('problem' in decoded) throw new UnreadableResource(decoded.problem)
+      const after = this.#changed(decoded, change)
+      if (after === undefined) return decoded.resource
       try {
-        return await this.update(resource as unknown as Draft<K>)
+        await this.#replace(after.resource, key, after.value)
+        return after.resource
       } catch (thrown) {
         if (!(thrown instanceof UpdateConflict) || tries === TRIES) throw thrown
       }
     }
   }
 
+  /** What `change` makes of a document, and the value to write; undefined if that is as it was. */
+  #changed<K extends Kind>(
+    { resource: before, document, problems }: Extract<Decoded<K>, { resource: unknown }>,
+    change: (resource: ResourceOf<K>) => boolean | void,
+  ): { readonly resource: ResourceOf<K>; readonly value: string } | undefined {
+    const { encode } = storageOf(before.kind)
+    const changing = structuredClone(document) as unknown as ResourceOf<K>
+    changing.metadata.resourceVersion = before.metadata.resourceVersion
+    if (change(changing) === false) return undefined
+    const changed = documentOf(changing)
+    const resource = readChanged<K>(changed, problems)
+    const written = writtenForm(changed, resource)
+    const isSame = encode(written) === encode(writtenForm(document, before))
+    if (isSame) return undefined
+    this.#writableKey('update', resource)
+    if (isPool(before) && isPool(resource)) checkPoolChange(before, resource)
+    const given = this.#given(resource.metadata)
+    Object.assign(written.metadata, given)
+    Object.assign(resource.metadata, given)
+    return { resource, value: encode(written) }
+  }
+
   /**
-   * Deletes and gives what was deleted. With `resourceVersion` or `uid`, only that very one.
+   * Deletes and gives what was deleted, or undefined if that could not be read. With `resourceVersion` or
+   * `uid`, only that very one.
    *
    * Throws ResourceDoesNotExist, UpdateConflict.
    */
@@ -257,23 +337,26 @@ export class Resources {
     kind: K,
     name: string,
     options: { namespace?: string | undefined; resourceVersion?: string; uid?: string } = {},
-  ): Promise<ResourceOf<K>> {
+  ): Promise<ResourceOf<K> | undefined> {
     const { namespace, resourceVersion, uid } = options
     for (let tries = 1; ; tries++) {
-      const resource = await this.get(kind, name, namespace)
-      const { metadata } = resource
+      const identifier = this.#identifier(kind, name, namespace)
+      const found = await this.#find(kind, name, namespace)
+      if (found === undefined) throw new ResourceDoesNotExist(identifier)
+      const resource = resourceIn(found)
       const other =
-        (resourceVersion !== undefined && resourceVersion !== metadata.resourceVersion) ||
-        (uid !== undefined && uid !== metadata.uid)
-      const key = this.#writableKey('delete', resource)
+        (resourceVersion !== undefined && resourceVersion !== String(found.modRevision)) ||
+        (uid !== undefined && uid !== resource?.metadata.uid)
+      const { readOnly } = storageOf(kind)
+      if (readOnly !== undefined) throw new OperationNotSupported('delete', identifier, readOnly)
       const { succeeded } = other
         ? { succeeded: false }
         : await this.#store.transact({
-            compare: [{ key, modRevision: Number(metadata.resourceVersion) }],
-            success: [{ delete: key }],
+            compare: [{ key: found.key, modRevision: found.modRevision }],
+            success: [{ delete: found.key }],
           })
       if (succeeded) return resource
-      if (other || tries === TRIES) throw new UpdateConflict(this.#identifierOf(resource))
+      if (other || tries === TRIES) throw new UpdateConflict(identifier)
     }
   }
 
@@ -319,6 +402,14 @@ export class Resources {
     throw new OperationNotSupported(operation, this.#identifierOf(resource), reason)
   }
 
+  /** What a resource is given once; a row that another program wrote may lack it. */
+  #given(metadata: Metadata | undefined): { uid: string; creationTimestamp: string } {
+    return {
+      uid: metadata?.uid || uuid(this.#random),
+      creationTimestamp: metadata?.creationTimestamp || timestamp(this.#clock),
+    }
+  }
+
   #identifier(kind: Kind, name: string, namespace?: string): string {
     return identifierOf(kind, name, inNamespace(kind, namespace))
   }
@@ -329,6 +420,10 @@ export class Resources {
 }
 
 const REQUIRED = ['resourceVersion', 'uid', 'creationTimestamp'] as const
+
+function resourceIn<K extends Kind>(found: Found<K> | undefined): ResourceOf<K> | undefined {
+  return found !== undefined && 'resource' in found.decoded ? found.decoded.resource : undefined
+}
 
 function isPool(resource: Resource): resource is IPPool {
   return resource.kind === 'IPPool'

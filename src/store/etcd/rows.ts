@@ -1,6 +1,6 @@
 import type { Row, WatchEvent } from '../store.ts'
 import type { Event, KeyValue } from './messages.ts'
-import { toOctets, toText } from './text.ts'
+import { toOctets, toTextOfAnyOctets } from './text.ts'
 
 export function toKeyValue(row: Row): KeyValue {
   const { createRevision, modRevision, version } = row
@@ -13,10 +13,16 @@ export function toKeyValue(row: Row): KeyValue {
   }
 }
 
-/** Throws TypeError if key or value is not UTF-8. */
+/** Octets that are not UTF-8 become U+FFFD; the reader of JSON refuses them. */
 export function toRow(kv: KeyValue): Row {
   const { createRevision, modRevision, version } = kv
-  return { key: toText(kv.key), value: toText(kv.value), createRevision, modRevision, version }
+  return {
+    key: toTextOfAnyOctets(kv.key),
+    value: toTextOfAnyOctets(kv.value),
+    createRevision,
+    modRevision,
+    version,
+  }
 }
 
 const PUT = 0
@@ -34,6 +40,6 @@ export function toEvent(event: WatchEvent, withPrevious: boolean): Event {
 
 export function toWatchEvent({ type, kv }: Event): WatchEvent {
   return type === DELETE
-    ? { kind: 'delete', key: toText(kv.key), modRevision: kv.modRevision }
+    ? { kind: 'delete', key: toTextOfAnyOctets(kv.key), modRevision: kv.modRevision }
     : { kind: 'put', row: toRow(kv) }
 }

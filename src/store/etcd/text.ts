@@ -1,5 +1,6 @@
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const tolerant = new TextDecoder('utf-8', { ignoreBOM: true })
 
 export function toOctets(text: string): Uint8Array {
   return encoder.encode(text)
@@ -8,6 +9,11 @@ export function toOctets(text: string): Uint8Array {
 /** Throws TypeError on octets that are not UTF-8. */
 export function toText(octets: Uint8Array): string {
   return decoder.decode(octets)
+}
+
+/** With U+FFFD for what is not UTF-8: what another program wrote into one row is no trouble for the rest. */
+export function toTextOfAnyOctets(octets: Uint8Array): string {
+  return tolerant.decode(octets)
 }
 
 /** The first key beyond all keys that begin with `prefix`, as a range end; zero if there is none. */

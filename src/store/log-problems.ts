@@ -1,0 +1,9 @@
+import type { Log } from '../lib/log.ts'
+import type { StoredProblem } from '../model/decode-resource.ts'
+
+/** One line for each part of a stored resource that does not count. */
+export function logProblems(log: Log, problems: readonly StoredProblem[]): void {
+  for (const { key, field, value, expected } of problems) {
+    log.warn('a part of a stored resource is left out', { key, field, value, expected })
+  }
+}
