@@ -5,7 +5,7 @@ import { isKernelError, type Kernel } from '../kernel/kernel.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import { hostPrefix, type Prefix } from '../net/prefix.ts'
 import { linksWith } from './node-addresses.ts'
-import type { TunnelStatus } from './status.ts'
+import type { TunnelStatus } from '../api/agent-status.ts'
 import {
   ensureTunnelDevice,
   type TunnelDevice,

@@ -1,4 +1,4 @@
-import type { FieldPath, FieldProblem } from '../lib/yaml-file.ts'
+import type { FieldPath, FieldProblem } from '../lib/schema-problems.ts'
 import { familyOf } from '../net/ip-address.ts'
 import { parsePrefix, prefixFamily } from '../net/prefix.ts'
 import type { BgpdFile, FileDynamicNeighbor, FileNeighbor, FilePolicy } from './config-schema.ts'

@@ -1,5 +1,6 @@
 import { formatAsPath } from '../bgp/route-attributes.ts'
-import type { NeighborStatus, RibPath, RouteHistoryEntry } from '../bgp/status.ts'
+import type { RibPathDocument } from '../api/bgp-documents.ts'
+import type { NeighborStatus, RouteHistoryEntry } from '../bgp/status.ts'
 import { table } from '../lib/table.ts'
 import { formatCommunity, formatLargeCommunity } from '../wire/bgp/communities.ts'
 
@@ -91,7 +92,7 @@ function secondsText(value: number | undefined): string | undefined {
 }
 
 /** Paths as routers print them: * usable, > best, = used beside it; and why. */
-export function pathsTable(paths: readonly RibPath[]): string {
+export function pathsTable(paths: readonly RibPathDocument[]): string {
   if (paths.length === 0) return 'No routes.\n'
   const rows = paths.map((path) => [
     marks(path),
@@ -111,24 +112,24 @@ function text(value: number | undefined): string {
   return value === undefined ? '-' : String(value)
 }
 
-function marks(path: RibPath): string {
+function marks(path: RibPathDocument): string {
   const usable = path.ineligible === undefined ? '*' : ' '
   const chosen = path.best ? '>' : path.multipath ? '=' : ' '
   return `${usable}${chosen}${path.stale ? 'S' : ' '}`
 }
 
-function why(path: RibPath): string {
+function why(path: RibPathDocument): string {
   if (path.reason === 'only path') return 'best: the only path'
   if (path.best) return `best by ${path.reason}`
   return path.multipath ? `used beside the best; less by ${path.reason}` : `less by ${path.reason}`
 }
 
 /** All that there is to say of the paths of one prefix. */
-export function pathDetails(paths: readonly RibPath[]): string {
+export function pathDetails(paths: readonly RibPathDocument[]): string {
   return paths.map((path) => onePath(path)).join('\n')
 }
 
-function onePath(path: RibPath): string {
+function onePath(path: RibPathDocument): string {
   const { attributes: a } = path
   const fields: [string, string | undefined][] = [
     ['prefix', `${path.prefix}${path.pathId === 0 ? '' : ` path ${path.pathId}`}`],

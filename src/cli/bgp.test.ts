@@ -1,6 +1,9 @@
 import { Command } from '@commander-js/extra-typings'
 import { describe, expect, it } from 'vitest'
-import type { NeighborStatus, RibPath, RouteHistoryEntry } from '../bgp/status.ts'
+import type { RibPathDocument } from '../api/bgp-documents.ts'
+import type { AgentApi, BgpdApi } from '../api/methods.ts'
+import { fakeConnection } from '../api/testing/fake-connection.ts'
+import type { NeighborStatus, RouteHistoryEntry } from '../bgp/status.ts'
 import { RpcError } from '../lib/rpc.ts'
 import { ip } from '../net/ip-address.ts'
 import { prefix } from '../net/prefix.ts'
@@ -43,7 +46,7 @@ const DOWN: NeighborStatus = {
   families: [],
 }
 const SHUT: NeighborStatus = { ...DOWN, address: ip('10.0.0.4'), shutdown: 'cable 7 moves' }
-const PATH: RibPath = {
+const PATH: RibPathDocument = {
   prefix: prefix('10.1.0.0/24'),
   pathId: 0,
   nextHop: ip('10.0.0.2'),
@@ -63,14 +66,14 @@ const PATH: RibPath = {
   reason: 'AS path length',
   ineligible: undefined,
 }
-const OTHER: RibPath = {
+const OTHER: RibPathDocument = {
   ...PATH,
   from: ip('10.0.0.3'),
   best: false,
   stale: true,
   reason: 'AS path length',
 }
-const REJECTED: RibPath = {
+const REJECTED: RibPathDocument = {
   ...OTHER,
   stale: false,
   reason: 'not eligible',
@@ -86,7 +89,7 @@ async function run(argv: string, answers: Answers, sockets: string[] = []): Prom
   const context = testContext({
     openAgents: (_target, nodes) =>
       Promise.resolve({
-        agents: [{ node: nodes![0]!, call: (method, params) => answer(method, params) }],
+        agents: [{ node: nodes![0]!, call: fakeConnection<AgentApi>(answer).call }],
         close() {},
       }),
   })
@@ -99,7 +102,7 @@ async function run(argv: string, answers: Answers, sockets: string[] = []): Prom
   bgpCommand((path) => {
     sockets.push(path)
     if (path === '/absent') return Promise.reject(new Error('connect ENOENT /absent'))
-    return Promise.resolve({ call: answer, close() {} })
+    return Promise.resolve(fakeConnection<BgpdApi>(answer))
   })(command, context)
   await command.parseAsync(argv.split(' '), { from: 'user' })
   return context.written.out

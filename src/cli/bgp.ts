@@ -1,8 +1,9 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { NeighborStatus, RibPath, RouteHistoryEntry } from '../bgp/status.ts'
+import type { RibPathDocument, RoutesRequest } from '../api/bgp-documents.ts'
+import type { BgpApi, BgpdApi, Connection } from '../api/methods.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { RpcError } from '../lib/rpc.ts'
-import { parseIpAddress } from '../net/ip-address.ts'
+import { type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { hostPrefix, parsePrefix, type Prefix } from '../net/prefix.ts'
 import {
   historyTable,
@@ -17,14 +18,7 @@ import type { CommandContext } from './context.ts'
 /** Where a bgpd answers unless its configuration says otherwise. */
 export const BGPD_SOCKET = '/run/tortie/bgpd.sock'
 
-/** A process with a speaker, asked over its socket. */
-export interface BgpConnection {
-  /** Errors: those of RpcClient.call. */
-  call(method: string, params: unknown): Promise<unknown>
-  close(): void
-}
-
-export type ConnectBgpd = (socketPath: string) => Promise<BgpConnection>
+export type ConnectBgpd = (socketPath: string) => Promise<Connection<BgpdApi>>
 
 interface TargetOptions {
   readonly socket?: string | undefined
@@ -62,49 +56,53 @@ interface Program {
   readonly connect: ConnectBgpd
 }
 
-/** A sub-command that asks a speaker. */
-function asking(command: Command, name: string, description: string) {
+/** A sub-command that asks a bgpd. */
+function askingBgpd(command: Command, name: string, description: string) {
   return command
     .command(name)
     .description(description)
     .option('--socket <path>', `of a bgpd; ${BGPD_SOCKET} when absent`)
+}
+
+/** A sub-command that asks a speaker: of a bgpd or of an agent. */
+function asking(command: Command, name: string, description: string) {
+  return askingBgpd(command, name, description)
     .option('--node <name>', "ask the agent of a lab's node instead")
     .option('--lab <name>', 'of --node; the only lab that is up when absent')
 }
 
+/** Asks the speaker of a bgpd, or with --node that of a node's agent. */
 async function ask<Result>(
-  { context, connect }: Program,
-  options: TargetOptions,
-  use: (connection: BgpConnection) => Promise<Result>,
+  program: Program,
+  { socket, node, lab }: TargetOptions,
+  use: (connection: Pick<Connection<BgpApi>, 'call'>) => Promise<Result>,
 ): Promise<Result> {
-  const connection = await open({ context, connect }, options)
+  if (node === undefined) return askBgpd(program, { socket }, use)
+  if (socket !== undefined) throw new UserError('Expected --socket or --node, found both')
+  const { agents, close } = await program.context.openAgents({ lab }, [node])
+  return answered(use(agents[0]!), close)
+}
+
+async function askBgpd<Result>(
+  { connect }: Program,
+  { socket = BGPD_SOCKET }: { readonly socket?: string | undefined },
+  use: (connection: Connection<BgpdApi>) => Promise<Result>,
+): Promise<Result> {
+  const connection = await connect(socket).catch((thrown: unknown) => {
+    throw new UserError(`No bgpd answers at ${socket}: ${messageOf(thrown)}`)
+  })
+  return answered(use(connection), () => connection.close())
+}
+
+async function answered<Result>(answer: Promise<Result>, close: () => void): Promise<Result> {
   try {
-    return await use(connection)
+    return await answer
   } catch (thrown) {
     if (thrown instanceof RpcError) throw new UserError(thrown.message)
     throw thrown
   } finally {
-    connection.close()
+    close()
   }
-}
-
-async function open(
-  { context, connect }: Program,
-  { socket, node, lab }: TargetOptions,
-): Promise<BgpConnection> {
-  if (node !== undefined && socket !== undefined) {
-    throw new UserError('Expected --socket or --node, found both')
-  }
-  if (node === undefined) {
-    const path = socket ?? BGPD_SOCKET
-    try {
-      return await connect(path)
-    } catch (thrown) {
-      throw new UserError(`No bgpd answers at ${path}: ${messageOf(thrown)}`)
-    }
-  }
-  const { agents, close } = await context.openAgents({ lab }, [node])
-  return { call: (method, params) => agents[0]!.call(method, params), close }
 }
 
 function print(
@@ -121,9 +119,7 @@ function defineNeighbors(command: Command, program: Program): void {
     .argument('[address]', 'of one neighbor')
     .option('--json', 'as JSON')
     .action(async (address, options) => {
-      const all = (await ask(program, options, (one) =>
-        one.call('bgp.neighbors', {}),
-      )) as NeighborStatus[]
+      const all = await ask(program, options, (one) => one.call('bgp.neighbors', {}))
       const now = program.context.clock.wallTime()
       if (address === undefined) {
         return print(program.context, options.json, all, neighborsTable(all, now))
@@ -150,7 +146,7 @@ function defineRoutes(command: Command, program: Program): void {
         throw new UserError(`--limit is "${options.limit}": expected a number of paths`)
       }
       const { within, from, to, best, ipv4, ipv6 } = options
-      const query = {
+      const query: RoutesRequest = {
         ...(within === undefined ? {} : { within: prefixArgument(within) }),
         ...(from === undefined ? {} : { from: addressOption('--from', from) }),
         ...(to === undefined ? {} : { to: addressOption('--to', to) }),
@@ -164,17 +160,14 @@ function defineRoutes(command: Command, program: Program): void {
 }
 
 async function list(
-  connection: BgpConnection,
-  query: object,
+  connection: Pick<Connection<BgpApi>, 'call'>,
+  query: RoutesRequest,
   limit: number,
-): Promise<{ paths: RibPath[]; isWhole: boolean }> {
-  const paths: RibPath[] = []
+): Promise<{ paths: RibPathDocument[]; isWhole: boolean }> {
+  const paths: RibPathDocument[] = []
   let params = query
   for (;;) {
-    const page = (await connection.call('bgp.routes', params)) as {
-      readonly paths: readonly RibPath[]
-      readonly next?: number
-    }
+    const page = await connection.call('bgp.routes', params)
     for (const path of page.paths) paths.push(path)
     if (paths.length > limit) return { paths: paths.slice(0, limit), isWhole: false }
     if (page.next === undefined) return { paths, isWhole: true }
@@ -188,9 +181,7 @@ function defineRoute(command: Command, program: Program): void {
     .option('--json', 'as JSON')
     .action(async (prefix, options) => {
       const wanted = prefixArgument(prefix)
-      const paths = (await ask(program, options, (one) =>
-        one.call('bgp.route', { prefix: wanted }),
-      )) as RibPath[]
+      const paths = await ask(program, options, (one) => one.call('bgp.route', { prefix: wanted }))
       if (paths.length === 0) throw new UserError(`There is no route ${wanted}`)
       print(program.context, options.json, paths, pathDetails(paths))
     })
@@ -201,9 +192,10 @@ function defineHistory(command: Command, program: Program): void {
     .argument('<prefix>', 'such as 10.1.0.0/24')
     .option('--json', 'as JSON')
     .action(async (prefix, options) => {
-      const entries = (await ask(program, options, (one) =>
-        one.call('bgp.history', { prefix: prefixArgument(prefix) }),
-      )) as RouteHistoryEntry[]
+      const wanted = prefixArgument(prefix)
+      const entries = await ask(program, options, (one) =>
+        one.call('bgp.history', { prefix: wanted }),
+      )
       print(program.context, options.json, entries, historyTable(entries))
     })
 }
@@ -214,9 +206,10 @@ function defineReset(command: Command, program: Program): void {
     .option('-m, --message <text>', 'what the neighbor is told (RFC 9003)')
     .action(async (address, options) => {
       const { message } = options
+      const neighbor = addressOption('The neighbor', address)
       await ask(program, options, (one) =>
         one.call('bgp.reset', {
-          neighbor: address,
+          neighbor,
           ...(message === undefined ? {} : { communication: message }),
         }),
       )
@@ -229,26 +222,25 @@ function defineRefresh(command: Command, program: Program): void {
     .option('--out', 'send ours instead')
     .action(async (address, options) => {
       const direction = options.out === true ? 'out' : 'in'
-      await ask(program, options, (one) =>
-        one.call('bgp.refresh', { neighbor: address, direction }),
-      )
+      const neighbor = addressOption('The neighbor', address)
+      await ask(program, options, (one) => one.call('bgp.refresh', { neighbor, direction }))
     })
 }
 
 function defineReload(command: Command, program: Program): void {
-  asking(command, 'reload', 'Has a bgpd read its file again.').action(async (options) => {
-    const message = await ask(program, options, (one) => one.call('bgpd.reload', {}))
-    program.context.out.write(`${String(message)}\n`)
+  askingBgpd(command, 'reload', 'Has a bgpd read its file again.').action(async (options) => {
+    const message = await askBgpd(program, options, (one) => one.call('bgpd.reload', {}))
+    program.context.out.write(`${message}\n`)
   })
 }
 
 function defineStop(command: Command, program: Program): void {
-  asking(command, 'stop', 'Ends a bgpd.')
+  askingBgpd(command, 'stop', 'Ends a bgpd.')
     .option('--graceful', 'neighbors and the kernel keep its routes until it is back (RFC 4724)')
     .option('-m, --message <text>', 'what neighbors are told (RFC 9003)')
     .action(async (options) => {
       const { graceful, message } = options
-      await ask(program, options, (one) =>
+      await askBgpd(program, options, (one) =>
         one.call('bgpd.stop', {
           graceful: graceful === true,
           ...(message === undefined ? {} : { communication: message }),
@@ -264,7 +256,7 @@ function prefixArgument(text: string): Prefix {
   throw new UserError(`"${text}" is no prefix: expected such as 10.1.0.0/24, its host bits zero`)
 }
 
-function addressOption(option: string, text: string): string {
+function addressOption(option: string, text: string): IpAddress {
   const address = parseIpAddress(text)
   if (address !== undefined) return address
   throw new UserError(`${option} is "${text}": expected an IP address`)

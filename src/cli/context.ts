@@ -1,3 +1,4 @@
+import type { AgentConnection } from '../api/methods.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
@@ -52,13 +53,11 @@ export interface OpenResources {
 
 /** Connections to the agents of some nodes. */
 export interface Agents {
-  readonly agents: readonly AgentConnection[]
+  readonly agents: readonly AgentOfNode[]
   close(): void
 }
 
 /** One node's agent: requests over its socket. */
-export interface AgentConnection {
+export interface AgentOfNode extends Pick<AgentConnection, 'call'> {
   readonly node: string
-  /** Errors: those of RpcClient.call. */
-  call(method: string, params: unknown, timeoutMilliseconds?: number): Promise<unknown>
 }

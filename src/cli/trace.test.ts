@@ -1,3 +1,7 @@
+import { checkedMethods } from '../api/checked-methods.ts'
+import type { AgentApi, TraceApi } from '../api/methods.ts'
+import { TRACE_PARAMS } from '../api/params-schemas.ts'
+import { fakeConnection } from '../api/testing/fake-connection.ts'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { VirtualClock } from '../lib/clock.ts'
 import { UserError } from '../lib/errors.ts'
@@ -52,7 +56,11 @@ describe('tortie trace', () => {
         return Promise.resolve({
           agents: nodes.map(({ name, access }) => ({
             node: name,
-            call: async (method: string, params: unknown) => nodeMethods(access)[method]!(params),
+            call: fakeConnection<AgentApi>(async (method, params) =>
+              checkedMethods<TraceApi>(TRACE_PARAMS, nodeMethods(access))[method as keyof TraceApi](
+                params,
+              ),
+            ).call,
           })),
           close() {},
         })

@@ -2,12 +2,12 @@ import { InvalidArgumentError } from '@commander-js/extra-typings'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { RpcError } from '../lib/rpc.ts'
 import { directoryOfResources } from '../trace/tables/directory-of-resources.ts'
-import { type NodeConnection, remoteNode } from '../trace/node/node-rpc.ts'
+import { remoteNode } from '../trace/node/node-rpc.ts'
 import { renderTrace } from '../trace/report/render-trace.ts'
 import { toDocument } from '../trace/report/to-document.ts'
 import { trace } from '../trace/trace.ts'
 import type { DefineCommand } from './command-entry.ts'
-import type { Agents, ClusterTarget, CommandContext } from './context.ts'
+import type { AgentOfNode, Agents, ClusterTarget, CommandContext } from './context.ts'
 
 /** `tortie trace`: a packet's way, predicted beside observed. */
 export const defineTrace: DefineCommand = (command, context) => {
@@ -36,7 +36,7 @@ export const defineTrace: DefineCommand = (command, context) => {
         const result = await trace({
           from,
           to,
-          nodes: connections.nodes.map((connection) => remoteNode(connection)),
+          nodes: connections.nodes.map((agent) => remoteNode(agent.node, agent)),
           directory,
           clock: context.clock,
           random: context.random,
@@ -121,10 +121,10 @@ async function connect(
   context: CommandContext,
   target: ClusterTarget,
   nodes: readonly { readonly name: string }[],
-): Promise<{ readonly nodes: readonly NodeConnection[]; close(): void }> {
+): Promise<{ readonly nodes: readonly AgentOfNode[]; close(): void }> {
   const opened: Agents[] = []
   const connections = await Promise.all(
-    nodes.map(async ({ name }): Promise<NodeConnection> => {
+    nodes.map(async ({ name }): Promise<AgentOfNode> => {
       try {
         const agents = await context.openAgents(target, [name])
         opened.push(agents)
@@ -137,6 +137,6 @@ async function connect(
   return { nodes: connections, close: () => opened.forEach((agents) => agents.close()) }
 }
 
-function absent(node: string, reason: string): NodeConnection {
+function absent(node: string, reason: string): AgentOfNode {
   return { node, call: () => Promise.reject(new RpcError('ENOTCONN', reason)) }
 }

@@ -1,12 +1,13 @@
 import {
   CNI_ERROR,
+  CNI_ID,
   CNI_VERSIONS,
   type CniCommand,
   CniError,
   type CniVersion,
   COMMAND_SINCE,
   type NetworkConfiguration,
-} from './protocol.ts'
+} from '../api/cni-protocol.ts'
 
 /** The JSON object on standard input. Errors: {@link CniError} decodingFailure. */
 export function parseConfiguration(text: string): Record<string, unknown> {
@@ -34,7 +35,7 @@ export function checkConfiguration(
 ): NetworkConfiguration {
   const cniVersion = checkVersion(configuration['cniVersion'] ?? '0.3.1', command)
   const { name, mtu = 0, agentSocket } = configuration
-  if (typeof name !== 'string' || !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
+  if (typeof name !== 'string' || !CNI_ID.test(name)) {
     throw new CniError(
       CNI_ERROR.invalidConfiguration,
       `name is ${JSON.stringify(name)}; expected letters, digits, "_", "." and "-", a letter or digit first`,

@@ -1,4 +1,12 @@
-import { CNI_COMMANDS, CNI_ERROR, type CniCommand, CniError, type CniRequest } from './protocol.ts'
+import {
+  CNI_COMMANDS,
+  CNI_ERROR,
+  CNI_ID,
+  type CniCommand,
+  CniError,
+  type CniRequest,
+  isInterfaceName,
+} from '../api/cni-protocol.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -35,7 +43,7 @@ export function readParameters(
       throw invalid(`${command} needs ${name}, which is not set`)
   }
   const containerId = environment['CNI_CONTAINERID'] ?? ''
-  if (containerId !== '' && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(containerId)) {
+  if (containerId !== '' && !CNI_ID.test(containerId)) {
     throw invalid(`CNI_CONTAINERID is "${containerId}"; expected letters, digits, "_", "." and "-"`)
   }
   const interfaceName = environment['CNI_IFNAME'] ?? ''
@@ -51,11 +59,6 @@ export function readParameters(
     interfaceName,
     arguments: parseArguments(environment['CNI_ARGS'] ?? ''),
   }
-}
-
-/** Linux: dev_valid_name() in net/core/dev.c. */
-function isInterfaceName(name: string): boolean {
-  return name.length <= 15 && name !== '.' && name !== '..' && !/[/:\s]/.test(name)
 }
 
 function parseArguments(text: string): Record<string, string> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type PluginOutput, runPlugin } from './plugin.ts'
-import type { CniRequest, CniResult } from './protocol.ts'
+import type { CniRequest, CniResult } from '../api/cni-protocol.ts'
 
 const environment = {
   CNI_COMMAND: 'ADD',

@@ -1,6 +1,12 @@
 import { checkConfiguration, parseConfiguration } from './configuration.ts'
 import { type Environment, readCommand, readParameters } from './environment.ts'
-import { CNI_ERROR, CNI_VERSIONS, CniError, type CniRequest, type CniResult } from './protocol.ts'
+import {
+  CNI_ERROR,
+  CNI_VERSIONS,
+  CniError,
+  type CniRequest,
+  type CniResult,
+} from '../api/cni-protocol.ts'
 import { formatResult } from './result.ts'
 
 /** Where the agent of this machine serves when the configuration's `agentSocket` does not say. */
@@ -55,6 +61,7 @@ async function ask(input: PluginInput, socketPath: string, request: CniRequest):
     const { code = '', message } = thrown as { code?: string; message: string }
     const own = /^CNI(\d+)$/.exec(code)
     if (own !== null) throw new CniError(Number(own[1]), message)
+    if (code === 'EINVAL') throw new CniError(CNI_ERROR.invalidConfiguration, message)
     if (!UNREACHABLE.includes(code)) throw new CniError(CNI_ERROR.internal, message)
     throw new CniError(
       request.command === 'STATUS' ? CNI_ERROR.notAvailable : CNI_ERROR.tryAgainLater,

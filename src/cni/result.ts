@@ -1,4 +1,4 @@
-import type { CniResult, CniVersion } from './protocol.ts'
+import type { CniResult, CniVersion } from '../api/cni-protocol.ts'
 
 /** A result as the given version of the specification writes it. */
 export function formatResult(result: CniResult, version: CniVersion): object {

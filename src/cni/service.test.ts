@@ -7,7 +7,7 @@ import { SeededRandom } from '../lib/random.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { createLinuxMachine } from '../platform/linux/machine.ts'
 import { MemoryAttachmentStore } from './attachment.ts'
-import type { CniRequest, NetworkConfiguration } from './protocol.ts'
+import type { CniRequest, NetworkConfiguration } from '../api/cni-protocol.ts'
 import { type AddressRequest, CniService } from './service.ts'
 
 const isRoot = process.platform === 'linux' && process.getuid?.() === 0

@@ -5,7 +5,7 @@ import { interfaceName as hostInterfaceName } from '../model/interface-name.ts'
 import { addressBits, familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { type Attachment, attachmentKey, type AttachmentStore } from './attachment.ts'
 import { attachPod, checkPod, detachPod } from './networking.ts'
-import { CNI_ERROR, CniError, type CniRequest, type CniResult } from './protocol.ts'
+import { CNI_ERROR, CniError, type CniRequest, type CniResult } from '../api/cni-protocol.ts'
 
 /** Addresses, as far as attaching a pod needs them; the agent makes it of IPAM. */
 export interface AddressSource {

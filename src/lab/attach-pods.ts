@@ -1,11 +1,14 @@
+import { CNI_ERROR, CniError, type CniRequest } from '../api/cni-protocol.ts'
+import type { AgentConnection } from '../api/methods.ts'
 import { sleep } from '../lib/clock.ts'
 import { hex } from '../lib/bytes.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
-import type { LabAgent, LabPorts } from './lab-ports.ts'
+import type { LabPorts } from './lab-ports.ts'
 import type { PlannedPod } from './plan.ts'
 
 /** ADDs under way at once; more than the cores of a small machine gain nothing. */
 const ADDS_AT_ONCE = 4
+const TRY_AGAIN_LATER = new CniError(CNI_ERROR.tryAgainLater, '').code
 /** Longest that an agent may take for one pod; as for the start of programs, a busy machine's time. */
 const ANSWER_MILLISECONDS_MAX = 60_000
 /** Longest that a node's agent may answer "try again later" (it waits for its own block, say). */
@@ -17,7 +20,7 @@ const READY_MILLISECONDS_MAX = 60_000
  */
 export async function attachPods(
   pods: readonly PlannedPod[],
-  agents: ReadonlyMap<string, LabAgent>,
+  agents: ReadonlyMap<string, AgentConnection>,
   ports: LabPorts,
 ): Promise<void> {
   const waiting = [...pods]
@@ -30,7 +33,7 @@ export async function attachPods(
   await Promise.all(Array.from({ length: ADDS_AT_ONCE }, worker))
 }
 
-async function attachPod(pod: PlannedPod, agent: LabAgent, ports: LabPorts): Promise<void> {
+async function attachPod(pod: PlannedPod, agent: AgentConnection, ports: LabPorts): Promise<void> {
   const request = addRequest(pod, hex(ports.random.bytes(32)), ports)
   const deadline = ports.clock.now() + READY_MILLISECONDS_MAX
   for (;;) {
@@ -38,7 +41,7 @@ async function attachPod(pod: PlannedPod, agent: LabAgent, ports: LabPorts): Pro
       await agent.call('cni', request, ANSWER_MILLISECONDS_MAX)
       return
     } catch (thrown) {
-      const later = (thrown as { code?: unknown }).code === 'CNI11'
+      const later = (thrown as { code?: unknown }).code === TRY_AGAIN_LATER
       if (!later || ports.clock.now() > deadline) {
         throw new UserError(
           `Pod ${pod.namespace}/${pod.name} could not be attached on ${pod.node}: ${messageOf(thrown)}`,
@@ -55,7 +58,7 @@ function addRequest(
   { namespace, name, netns, address, labels, mtu }: PlannedPod,
   containerId: string,
   { machine }: LabPorts,
-): unknown {
+): CniRequest {
   const ips = address === undefined ? {} : { ips: [address] }
   return {
     command: 'ADD',

@@ -1,8 +1,9 @@
+import type { AgentStatus } from '../api/agent-status.ts'
+import type { AgentConnection } from '../api/methods.ts'
 import { sleep } from '../lib/clock.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Prefix } from '../net/prefix.ts'
-import { type AgentAnswer, askStatus } from './agent-answer.ts'
-import type { LabAgent, LabPorts } from './lab-ports.ts'
+import type { LabPorts } from './lab-ports.ts'
 import type { PlannedNode } from './plan.ts'
 
 /** Longest that BGP may take: sessions that meet at a bad moment begin anew after some seconds. */
@@ -15,9 +16,9 @@ export class RoutesMissing extends Error {
 
 interface Waiting {
   readonly node: PlannedNode
-  readonly agent: LabAgent
+  readonly agent: AgentConnection
   readonly kernel: Kernel
-  status: AgentAnswer | undefined
+  status: AgentStatus | undefined
   /** What is missing, one sentence; undefined when nothing is. */
   lacks: string | undefined
 }
@@ -29,7 +30,7 @@ interface Waiting {
  */
 export async function awaitRoutes(
   nodes: readonly PlannedNode[],
-  agents: ReadonlyMap<string, LabAgent>,
+  agents: ReadonlyMap<string, AgentConnection>,
   ports: LabPorts,
 ): Promise<void> {
   const { clock, machine } = ports
@@ -46,7 +47,7 @@ export async function awaitRoutes(
       // Once more for all when none lacks anything: blocks that came late must be seen by everyone.
       const late = all.filter(({ lacks }) => lacks !== undefined)
       const asked = late.length === 0 ? all : late
-      await Promise.all(asked.map(async (one) => (one.status = await askStatus(one.agent))))
+      await Promise.all(asked.map(async (one) => (one.status = await one.agent.call('status', {}))))
       for (const one of asked) one.lacks = lackOf(one, all)
       const lacking = all.filter(({ lacks }) => lacks !== undefined)
       if (lacking.length === 0 && late.length === 0) return

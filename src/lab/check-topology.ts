@@ -1,6 +1,6 @@
 import { addressFromOctets, addressOctets, type IpAddress } from '../net/ip-address.ts'
 import { closest } from '../lib/closest.ts'
-import type { FieldPath, FieldProblem } from '../lib/yaml-file.ts'
+import type { FieldPath, FieldProblem } from '../lib/schema-problems.ts'
 import {
   contains,
   covers,

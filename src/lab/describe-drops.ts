@@ -1,5 +1,5 @@
 import { DROP_COUNTERS, type DropCounter } from '../kernel/own-filter.ts'
-import type { AgentAnswer } from './agent-answer.ts'
+import type { AgentStatus } from '../api/agent-status.ts'
 
 /** What the programs of a tunnel call packets from hosts that are no nodes. */
 const STRANGER = 'stranger'
@@ -8,7 +8,7 @@ const STRANGER = 'stranger'
 export function describeDrops({
   packetFilter,
   tunnel,
-}: Pick<AgentAnswer, 'packetFilter' | 'tunnel'>): string | undefined {
+}: Pick<AgentStatus, 'packetFilter' | 'tunnel'>): string | undefined {
   const { counters } = packetFilter
   const counted = Object.keys(DROP_COUNTERS) as DropCounter[]
   const phrases = counted.flatMap((name) => {

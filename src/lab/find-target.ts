@@ -1,6 +1,6 @@
 import { closest } from '../lib/closest.ts'
 import { UserError } from '../lib/errors.ts'
-import type { Journal } from './journal.ts'
+import type { Journal } from '../api/lab-status.ts'
 
 /**
  * The namespace of what a person names: a node, a router, a network, or a pod as "network-5z4qp" or

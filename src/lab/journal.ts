@@ -1,34 +1,9 @@
+import type { Journal } from '../api/lab-status.ts'
 import { UserError } from '../lib/errors.ts'
 import type { LabState } from './lab-ports.ts'
 import type { LabNames } from './lab-names.ts'
 import { type LabPlan, namespacesOf } from './plan.ts'
 import type { Topology } from './topology-schema.ts'
-
-/**
- * What a lab will have made when it is up, written before anything is made: whenever the one who builds it
- * is killed, what is named here is all that there can be.
- */
-export interface Journal {
-  readonly version: 1
-  readonly lab: string
-  /** RFC 3339. */
-  readonly startedAt: string
-  /** Every namespace, in the order in which they are made. */
-  readonly namespaces: readonly string[]
-  readonly networks: readonly { readonly name: string; readonly namespace: string }[]
-  readonly routers: readonly { readonly name: string; readonly namespace: string }[]
-  readonly nodes: readonly {
-    readonly name: string
-    readonly namespace: string
-    readonly address: string
-  }[]
-  readonly pods: readonly {
-    readonly namespace: string
-    readonly name: string
-    readonly netns: string
-    readonly node: string
-  }[]
-}
 
 const FILE = 'lab.json'
 

@@ -1,3 +1,5 @@
+import type { RunningProgram } from '../api/lab-status.ts'
+import type { AgentConnection } from '../api/methods.ts'
 import type { Closable } from '../lib/closable.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
@@ -44,24 +46,15 @@ export interface LabPrograms {
   /** As openAgent. Errors: UserError with the end of its log when it died or is late. */
   openStore(lab: string, options?: { readonly wait: boolean }): Promise<Store>
   /** Waits until the agent answers, or, with `wait: false`, asks once. Errors: as openStore. */
-  openAgent(lab: string, node: string, options?: { readonly wait: boolean }): Promise<LabAgent>
+  openAgent(
+    lab: string,
+    node: string,
+    options?: { readonly wait: boolean },
+  ): Promise<AgentConnection>
   /** Programs of the lab that run, those included that a killed `up` left behind. */
   running(lab: string): readonly RunningProgram[]
   /** Kills the agent of a node and waits until it is gone; none is fine. */
   endAgent(lab: string, node: string): Promise<void>
   /** Ends all programs of the lab at once and waits until they are gone; answers how many there were. */
   endAll(lab: string): Promise<number>
-}
-
-export interface RunningProgram {
-  readonly pid: number
-  /** "store", "agent server01", or the command line of what a person runs inside. */
-  readonly what: string
-}
-
-/** Requests to one node's agent. */
-export interface LabAgent {
-  /** Errors: those of RpcClient.call. */
-  call(method: string, params: unknown, timeoutMilliseconds?: number): Promise<unknown>
-  close(): void
 }

@@ -1,9 +1,9 @@
+import type { AgentConnection } from '../api/methods.ts'
 import { sleep } from '../lib/clock.ts'
 import { closest } from '../lib/closest.ts'
 import { UserError } from '../lib/errors.ts'
-import { askStatus } from './agent-answer.ts'
 import { readJournal } from './journal.ts'
-import type { LabAgent, LabPorts } from './lab-ports.ts'
+import type { LabPorts } from './lab-ports.ts'
 
 /**
  * Ends the agent of a node, if it runs, as a crash would, and starts it anew; answers when it has heard
@@ -33,9 +33,9 @@ export async function labRestart(lab: string, node: string, ports: LabPorts): Pr
 /** Longest that the sessions may take to come back. */
 const HEARD_MILLISECONDS_MAX = 20_000
 
-async function awaitHeard(agent: LabAgent, { clock }: LabPorts): Promise<void> {
+async function awaitHeard(agent: AgentConnection, { clock }: LabPorts): Promise<void> {
   const deadline = clock.now() + HEARD_MILLISECONDS_MAX
-  while (!(await askStatus(agent)).converged) {
+  while (!(await agent.call('status', {})).converged) {
     if (clock.now() > deadline) {
       throw new UserError(
         'The agent runs, but its node is not ready yet; see why: tortie lab status',

@@ -1,31 +1,10 @@
+import type { LabStatus, NodeStatus } from '../api/lab-status.ts'
 import { messageOf } from '../lib/errors.ts'
 import { silentLog } from '../lib/log.ts'
 import type { WorkloadEndpoint } from '../model/resource.ts'
 import { Resources } from '../store/resources.ts'
-import { type AgentAnswer, askStatus } from './agent-answer.ts'
-import { type Journal, readJournal } from './journal.ts'
-import type { LabPorts, RunningProgram } from './lab-ports.ts'
-
-/** How a lab is, as far as can be told from outside. */
-export interface LabStatus {
-  readonly lab: string
-  /** Absent when `up` was stopped before it had written it. */
-  readonly journal: Journal | undefined
-  readonly programs: readonly RunningProgram[]
-  /** Namespaces that the journal names and the machine does not have. */
-  readonly missingNamespaces: readonly string[]
-  readonly nodes: readonly NodeStatus[]
-  /** As the store has them; none when it does not answer. */
-  readonly endpoints: readonly WorkloadEndpoint[]
-}
-
-export interface NodeStatus {
-  readonly name: string
-  readonly namespace: string
-  readonly address: string
-  /** The agent's answer, or why there is none. */
-  readonly agent: AgentAnswer | { readonly error: string }
-}
+import { readJournal } from './journal.ts'
+import type { LabPorts } from './lab-ports.ts'
 
 export async function labStatus(lab: string, ports: LabPorts): Promise<LabStatus> {
   const journal = readJournal(ports.state, lab)
@@ -67,7 +46,7 @@ async function ask(lab: string, node: string, ports: LabPorts): Promise<NodeStat
   try {
     const agent = await ports.programs.openAgent(lab, node, { wait: false })
     try {
-      return await askStatus(agent)
+      return await agent.call('status', {})
     } finally {
       agent.close()
     }

@@ -1,13 +1,15 @@
+import type { Journal } from '../api/lab-status.ts'
+import type { AgentConnection } from '../api/methods.ts'
 import { sleep } from '../lib/clock.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import type { Closable } from '../lib/closable.ts'
 import { attachPods } from './attach-pods.ts'
 import { awaitRoutes, RoutesMissing } from './await-routes.ts'
 import { Builder } from './build.ts'
-import { type Journal, journalOf, readJournal, writeJournal } from './journal.ts'
+import { journalOf, readJournal, writeJournal } from './journal.ts'
 import { dismantle } from './lab-down.ts'
 import { chooseNames, NAMES_LOCK } from './lab-names.ts'
-import type { LabAgent, LabPorts } from './lab-ports.ts'
+import type { LabPorts } from './lab-ports.ts'
 import { type LabPlan, namespacesOf, planLab } from './plan.ts'
 import { seedStore } from './seed-store.ts'
 import type { Topology } from './topology-schema.ts'
@@ -132,7 +134,7 @@ async function build(
 ): Promise<void> {
   const { lab, nodes, pods } = plan
   const { programs, progress, onStep } = ports
-  const agents = new Map<string, LabAgent>()
+  const agents = new Map<string, AgentConnection>()
   try {
     programs.startStore(lab)
     onStep?.('store started')

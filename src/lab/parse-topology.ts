@@ -1,5 +1,6 @@
 import type { z } from 'zod'
-import { readYamlFile, valueAt } from '../lib/yaml-file.ts'
+import { valueAt } from '../lib/schema-problems.ts'
+import { readYamlFile } from '../lib/yaml-file.ts'
 import { checkTopology, type TopologyDraft } from './check-topology.ts'
 import { type Topology, TOPOLOGY_LISTS, topologySchema } from './topology-schema.ts'
 

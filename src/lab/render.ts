@@ -1,8 +1,7 @@
 import { table } from '../lib/table.ts'
 import type { WorkloadEndpoint } from '../model/resource.ts'
-import type { AgentAnswer } from './agent-answer.ts'
-import type { Journal } from './journal.ts'
-import type { LabStatus, NodeStatus } from './lab-status.ts'
+import type { AgentStatus } from '../api/agent-status.ts'
+import type { Journal, LabStatus, NodeStatus } from '../api/lab-status.ts'
 
 /** What a person wants to see of a lab: its nodes, and its pods with addresses and interfaces. */
 export function renderLab({ journal, nodes, endpoints }: LabStatus): string {
@@ -59,7 +58,7 @@ function tunnelNews({ name, agent }: NodeStatus): string[] {
 }
 
 /** "ready", or what keeps the node from it. */
-function state({ notReady, lacking, neighbors, converged }: AgentAnswer): string {
+function state({ notReady, lacking, neighbors, converged }: AgentStatus): string {
   if (converged) return 'ready'
   if (notReady !== undefined) return notReady
   const [first, ...others] = lacking

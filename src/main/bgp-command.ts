@@ -1,3 +1,5 @@
+import { connect } from '../api/connect.ts'
+import type { BgpdApi } from '../api/methods.ts'
 import { bgpCommand } from '../cli/bgp.ts'
 import { RpcClient } from '../lib/rpc.ts'
 import { systemClock } from '../platform/node/clock.ts'
@@ -6,8 +8,5 @@ import { connectUnix } from '../platform/node/unix-socket.ts'
 /** `tortie bgp`, over unix sockets. */
 export const defineBgp = bgpCommand(async (path) => {
   const client = new RpcClient(await connectUnix(path), systemClock, `the bgpd at ${path}`)
-  return {
-    call: (method, params) => client.call(method, params),
-    close: () => client.close(),
-  }
+  return connect<BgpdApi>(client)
 })

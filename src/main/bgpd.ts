@@ -1,6 +1,10 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { bgpControlMethods } from '../bgp/control-methods.ts'
+import type { StopRequest } from '../api/bgp-documents.ts'
+import { checkedMethods } from '../api/checked-methods.ts'
+import type { BgpdApi } from '../api/methods.ts'
+import { BGPD_PARAMS } from '../api/params-schemas.ts'
+import { bgpControlMethods } from '../bgpd/control-methods.ts'
 import { createBfd } from '../bgp/bfd/create-bfd.ts'
 import { createSpeaker } from '../bgp/speaker.ts'
 import type { BgpdFile } from '../bgpd/config-schema.ts'
@@ -11,7 +15,7 @@ import { bgpdCommand, type BgpdOptions } from '../cli/bgpd.ts'
 import type { CommandContext } from '../cli/context.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { type RpcMethods, serveRpc } from '../lib/rpc.ts'
+import { serveRpc } from '../lib/rpc.ts'
 import { ScopedClock } from '../lib/scoped-clock.ts'
 import { createLinuxMachine } from '../platform/linux/machine.ts'
 import { listenUnix } from '../platform/node/unix-socket.ts'
@@ -62,14 +66,14 @@ async function runBgpd(
   const reload = (): Promise<string> => reloadFile(daemon, options.config, context, log)
   const socketPath = first.control ?? BGPD_SOCKET
   mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 })
-  const methods: RpcMethods = {
+  const methods = checkedMethods<BgpdApi>(BGPD_PARAMS, {
     ...bgpControlMethods(speaker),
     'bgpd.reload': reload,
-    'bgpd.stop': (params) => {
-      end(stopRequest(params))
+    'bgpd.stop': (request) => {
+      end(request)
       return Promise.resolve(null)
     },
-  }
+  })
   const server = await listenUnix(socketPath, (stream) => serveRpc(stream, methods))
   const onHangUp = (): void => void reload().catch(() => {}) // it is in the log
   process.on('SIGHUP', onHangUp)
@@ -87,19 +91,6 @@ async function runBgpd(
     server.close()
     sockets.close()
     clock.close()
-  }
-}
-
-interface StopRequest {
-  readonly graceful: boolean
-  readonly communication?: string
-}
-
-function stopRequest(params: unknown): StopRequest {
-  const { graceful, communication } = (params ?? {}) as Record<string, unknown>
-  return {
-    graceful: graceful === true,
-    ...(typeof communication === 'string' ? { communication } : {}),
   }
 }
 

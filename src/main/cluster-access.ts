@@ -1,4 +1,6 @@
-import type { AgentConnection, Agents, ClusterTarget } from '../cli/context.ts'
+import { connect } from '../api/connect.ts'
+import type { AgentApi } from '../api/methods.ts'
+import type { AgentOfNode, Agents, ClusterTarget } from '../cli/context.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { RpcClient } from '../lib/rpc.ts'
 import { chooseLab } from '../lab/choose-lab.ts'
@@ -66,7 +68,7 @@ export async function openTargetAgents(
   const clients: RpcClient[] = []
   try {
     const agents = await Promise.all(
-      (nodes ?? all).map(async (node): Promise<AgentConnection> => {
+      (nodes ?? all).map(async (node): Promise<AgentOfNode> => {
         const stream = await connectUnix(labPath(chosen, 'nodes', node, 'agent.sock')).catch(
           (thrown: unknown) => {
             throw new UserError(
@@ -76,9 +78,10 @@ export async function openTargetAgents(
         )
         const client = new RpcClient(stream, systemClock, `the agent of ${node}`)
         clients.push(client)
+        const agent = connect<AgentApi>(client)
         return {
           node,
-          call: (method, params, timeout) => client.call(method, params, timeout),
+          call: (method, params, timeout) => agent.call(method, params, timeout),
         }
       }),
     )

@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { CNI_COMMANDS, CNI_ERROR, CNI_VERSIONS, type CniRequest } from '../cni/protocol.ts'
+import { CNI_COMMANDS, CNI_ERROR, CNI_VERSIONS, type CniRequest } from '../api/cni-protocol.ts'
 import { runPlugin } from '../cni/plugin.ts'
 
 /**

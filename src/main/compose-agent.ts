@@ -1,12 +1,14 @@
+import { checkedMethods } from '../api/checked-methods.ts'
+import type { AgentApi } from '../api/methods.ts'
+import { AGENT_PARAMS } from '../api/params-schemas.ts'
 import { NodeAgent } from '../agent/agent.ts'
 import { NodeIpam } from '../agent/node-ipam.ts'
 import { storeFeed } from '../agent/store-feed.ts'
 import type { TunnelKind, TunnelPrograms } from '../agent/tunnel-device.ts'
 import { WorkloadEndpoints } from '../agent/workload-endpoints.ts'
-import { bgpControlMethods } from '../bgp/control-methods.ts'
+import { bgpControlMethods } from '../bgpd/control-methods.ts'
 import { createSpeaker } from '../bgp/index.ts'
 import { type Attachment, type AttachmentStore } from '../cni/attachment.ts'
-import type { CniRequest } from '../cni/protocol.ts'
 import { CniService } from '../cni/service.ts'
 import { Ipam } from '../ipam/ipam.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -116,13 +118,12 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
 
   return {
     agent,
-    methods: {
+    methods: checkedMethods<AgentApi>(AGENT_PARAMS, {
       status: () => Promise.resolve(agent.status()),
-      // The executable has checked it, and only the owner of the socket can speak here.
-      cni: (params) => cni.handle(params as CniRequest),
+      cni: (request) => cni.handle(request),
       ...nodeMethods(traced),
       ...bgpControlMethods(speaker),
-    },
+    }),
     async start() {
       await cni.recover()
       agent.start()

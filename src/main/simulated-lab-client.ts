@@ -1,7 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { removeLock } from '../lab/lab-down.ts'
 import { NAMES_LOCK } from '../lab/lab-names.ts'
-import type { LabStatus } from '../lab/lab-status.ts'
+import type { LabStatus } from '../api/lab-status.ts'
+import { connect } from '../api/connect.ts'
+import type { Connection, LabHostApi, Method, Params, Result } from '../api/methods.ts'
 import type { CommandResult } from '../kernel/sim/commands/command-result.ts'
 import { sleep } from '../lib/clock.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
@@ -60,7 +62,7 @@ export async function startSimulatedLab(lab: string, topologyPath: string): Prom
     const client = await connectHost(lab).catch(() => undefined)
     if (client !== undefined) {
       try {
-        return (await client.call('status', {})) as LabStatus
+        return await client.call('status', {})
       } finally {
         client.close()
       }
@@ -83,13 +85,17 @@ function lastLine(path: string): string {
   return last.replace(/^tortie: /, '') || 'The host of the lab ended without a word'
 }
 
-async function connectHost(lab: string): Promise<RpcClient> {
+async function connectHost(lab: string): Promise<Connection<LabHostApi>> {
   const stream = await connectUnix(labPath(lab, HOST_SOCKET))
-  return new RpcClient(stream, systemClock, `the host of lab ${lab}`)
+  return connect<LabHostApi>(new RpcClient(stream, systemClock, `the host of lab ${lab}`))
 }
 
 /** Asks the host of a lab. Errors: UserError when it is not there, or what it answers. */
-async function ask(lab: string, method: string, params: unknown): Promise<unknown> {
+async function ask<M extends Method<LabHostApi>>(
+  lab: string,
+  method: M,
+  params: Params<LabHostApi, M>,
+): Promise<Result<LabHostApi, M>> {
   const client = await connectHost(lab).catch((thrown: unknown) => {
     throw new UserError(
       `The host of lab ${lab} does not answer: ${messageOf(thrown)}; remove it with: tortie lab down ${lab}`,
@@ -105,7 +111,7 @@ async function ask(lab: string, method: string, params: unknown): Promise<unknow
 }
 
 export async function simulatedStatus(lab: string): Promise<LabStatus> {
-  return (await ask(lab, 'status', {})) as LabStatus
+  return ask(lab, 'status', {})
 }
 
 export async function simulatedExec(
@@ -113,7 +119,7 @@ export async function simulatedExec(
   where: string,
   argv: readonly string[],
 ): Promise<CommandResult> {
-  return (await ask(lab, 'exec', { where, argv })) as CommandResult
+  return ask(lab, 'exec', { where, argv })
 }
 
 export async function simulatedRestart(lab: string, node: string): Promise<void> {

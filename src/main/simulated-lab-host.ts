@@ -1,5 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { checkedMethods } from '../api/checked-methods.ts'
+import type { LabHostApi } from '../api/methods.ts'
+import { LAB_HOST_PARAMS } from '../api/params-schemas.ts'
 import { runSimulatedCommand } from '../kernel/sim/commands/run-command.ts'
 import { SimulatedMachine } from '../kernel/sim/machine.ts'
 import { findNamespace } from '../lab/find-target.ts'
@@ -69,11 +72,13 @@ export async function hostSimulatedLab(options: {
     goesDown()
   }
 
-  const methods: RpcMethods = {
+  const methods = checkedMethods<LabHostApi>(LAB_HOST_PARAMS, {
     status: () => labStatus(lab, ports),
-    restart: (params) => labRestart(lab, String((params as { node: unknown }).node), ports),
-    async exec(params) {
-      const { where, argv } = params as { where: string; argv: readonly string[] }
+    async restart({ node }) {
+      await labRestart(lab, node, ports)
+      return null
+    },
+    async exec({ where, argv }) {
       const namespace = findNamespace(readJournal(state, lab)!, where)
       const kernel = machine.openNamespace(namespace)
       try {
@@ -82,8 +87,11 @@ export async function hostSimulatedLab(options: {
         kernel.close()
       }
     },
-    down: () => Promise.resolve(void setImmediate(() => void down())),
-  }
+    down() {
+      setImmediate(() => void down())
+      return Promise.resolve(null)
+    },
+  })
   sockets.push(await listenUnix(labPath(lab, HOST_SOCKET), (stream) => serveRpc(stream, methods)))
   return { untilDown, down }
 }

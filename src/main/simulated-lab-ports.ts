@@ -1,6 +1,8 @@
+import { connect } from '../api/connect.ts'
+import type { AgentApi, AgentConnection } from '../api/methods.ts'
 import { type Attachment, type AttachmentStore, MemoryAttachmentStore } from '../cni/attachment.ts'
 import type { SimulatedMachine } from '../kernel/sim/machine.ts'
-import type { LabAgent, LabPorts, LabPrograms, LabState } from '../lab/lab-ports.ts'
+import type { LabPorts, LabPrograms, LabState } from '../lab/lab-ports.ts'
 import type { Clock } from '../lib/clock.ts'
 import { UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -115,7 +117,7 @@ function simulatedPrograms(options: SimulatedLabOptions): SimulatedPrograms {
     openAgent(lab, node) {
       const running = agents.get(lab)?.get(node)
       if (running === undefined) throw new UserError(`The agent of ${node} does not run`)
-      return Promise.resolve(connect(running, clock))
+      return Promise.resolve(connectTo(running, clock))
     },
     running(lab) {
       const names = [...(agents.get(lab)?.keys() ?? [])].map((node) => `agent ${node}`)
@@ -140,10 +142,10 @@ function simulatedPrograms(options: SimulatedLabOptions): SimulatedPrograms {
 }
 
 /** Requests to an agent of this process, through the same protocol as over a socket. */
-function connect({ node, composed }: Running, clock: Clock): LabAgent {
+function connectTo({ node, composed }: Running, clock: Clock): AgentConnection {
   const [near, far] = streamPair()
   serveRpc(far, composed.methods)
-  return new RpcClient(near, clock, `the agent of ${node}`)
+  return connect<AgentApi>(new RpcClient(near, clock, `the agent of ${node}`))
 }
 
 /** One store for several users: closing is each user's own affair. */

@@ -3,7 +3,7 @@ import { familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { contains, type Prefix, prefix } from '../net/prefix.ts'
 import type { Directory, DirectoryEndpoint } from './tables/directory.ts'
 import { nearest } from './nearest.ts'
-import type { Netns } from './node/node-access.ts'
+import type { Netns } from '../api/node-access.ts'
 
 /** One end of a trace: a pod, a node, or an address that belongs to neither. */
 export type End =

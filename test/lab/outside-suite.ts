@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { AgentAnswer } from '../../src/lab/agent-answer.ts'
+import type { AgentStatus } from '../../src/api/agent-status.ts'
 import type { CapturedPacket, Kernel } from '../../src/kernel/kernel.ts'
 import { echoRequest, encapsulate, unicast } from '../../src/kernel/kernel.contract.ts'
 import { ip } from '../../src/net/ip-address.ts'
@@ -11,7 +11,7 @@ export interface OutsideWorld {
   /** The namespace of a node, router or pod, by its name in the topology. */
   kernel(name: string): Kernel
   readonly resources: Resources
-  status(node: string): Promise<AgentAnswer>
+  status(node: string): Promise<AgentStatus>
   /** Lets time pass, real or virtual, until `condition` holds. */
   until(condition: () => boolean, what: string): Promise<void>
   /** Lets time pass until `work` is done. */

@@ -2,8 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Kernel } from '../../src/kernel/kernel.ts'
-import type { AgentAnswer } from '../../src/lab/agent-answer.ts'
-import { askStatus } from '../../src/lab/agent-answer.ts'
+import type { AgentStatus } from '../../src/api/agent-status.ts'
 import { labRestart } from '../../src/lab/lab-restart.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { openEtcdStore } from '../../src/main/open-etcd-store.ts'
@@ -28,7 +27,7 @@ async function openSimulated(): Promise<OutsideWorld> {
     resources,
     run,
     status: async (node) =>
-      askStatus(await ports.programs.openAgent('outside', node, { wait: false })),
+      (await ports.programs.openAgent('outside', node, { wait: false })).call('status', {}),
     async until(condition, what) {
       for (let waited = 0; waited < 20_000; waited += 5) {
         if (condition()) return
@@ -166,9 +165,9 @@ describe.skipIf(!canRunLabs('natOutgoing'))('a cluster with natOutgoing', () => 
     return found
   }
 
-  function statusOf(node: string): AgentAnswer {
+  function statusOf(node: string): AgentStatus {
     const { nodes } = JSON.parse(say('lab', 'status', lab.name, '-o', 'json')) as {
-      nodes: { name: string; agent: AgentAnswer }[]
+      nodes: { name: string; agent: AgentStatus }[]
     }
     return nodes.find(({ name }) => name === node)!.agent
   }

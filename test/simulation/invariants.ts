@@ -1,6 +1,6 @@
 import { allocationUsers } from './allocations.ts'
 import { nodeOf } from '../../src/ipam/block.ts'
-import type { AgentStatus } from '../../src/agent/status.ts'
+import type { AgentStatus } from '../../src/api/agent-status.ts'
 import type { Walk } from '../../src/kernel/sim/reachability.ts'
 import { addressPlus, type IpAddress } from '../../src/net/ip-address.ts'
 import { prefixAddress } from '../../src/net/prefix.ts'

@@ -1,4 +1,4 @@
-import type { CniRequest } from '../../src/cni/protocol.ts'
+import type { CniRequest } from '../../src/api/cni-protocol.ts'
 import type { ComposedAgent } from '../../src/main/compose-agent.ts'
 import { hex } from '../../src/lib/bytes.ts'
 import { type Clock, sleep } from '../../src/lib/clock.ts'

@@ -1,11 +1,13 @@
+import type { AgentStatus } from '../../api/agent-status.ts'
+import { fakeConnection } from '../../api/testing/fake-connection.ts'
+import type { AgentApi, AgentConnection } from '../../api/methods.ts'
 import { settled, VirtualClock } from '../../lib/clock.ts'
 import { SeededRandom } from '../../lib/random.ts'
 import { type Kernel, KernelError, type Link, type Machine } from '../../kernel/kernel.ts'
 import type { Prefix } from '../../net/prefix.ts'
 import { MemoryStore } from '../../store/memory-store.ts'
 import type { Store } from '../../store/store.ts'
-import type { AgentAnswer } from '../agent-answer.ts'
-import type { LabAgent, LabPorts } from '../lab-ports.ts'
+import type { LabPorts } from '../lab-ports.ts'
 import { memoryState } from '../memory-state.ts'
 
 /** A lab's surroundings that only keep account: which namespaces, programs and files there are. */
@@ -20,7 +22,7 @@ export interface RecordedLab extends LabPorts {
   readonly requests: { readonly node: string; readonly params: unknown }[]
   /** What agents answer; a test changes it. */
   readonly behavior: {
-    status(node: string): AgentAnswer
+    status(node: string): AgentStatus
     cni(node: string): unknown
   }
   readonly steps: string[]
@@ -30,7 +32,9 @@ export interface RecordedLab extends LabPorts {
   run<T>(work: Promise<T>): Promise<T>
 }
 
-const CONVERGED: AgentAnswer = {
+const CONVERGED: AgentStatus = {
+  node: 'server01',
+  learnedRoutes: 0,
   blocks: [],
   pods: 0,
   neighbors: [],
@@ -107,15 +111,12 @@ function clientOf(store: MemoryStore): Store {
   }
 }
 
-function agentOf(lab: RecordedLab, node: string): LabAgent {
-  return {
-    async call(method, params) {
-      if (method === 'status') return lab.behavior.status(node)
-      lab.requests.push({ node, params })
-      return lab.behavior.cni(node)
-    },
-    close() {},
-  }
+function agentOf(lab: RecordedLab, node: string): AgentConnection {
+  return fakeConnection<AgentApi>(async (method, params) => {
+    if (method === 'status') return lab.behavior.status(node)
+    lab.requests.push({ node, params })
+    return lab.behavior.cni(node)
+  })
 }
 
 function recordedMachine(namespaces: Set<string>): Machine {
@@ -153,6 +154,6 @@ function recordedKernel(name: string): Kernel {
 }
 
 /** A status with one block that other nodes wait for a route to. */
-export function withBlock(block: Prefix): AgentAnswer {
+export function withBlock(block: Prefix): AgentStatus {
   return { ...CONVERGED, blocks: [block] }
 }

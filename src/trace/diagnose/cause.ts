@@ -1,5 +1,5 @@
 import type { IpAddress } from '../../net/ip-address.ts'
-import type { Netns } from '../node/node-access.ts'
+import type { Netns } from '../../api/node-access.ts'
 
 /** Where something is wrong. */
 export interface Place {

@@ -10,7 +10,7 @@ import {
   type Netns,
   NODE_LIMITS,
   type Sighting,
-} from './node-access.ts'
+} from '../../api/node-access.ts'
 
 const SNAP_OCTETS = 256
 

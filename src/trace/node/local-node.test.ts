@@ -1,10 +1,14 @@
+import { checkedMethods } from '../../api/checked-methods.ts'
+import { connect } from '../../api/connect.ts'
+import type { TraceApi } from '../../api/methods.ts'
+import { TRACE_PARAMS } from '../../api/params-schemas.ts'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { VirtualClock } from '../../lib/clock.ts'
 import { SeededRandom } from '../../lib/random.ts'
 import { RpcClient, serveRpc, streamPair } from '../../lib/rpc.ts'
 import { ip } from '../../net/ip-address.ts'
 import { createSimulatedMachine, type SimulatedMachine } from '../../kernel/sim/machine.ts'
-import { type ArmRequest, NODE_LIMITS, type NodeAccess } from './node-access.ts'
+import { type ArmRequest, NODE_LIMITS, type NodeAccess } from '../../api/node-access.ts'
 import { nodeMethods, remoteNode } from './node-rpc.ts'
 import { newProbe, probePacket } from '../observe/probe-packet.ts'
 import { type TestNode, testCluster } from '../testing/test-cluster.ts'
@@ -22,9 +26,9 @@ describe('a node as a trace reaches it', () => {
     machine = createSimulatedMachine({ clock, random: new SeededRandom(1) })
     ;[one, two] = testCluster({ machine, clock, unique: 'sim' }).nodes as [TestNode, TestNode]
     const [ours, theirs] = streamPair()
-    serveRpc(theirs, nodeMethods(one.access))
+    serveRpc(theirs, checkedMethods<TraceApi>(TRACE_PARAMS, nodeMethods(one.access)))
     const client = new RpcClient(ours, clock, 'the agent of server01')
-    remote = remoteNode({ node: 'server01', call: (...rest) => client.call(...rest) })
+    remote = remoteNode('server01', connect<TraceApi>(client))
   })
 
   const request = (change: Partial<ArmRequest> = {}): ArmRequest => ({
@@ -144,7 +148,7 @@ describe('a node as a trace reaches it', () => {
     ['trace.collect', { id: 'x', after: -1, waitMilliseconds: 1 }, 'trace.collect: after'],
   ])('refuses a request to %s that makes no sense', async (method, params, message) => {
     const [ours, theirs] = streamPair()
-    serveRpc(theirs, nodeMethods(one.access))
+    serveRpc(theirs, checkedMethods<TraceApi>(TRACE_PARAMS, nodeMethods(one.access)))
     const client = new RpcClient(ours, clock, 'the agent')
     await expect(client.call(method, params)).rejects.toThrow(message)
   })

@@ -10,19 +10,16 @@ import {
   type Netns,
   NODE_LIMITS,
   type NodeAccess,
+  type PodAttachment,
   type ProbeAnswer,
   type ProbeRequest,
   type SnapshotRequest,
-} from './node-access.ts'
+} from '../../api/node-access.ts'
 import { NodeError } from './node-error.ts'
 import { readCounters, readNamespace } from './read-namespace.ts'
 
-/** A pod of this node as its agent knows it. */
-export interface LocalPod {
-  /** "default/network-5z4qp". */
-  readonly pod: string
-  readonly containerInterface: string
-  readonly hostInterface: string
+/** A pod of this node whose namespace can be looked into. */
+export interface TracedPod extends PodAttachment {
   /** The pod's namespace, opened when first asked for; whoever lists the pods closes it. */
   readonly kernel: () => Kernel
   /** Of the namespace, for commands that a person types: "/run/netns/network-5z4qp". */
@@ -36,7 +33,7 @@ export interface LocalNodeOptions {
   readonly host: Kernel
   /** Of the node's own namespace: "/run/netns/server01". */
   readonly path?: string
-  readonly pods: () => readonly LocalPod[]
+  readonly pods: () => readonly TracedPod[]
   readonly clock: Clock
   /** Packets that the programs of the node's tunnel dropped, by reason. */
   readonly tunnelDrops?: () => Readonly<Record<string, number>>
@@ -126,7 +123,7 @@ function takeSnapshot(options: LocalNodeOptions, request: SnapshotRequest) {
   }
 }
 
-function readPod(pod: LocalPod, { toward }: SnapshotRequest) {
+function readPod(pod: TracedPod, { toward }: SnapshotRequest) {
   const netns = pod.pod as Netns
   try {
     return readNamespace(netns, pod.kernel(), { path: pod.path, toward })

@@ -4,7 +4,7 @@ import { messageOf } from '../../lib/errors.ts'
 import { contains } from '../../net/prefix.ts'
 import type { IpAddress } from '../../net/ip-address.ts'
 import type { Kernel, Link } from '../../kernel/kernel.ts'
-import type { NamespaceSnapshot, Netns } from './node-access.ts'
+import type { NamespaceSnapshot, Netns } from '../../api/node-access.ts'
 
 /** Sysctls of a namespace that decide whether a packet passes or which address and TTL it has. */
 const SYSCTLS = [

@@ -1,4 +1,4 @@
-import type { CapturePoint, Netns, NodeSnapshot } from '../node/node-access.ts'
+import type { CapturePoint, Netns, NodeSnapshot } from '../../api/node-access.ts'
 import type { Prediction } from '../predict/prediction.ts'
 import type { Ends } from '../resolve-ends.ts'
 import type { Topology } from '../tables/topology.ts'

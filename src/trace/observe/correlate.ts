@@ -1,4 +1,4 @@
-import type { Netns } from '../node/node-access.ts'
+import type { Netns } from '../../api/node-access.ts'
 import type { ArmedPoint, Observation } from './observe.ts'
 import type { ObservedPacket } from './observed-packet.ts'
 import { encapsulationText } from '../predict/encapsulation.ts'

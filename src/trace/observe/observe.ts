@@ -9,7 +9,7 @@ import {
   NODE_LIMITS,
   type NodeAccess,
   type ProbeAnswer,
-} from '../node/node-access.ts'
+} from '../../api/node-access.ts'
 import { type ObservedPacket, observePacket } from './observed-packet.ts'
 import { type ProbeIdentity, probePacket } from './probe-packet.ts'
 

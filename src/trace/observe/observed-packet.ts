@@ -1,7 +1,7 @@
 import { fromHex } from '../../lib/bytes.ts'
 import type { IpAddress } from '../../net/ip-address.ts'
 import { dissect, type IpPacket } from '../../wire/packet/dissect.ts'
-import type { CapturePoint, Sighting } from '../node/node-access.ts'
+import type { CapturePoint, Sighting } from '../../api/node-access.ts'
 import type { Leg, OuterHeader } from '../predict/prediction.ts'
 import type { ProbeIdentity } from './probe-packet.ts'
 

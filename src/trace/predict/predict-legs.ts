@@ -1,4 +1,4 @@
-import type { LookupAnswer } from '../node/node-access.ts'
+import type { LookupAnswer } from '../../api/node-access.ts'
 import { type Leg, type Lookup, lookupKey, type Prediction } from './prediction.ts'
 import type { ProbeIdentity } from '../observe/probe-packet.ts'
 import { type End, endNetns, type Ends, type SourceEnd } from '../resolve-ends.ts'

@@ -1,7 +1,7 @@
 import type { IpAddress } from '../../net/ip-address.ts'
 import type { RouteQuery } from '../../kernel/kernel.ts'
 import type { Fault } from '../diagnose/cause.ts'
-import type { Netns } from '../node/node-access.ts'
+import type { Netns } from '../../api/node-access.ts'
 
 /** The way there, and the way back. */
 export type Leg = 'forward' | 'return'

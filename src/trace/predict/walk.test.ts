@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ip } from '../../net/ip-address.ts'
 import { endNetns, resolveEnds } from '../resolve-ends.ts'
-import type { LookupAnswer } from '../node/node-access.ts'
+import type { LookupAnswer } from '../../api/node-access.ts'
 import type { Leg, Prediction } from './prediction.ts'
 import type { NamespaceText } from '../testing/namespace-snapshot.ts'
 import { type Change, seedDirectory, seedSnapshots } from '../testing/seed-cluster.ts'

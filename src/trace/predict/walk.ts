@@ -7,7 +7,7 @@ import { outerOctets } from './encapsulation.ts'
 import { isDeaf, isKnown, isTunnel, isWired, uplinkOf } from '../tables/link-facts.ts'
 import type { NamespaceView } from '../tables/namespace-view.ts'
 import { neighborFault } from './neighbor-resolution.ts'
-import type { LookupAnswer, Netns } from '../node/node-access.ts'
+import type { LookupAnswer, Netns } from '../../api/node-access.ts'
 import {
   type Leg,
   type Lookup,

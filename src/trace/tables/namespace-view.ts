@@ -1,6 +1,6 @@
 import type { IpAddress } from '../../net/ip-address.ts'
 import type { Link, LinkAddress, Neighbor } from '../../kernel/kernel.ts'
-import type { NamespaceSnapshot } from '../node/node-access.ts'
+import type { NamespaceSnapshot } from '../../api/node-access.ts'
 
 /** A namespace's snapshot with the questions that the walk asks of it. */
 export class NamespaceView {

@@ -8,7 +8,7 @@ import {
   NODE_LIMITS,
   type NodeSnapshot,
   type PodAttachment,
-} from '../node/node-access.ts'
+} from '../../api/node-access.ts'
 
 /** The snapshots of some nodes as one network: what is at the other end of a link, who has an address. */
 export class Topology {

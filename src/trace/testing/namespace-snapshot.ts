@@ -11,7 +11,7 @@ import {
   type Rule,
   type Scope,
 } from '../../kernel/kernel.ts'
-import type { NamespaceSnapshot, Netns } from '../node/node-access.ts'
+import type { NamespaceSnapshot, Netns } from '../../api/node-access.ts'
 
 export interface LinkText extends Partial<Omit<Link, 'macAddress'>> {
   readonly index: number

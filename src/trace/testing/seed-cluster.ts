@@ -1,6 +1,6 @@
 import { ip } from '../../net/ip-address.ts'
 import type { Directory } from '../tables/directory.ts'
-import type { NamespaceSnapshot, NodeSnapshot, PodAttachment } from '../node/node-access.ts'
+import type { NamespaceSnapshot, NodeSnapshot, PodAttachment } from '../../api/node-access.ts'
 import { namespaceSnapshot, type NamespaceText } from './namespace-snapshot.ts'
 
 /** The seed document's cluster, its tables as it prints them; server04 is in another subnet. */

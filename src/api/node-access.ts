@@ -1,4 +1,4 @@
-import type { IpAddress } from '../../net/ip-address.ts'
+import type { IpAddress } from '../net/ip-address.ts'
 import type {
   ForwardingEntry,
   Link,
@@ -8,7 +8,7 @@ import type {
   RouteAnswer,
   RouteQuery,
   Rule,
-} from '../../kernel/kernel.ts'
+} from '../kernel/kernel.ts'
 
 /**
  * A node as the trace reaches it: read its tables, listen on its links, send from inside its pods.

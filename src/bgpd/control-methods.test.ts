@@ -5,10 +5,13 @@ import { SeededRandom } from '../lib/random.ts'
 import { RpcError } from '../lib/rpc.ts'
 import { ip } from '../net/ip-address.ts'
 import { prefix } from '../net/prefix.ts'
-import { bgpControlMethods, PATHS_PER_ANSWER_MAX, type RoutesPage } from './control-methods.ts'
-import { createSpeaker } from './speaker.ts'
-import type { RibPath } from './status.ts'
-import { MemoryNetwork } from './testing/memory-tcp.ts'
+import type { RoutesPage } from '../api/bgp-documents.ts'
+import { checkedMethods } from '../api/checked-methods.ts'
+import type { BgpApi } from '../api/methods.ts'
+import { BGP_PARAMS } from '../api/params-schemas.ts'
+import { bgpControlMethods, PATHS_PER_ANSWER_MAX } from './control-methods.ts'
+import { createSpeaker } from '../bgp/speaker.ts'
+import { MemoryNetwork } from '../bgp/testing/memory-tcp.ts'
 
 function speakerWith(routes: number) {
   const clock = new VirtualClock()
@@ -28,11 +31,13 @@ function speakerWith(routes: number) {
   speaker.announce(prefix('2001:db8::/32'), {
     unknown: [{ code: 99, flags: 0xc0, octets: Uint8Array.of(1, 255) }],
   })
-  return { clock, speaker, methods: bgpControlMethods(speaker) }
+  return { clock, speaker, methods: checkedMethods<BgpApi>(BGP_PARAMS, bgpControlMethods(speaker)) }
 }
 
-async function call(methods: ReturnType<typeof bgpControlMethods>, name: string, params: unknown) {
-  return JSON.parse(JSON.stringify(await methods[name]!(params))) as unknown
+type Methods = ReturnType<typeof speakerWith>['methods']
+
+async function call(methods: Methods, name: keyof Methods, params: unknown) {
+  return JSON.parse(JSON.stringify(await methods[name](params))) as unknown
 }
 
 async function refusal(action: () => Promise<unknown>): Promise<string> {
@@ -53,7 +58,7 @@ describe('control methods of a speaker', () => {
     let params: object = {}
     for (let pages = 1; ; pages++) {
       const page = (await call(methods, 'bgp.routes', params)) as RoutesPage
-      const paths = page.paths as RibPath[]
+      const paths = page.paths
       expect(paths.length).toBeLessThanOrEqual(PATHS_PER_ANSWER_MAX)
       seen.push(...paths.map((path) => path.prefix))
       if (page.next === undefined) {
@@ -70,7 +75,7 @@ describe('control methods of a speaker', () => {
     await clock.advance(100)
     const prefixes = async (params: object): Promise<string[]> => {
       const page = (await call(methods, 'bgp.routes', params)) as RoutesPage
-      return (page.paths as RibPath[]).map((path) => path.prefix)
+      return page.paths.map((path) => path.prefix)
     }
     expect(await prefixes({ within: '10.1.0.0/23' })).toEqual(['10.1.0.0/24', '10.1.1.0/24'])
     expect(await prefixes({ family: 6 })).toEqual(['2001:db8::/32'])
@@ -86,7 +91,7 @@ describe('control methods of a speaker', () => {
 
   it('name what was wrong with a question', async () => {
     const { methods } = speakerWith(0)
-    const ask = (name: string, params: unknown) => refusal(() => methods[name]!(params))
+    const ask = (name: keyof Methods, params: unknown) => refusal(() => methods[name](params))
     const answers = await Promise.all(
       (
         [
@@ -101,13 +106,13 @@ describe('control methods of a speaker', () => {
       ).map(([name, params]) => ask(name, params).catch((error: unknown) => String(error))),
     )
     expect(answers).toEqual([
-      'EINVAL: prefix is undefined: expected a prefix such as 10.0.0.0/8',
-      'EINVAL: prefix is "10.0.0.1/8": expected a prefix such as 10.0.0.0/8',
-      'EINVAL: family is 5: expected 4 or 6',
-      'EINVAL: from is "x": expected an IP address',
+      'EINVAL: bgp.route: prefix is missing: expected a prefix such as 10.0.0.0/8',
+      'EINVAL: bgp.route: prefix is "10.0.0.1/8": expected a prefix such as 10.0.0.0/8',
+      'EINVAL: bgp.routes: family is 5: expected one of 4, 6',
+      'EINVAL: bgp.routes: from is "x": expected an IP address such as 10.0.0.1 or 2001:db8::1',
       'ESTALE: This listing is not known any more; begin it again',
       'ENOENT: There is no neighbor 10.0.0.9',
-      'EINVAL: direction is "up": expected "in" or "out"',
+      'EINVAL: bgp.refresh: direction is "up": expected one of in, out',
     ])
   })
 
@@ -118,7 +123,7 @@ describe('control methods of a speaker', () => {
     for (let n = 0; n < 40; n++) {
       nexts.push(((await call(methods, 'bgp.routes', {})) as RoutesPage).next!)
     }
-    expect(await refusal(() => methods['bgp.routes']!({ next: nexts[0] }))).toMatch(/^ESTALE/)
-    expect(await refusal(() => methods['bgp.routes']!({ next: nexts.at(-1) }))).toBe('answered')
+    expect(await refusal(() => methods['bgp.routes']({ next: nexts[0] }))).toMatch(/^ESTALE/)
+    expect(await refusal(() => methods['bgp.routes']({ next: nexts.at(-1) }))).toBe('answered')
   })
 })

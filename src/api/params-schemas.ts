@@ -1,0 +1,188 @@
+import { z } from 'zod'
+import { type IpAddress, parseIpAddress } from '../net/ip-address.ts'
+import { parsePrefix, type Prefix } from '../net/prefix.ts'
+import { CNI_ID, CNI_VERSIONS, isInterfaceName } from './cni-protocol.ts'
+import type {
+  AgentApi,
+  Api,
+  BgpApi,
+  BgpdApi,
+  LabHostApi,
+  NoParams,
+  Params,
+  TraceApi,
+} from './methods.ts'
+import { type Netns, NODE_LIMITS } from './node-access.ts'
+
+/** What the parameters of each method must be: a method without a row does not compile. */
+export type ParamsSchemas<Table extends Api<Table>> = {
+  readonly [M in keyof Table]: z.ZodType<Params<Table, M>>
+}
+
+const nothing = z
+  .object({})
+  .optional()
+  .transform((): NoParams => ({}))
+
+const text = (most: number) => z.string().max(most, `expected ${most} characters at most`)
+const ADDRESS_EXPECTED = 'expected an IP address such as 10.0.0.1 or 2001:db8::1'
+const ipAddress = z.string(ADDRESS_EXPECTED).transform((value, context): IpAddress => {
+  const address = parseIpAddress(value)
+  if (address === value) return address
+  context.addIssue(ADDRESS_EXPECTED)
+  return z.NEVER
+})
+const PREFIX_EXPECTED = 'expected a prefix such as 10.0.0.0/8'
+const prefix = z.string(PREFIX_EXPECTED).transform((value, context): Prefix => {
+  const parsed = parsePrefix(value)
+  if (parsed !== undefined) return parsed
+  context.addIssue(PREFIX_EXPECTED)
+  return z.NEVER
+})
+/** RFC 9003 section 2: 255 octets. */
+const communication = text(255)
+
+export const BGP_PARAMS: ParamsSchemas<BgpApi> = {
+  'bgp.neighbors': nothing,
+  'bgp.routes': z.object({
+    family: z.literal([4, 6]).exactOptional(),
+    from: ipAddress.exactOptional(),
+    to: ipAddress.exactOptional(),
+    bestOnly: z.boolean().exactOptional(),
+    within: prefix.exactOptional(),
+    next: z.int().exactOptional(),
+  }),
+  'bgp.route': z.object({ prefix }),
+  'bgp.history': z.object({ prefix }),
+  'bgp.reset': z.object({ neighbor: ipAddress, communication: communication.exactOptional() }),
+  'bgp.refresh': z.object({ neighbor: ipAddress, direction: z.enum(['in', 'out']) }),
+}
+
+const netns = text(512)
+  .regex(/^(host|[^/]+\/[^/]+)$/, 'expected "host" or "namespace/pod"')
+  .transform((value) => value as Netns)
+const traceId = z.string().min(1, 'expected an id').max(64, 'expected 64 characters at most')
+const hexOctets = (most: number) =>
+  z
+    .string()
+    .max(most * 2, `expected ${most} octets at most`)
+    .regex(/^([0-9a-f]{2})+$/, 'expected octets in hexadecimal')
+const count = z.int().min(0, 'expected a number from 0')
+const listOf = <Item extends z.ZodType>(item: Item, most: number) =>
+  z.array(item).max(most, `expected ${most} at most`)
+
+export const TRACE_PARAMS: ParamsSchemas<TraceApi> = {
+  'trace.snapshot': z.object({
+    pods: listOf(text(512), 4096).exactOptional(),
+    toward: listOf(ipAddress, 1024).exactOptional(),
+  }),
+  'trace.lookup': z.object({
+    queries: listOf(
+      z.object({
+        netns,
+        destination: ipAddress,
+        source: ipAddress.exactOptional(),
+        inputLinkIndex: count.exactOptional(),
+        outputLinkIndex: count.exactOptional(),
+        mark: count.exactOptional(),
+      }),
+      NODE_LIMITS.lookups,
+    ),
+  }),
+  'trace.arm': z.object({
+    id: traceId,
+    points: listOf(z.object({ netns, link: z.string().min(1).max(15) }), NODE_LIMITS.points),
+    addresses: z.tuple([ipAddress, ipAddress]),
+    marker: hexOctets(64).exactOptional(),
+    vxlanPorts: listOf(z.int().min(1).max(0xffff), NODE_LIMITS.vxlanPorts).min(1).exactOptional(),
+    snapOctets: z.int().min(64).max(NODE_LIMITS.packetOctets).exactOptional(),
+    deadlineMilliseconds: z.number().min(1).max(NODE_LIMITS.deadlineMilliseconds),
+  }),
+  'trace.probe': z.object({
+    netns,
+    packets: listOf(hexOctets(NODE_LIMITS.packetOctets), NODE_LIMITS.packets),
+  }),
+  'trace.collect': z.object({
+    id: traceId,
+    after: count,
+    waitMilliseconds: z.number().min(0).max(NODE_LIMITS.waitMilliseconds),
+  }),
+  'trace.finish': z.object({ id: traceId, after: count }),
+}
+
+const cniId = text(255).regex(CNI_ID, 'expected letters, digits, "_", "." and "-"')
+const cniInterface = z
+  .string()
+  .refine(isInterfaceName, 'expected 1 to 15 characters without "/", ":" or white space')
+/** GC and STATUS are about no container. */
+const none = z.literal('')
+const cniPlace = { networkNamespace: text(4096), arguments: z.record(text(256), text(65_536)) }
+const networkConfiguration = z.object({
+  cniVersion: z.enum(CNI_VERSIONS),
+  name: cniId,
+  type: text(255),
+  agentSocket: text(4096).exactOptional(),
+  mtu: z.int().min(0).max(65_535).exactOptional(),
+  'cni.dev/valid-attachments': z
+    .array(z.object({ containerID: z.string(), ifname: z.string() }))
+    .exactOptional(),
+})
+/** Of ADD alone: what is wrong with it must not keep DEL from undoing what an ADD before it made. */
+const addConfiguration = networkConfiguration.extend({
+  args: z
+    .object({
+      cni: z
+        .object({
+          ips: z.array(text(64)).exactOptional(),
+          labels: z.array(z.object({ key: z.string(), value: z.string() })).exactOptional(),
+        })
+        .exactOptional(),
+    })
+    .exactOptional(),
+})
+const ofContainer = { containerId: cniId, interfaceName: cniInterface, ...cniPlace }
+const cniRequest = z.discriminatedUnion(
+  'command',
+  [
+    z.object({ command: z.literal('ADD'), ...ofContainer, configuration: addConfiguration }),
+    z.object({
+      command: z.enum(['DEL', 'CHECK']),
+      ...ofContainer,
+      configuration: networkConfiguration,
+    }),
+    z.object({
+      command: z.enum(['GC', 'STATUS']),
+      containerId: cniId.or(none),
+      interfaceName: cniInterface.or(none),
+      ...cniPlace,
+      configuration: networkConfiguration,
+    }),
+  ],
+  {
+    error: ({ code }) =>
+      code === 'invalid_union' ? 'expected one of ADD, DEL, CHECK, GC, STATUS' : undefined,
+  },
+)
+
+export const AGENT_PARAMS: ParamsSchemas<AgentApi> = {
+  ...BGP_PARAMS,
+  ...TRACE_PARAMS,
+  status: nothing,
+  cni: cniRequest,
+}
+
+export const BGPD_PARAMS: ParamsSchemas<BgpdApi> = {
+  ...BGP_PARAMS,
+  'bgpd.reload': nothing,
+  'bgpd.stop': z.object({
+    graceful: z.boolean().default(false),
+    communication: communication.exactOptional(),
+  }),
+}
+
+export const LAB_HOST_PARAMS: ParamsSchemas<LabHostApi> = {
+  status: nothing,
+  restart: z.object({ node: text(253) }),
+  exec: z.object({ where: text(512), argv: listOf(text(65_536), 4096) }),
+  down: nothing,
+}
