@@ -1,4 +1,6 @@
+import { messageOf } from '../lib/errors.ts'
 import { namespaceProfile } from '../model/interface-name.ts'
+import { checkResource, newResource } from '../model/parse-resource.ts'
 import type { Draft } from '../model/resource.ts'
 import { workloadEndpointName } from '../model/workload-endpoint-name.ts'
 import type { IpAddress } from '../net/ip-address.ts'
@@ -30,6 +32,16 @@ export class WorkloadEndpoints {
     this.#node = node
   }
 
+  /** Why the datastore would refuse the endpoint: a name that cannot be made, a label. */
+  refusal(pod: PublishedInterface): string | undefined {
+    try {
+      checkResource(newResource(this.#endpoint(pod)))
+      return undefined
+    } catch (thrown) {
+      return messageOf(thrown)
+    }
+  }
+
   async publish(pod: PublishedInterface): Promise<void> {
     await this.#resources.apply(this.#endpoint(pod))
   }
@@ -41,7 +53,8 @@ export class WorkloadEndpoints {
       'namespace' | 'pod' | 'orchestrator' | 'containerId' | 'interfaceName'
     >,
   ): Promise<void> {
-    const name = this.#nameOf(pod)
+    const name = this.#nameIfAny(pod)
+    if (name === undefined) return // never published either
     const found = await this.#resources.find('WorkloadEndpoint', name, pod.namespace)
     if (found === undefined) return
     const { containerID } = found.spec
@@ -64,6 +77,14 @@ export class WorkloadEndpoints {
   ): string {
     const workload = pod.orchestrator === 'k8s' ? pod.pod : pod.containerId
     return workloadEndpointName(this.#node, pod.orchestrator, workload, pod.interfaceName)
+  }
+
+  #nameIfAny(pod: Parameters<WorkloadEndpoints['withdraw']>[0]): string | undefined {
+    try {
+      return this.#nameOf(pod)
+    } catch {
+      return undefined
+    }
   }
 
   #endpoint(pod: PublishedInterface): Draft<'WorkloadEndpoint'> {

@@ -28,8 +28,13 @@ export interface CommandContext {
   openAgents(target: ClusterTarget, nodes?: readonly string[]): Promise<Agents>
   /** The kernel of this process's namespace, or of the one named. Errors: UserError without Linux. */
   openKernel(namespace?: string): Promise<Kernel>
-  /** Resolves with the signal's name when the process is asked to end (SIGINT, SIGTERM). */
+  /**
+   * Resolves with the signal's name when the process is asked to end (SIGINT, SIGTERM). It ends within a
+   * second from then on, whatever is not done. For what runs until it is stopped; ask before anything else.
+   */
   untilStopped(): Promise<string>
+  /** The same for what takes back what it has begun before it ends, however long that takes. */
+  untilInterrupted(): Promise<string>
   /** Process exit status when the command has ended; 0 unless set. */
   setExitCode(code: number): void
 }

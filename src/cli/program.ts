@@ -74,7 +74,16 @@ function exitStatus(thrown: unknown, { err }: CommandContext): number {
     err.write(`tortie: the datastore does not answer: ${thrown.message}\n`)
     return 1
   }
+  if (isSystemError(thrown)) {
+    err.write(`tortie: ${thrown.message}\n`)
+    return 1
+  }
   const stack = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
   err.write(`tortie: a defect; please report it with what you typed\n${stack}\n`)
   return 70 // EX_SOFTWARE of sysexits.h
+}
+
+/** The machine refused something: a folder that cannot be made, a socket that cannot be opened. */
+function isSystemError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && 'syscall' in thrown && 'code' in thrown
 }

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Kernel, Machine } from '../kernel/kernel.ts'
 import { createSimulatedMachine } from '../kernel/sim/machine.ts'
-import { VirtualClock } from '../lib/clock.ts'
+import { settled, VirtualClock } from '../lib/clock.ts'
 import { silentLog } from '../lib/log.ts'
 import { SeededRandom } from '../lib/random.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { createLinuxMachine } from '../platform/linux/machine.ts'
+import { StoreUnavailable } from '../store/store.ts'
 import { MemoryAttachmentStore } from './attachment.ts'
 import type { CniRequest, NetworkConfiguration } from '../api/cni-protocol.ts'
 import { type AddressRequest, CniService } from './service.ts'
@@ -15,6 +16,7 @@ if (!isRoot) console.log('Skipped: attaching pods on the real kernel needs Linux
 
 /** What a CNI service stands on, with a log of what it did to the cluster. */
 function harness(machine: Machine, host: Kernel) {
+  const clock = new VirtualClock()
   const attachments = new MemoryAttachmentStore()
   const held = new Map<string, readonly IpAddress[]>()
   const endpoints = new Map<string, string>()
@@ -22,12 +24,15 @@ function harness(machine: Machine, host: Kernel) {
   let gate: Promise<void> | undefined
   const failAt = (step: string): void => {
     if (fail === step) throw new Error(`the ${step} failed`)
+    if (fail === 'store') throw new StoreUnavailable('no answer')
   }
   const service = new CniService({
     host,
     machine,
     attachments,
     log: silentLog,
+    clock,
+    random: new SeededRandom(1),
     addresses: {
       async assign({ handle, wanted }: AddressRequest) {
         failAt('assignment')
@@ -43,6 +48,10 @@ function harness(machine: Machine, host: Kernel) {
       handles: async () => [...held.keys()],
     },
     endpoints: {
+      refusal: ({ interfaceName, pod }) =>
+        [interfaceName, pod].some((name) => name.endsWith('-'))
+          ? 'a name ends with "-"'
+          : undefined,
       async publish(attachment) {
         failAt('publication')
         endpoints.set(attachment.pod, attachment.containerId)
@@ -61,7 +70,8 @@ function harness(machine: Machine, host: Kernel) {
     gate = new Promise((resolve) => (release = resolve))
     return release
   }
-  return { service, attachments, held, endpoints, hold, breakAt: (step?: string) => (fail = step) }
+  const breakAt = (step?: string): unknown => (fail = step)
+  return { service, clock, attachments, held, endpoints, hold, breakAt }
 }
 
 const configuration: NetworkConfiguration = {
@@ -70,6 +80,10 @@ const configuration: NetworkConfiguration = {
   type: 'tortie-cni',
   mtu: 1500,
   args: { cni: { ips: ['10.211.0.6'], labels: [{ key: 'app', value: 'network' }] } },
+}
+
+function podArguments(namespace: string, name: string): Record<string, string> {
+  return { K8S_POD_NAMESPACE: namespace, K8S_POD_NAME: name }
 }
 
 /** The machines that pods are attached on: the rules are the same without root. */
@@ -177,9 +191,78 @@ describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel'
     const first = harness(machine, host)
     await first.service.handle(request('ADD'))
     for (const row of first.attachments.list()) first.attachments.put({ ...row, state: 'adding' })
-    await first.service.recover()
+    first.service.recover()
+    await settled()
     expect(pod.link('eth0')).toBeUndefined()
     expect(first.held.size).toBe(0)
+  })
+
+  it('undoes it later when the datastore is away at the start', async () => {
+    const { service, clock, attachments, held, breakAt } = harness(machine, host)
+    await service.handle(request('ADD'))
+    for (const row of attachments.list()) attachments.put({ ...row, state: 'adding' })
+    breakAt('store')
+    service.recover()
+    await clock.advance(200_000)
+    expect(attachments.list()).toHaveLength(1)
+    expect(held.size).toBe(1)
+    breakAt()
+    await clock.advance(60_000)
+    expect([attachments.list().length, held.size]).toEqual([0, 0])
+  })
+
+  it('undoes in the background what a failed ADD left while the datastore was away', async () => {
+    const { service, clock, attachments, held, breakAt } = harness(machine, host)
+    breakAt('store')
+    await expect(service.handle(request('ADD'))).rejects.toThrow('no answer')
+    expect(attachments.list()).toMatchObject([{ state: 'adding' }])
+    breakAt()
+    await clock.advance(60_000)
+    expect([attachments.list().length, held.size]).toEqual([0, 0])
+    await service.handle(request('ADD'))
+    expect(pod.link('eth0')?.up).toBe(true)
+  })
+
+  it.each([
+    ['an interface of a dash', { interfaceName: '-' }],
+    ['a pod whose name ends with a dash', { arguments: podArguments('default', 'web-') }],
+    ['a container that ends with a dash', { arguments: {}, containerId: 'web-' }],
+  ])('refuses %s before anything is written, and deletes it', async (_, change) => {
+    const { service, attachments, held } = harness(machine, host)
+    await expect(service.handle(request('ADD', change))).rejects.toMatchObject({
+      cniCode: 4,
+      message: expect.stringContaining('cannot be a workload endpoint'),
+    })
+    expect([attachments.list().length, held.size]).toEqual([0, 0])
+    expect(await service.handle(request('DEL', change))).toBeNull()
+  })
+
+  it.each([
+    podArguments('', 'web'),
+    podArguments('default', ''),
+    podArguments('', ''),
+    { K8S_POD_NAME: 'web' },
+    {},
+  ])('knows a pod by its container unless Kubernetes gave both its names: %j', async (given) => {
+    const { service, attachments } = harness(machine, host)
+    await service.handle(request('ADD', { arguments: given }))
+    expect(attachments.list()).toMatchObject([
+      { orchestrator: 'cni', namespace: 'default', pod: 'c1', hostInterfaceName: 'calic1' },
+    ])
+    expect(await service.handle(request('DEL', { arguments: given }))).toBeNull()
+  })
+
+  it('goes on with DEL and GC when something cannot be undone, and with it later', async () => {
+    const { service, clock, attachments, held, breakAt } = harness(machine, host)
+    await service.handle(request('ADD'))
+    breakAt('release')
+    expect(await service.handle(request('DEL'))).toBeNull()
+    const gc = { ...configuration, 'cni.dev/valid-attachments': [] }
+    expect(await service.handle(request('GC', { configuration: gc }))).toBeNull()
+    expect(attachments.list()).toMatchObject([{ state: 'adding' }])
+    breakAt()
+    await clock.advance(60_000)
+    expect([attachments.list().length, held.size]).toEqual([0, 0])
   })
 
   it('refuses a second ADD of the same container and leaves the first alone', async () => {

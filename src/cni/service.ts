@@ -1,8 +1,12 @@
+import { Backoff } from '../lib/backoff.ts'
+import { type Clock, sleep } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
 import { isKernelError, type Kernel, type Machine } from '../kernel/kernel.ts'
 import { interfaceName as hostInterfaceName } from '../model/interface-name.ts'
 import { addressBits, familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
+import { StoreUnavailable } from '../store/store.ts'
 import { type Attachment, attachmentKey, type AttachmentStore } from './attachment.ts'
 import { attachPod, checkPod, detachPod } from './networking.ts'
 import { CNI_ERROR, CniError, type CniRequest, type CniResult } from '../api/cni-protocol.ts'
@@ -27,6 +31,8 @@ export interface AddressRequest {
 
 /** Publishes workload endpoints; the agent makes it of the datastore. */
 export interface EndpointPublisher {
+  /** Why the datastore would refuse the endpoint, whatever its addresses; undefined if it would not. */
+  refusal(attachment: Attachment): string | undefined
   publish(attachment: Attachment): Promise<void>
   /** Removes the endpoint if it is still this container's; a newer container's is left alone. */
   withdraw(
@@ -41,6 +47,8 @@ export interface CniServiceNeeds {
   readonly endpoints: EndpointPublisher
   readonly attachments: AttachmentStore
   readonly log: Log
+  readonly clock: Clock
+  readonly random: Random
   /** Octets of a pod's interface when the network configuration leaves it to the agent. */
   podMtu(): number
   /** Why pods cannot be attached now, or undefined. */
@@ -49,6 +57,9 @@ export interface CniServiceNeeds {
   onChange(): void
 }
 
+/** Between tries to take away what is left of a pod. */
+const UNDO_MILLISECONDS = { firstMilliseconds: 500, mostMilliseconds: 60_000 }
+
 /**
  * The agent's side of CNI: attaches and detaches pods. Every command may be repeated, come in any
  * order and be cut off anywhere; requests for one container run one after another.
@@ -56,6 +67,9 @@ export interface CniServiceNeeds {
 export class CniService {
   readonly #needs: CniServiceNeeds
   readonly #queues = new Map<string, Promise<unknown>>()
+  /** Attachments that are being undone in the background, by key. */
+  readonly #undoing = new Set<string>()
+  #isStopped = false
 
   constructor(needs: CniServiceNeeds) {
     this.#needs = needs
@@ -77,11 +91,40 @@ export class CniService {
     }
   }
 
-  /** Undoes what a crash left half made; to be called once, before the first request. */
-  async recover(): Promise<void> {
+  /** Undoes in the background what a crash left half made, as soon as it can; to be called once, at start. */
+  recover(): void {
     for (const attachment of this.#needs.attachments.list()) {
-      if (attachment.state === 'adding') await this.#undo(attachment)
+      if (attachment.state === 'adding') void this.#undoLater(attachment)
     }
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  /** Tries for ever, less and less often; a DEL in the meantime does the same at once. */
+  async #undoLater(attachment: Attachment): Promise<void> {
+    const { attachments, clock, random, log } = this.#needs
+    const key = attachmentKey(attachment)
+    if (this.#undoing.has(key)) return
+    this.#undoing.add(key)
+    const backoff = new Backoff({ ...UNDO_MILLISECONDS, random })
+    const isUndone = async (): Promise<boolean> => {
+      const left = attachments.list().find((row) => attachmentKey(row) === key)
+      if (this.#isStopped || left?.state !== 'adding') return true
+      try {
+        await this.#undo(left)
+        return true
+      } catch (thrown) {
+        const fields = { containerId: left.containerId, error: messageOf(thrown) }
+        log.warn('What is left of a pod cannot be taken away yet; trying again', fields)
+        return false
+      }
+    }
+    while (!(await this.#alone(attachment.containerId, isUndone))) {
+      await sleep(clock, backoff.next())
+    }
+    this.#undoing.delete(key)
   }
 
   async #alone<T>(containerId: string, work: () => Promise<T>): Promise<T> {
@@ -100,6 +143,7 @@ export class CniService {
     this.#assertReady(CNI_ERROR.tryAgainLater)
     const intended = intend(request, this.#needs.podMtu())
     this.#assertFree(intended)
+    this.#assertNameable(intended)
     const pod = this.#openPod(request)
     try {
       if (pod.link(request.interfaceName) !== undefined) {
@@ -128,12 +172,11 @@ export class CniService {
         attachment = { ...attachment, state: 'ready' }
         attachments.put(attachment)
       } catch (thrown) {
-        await this.#undo(attachment).catch((second: unknown) =>
-          log.error('ADD failed and could not be undone; DEL or the next start will', {
-            containerId: attachment.containerId,
-            error: messageOf(second),
-          }),
-        )
+        await this.#undo(attachment).catch((second: unknown) => {
+          const fields = { containerId: attachment.containerId, error: messageOf(second) }
+          log.error('ADD failed and could not be undone yet', fields)
+          void this.#undoLater(attachment)
+        })
         throw asCniError(thrown)
       }
       onChange()
@@ -152,8 +195,28 @@ export class CniService {
       .list()
       .find((row) => attachmentKey(row) === attachmentKey(request))
     // Unknown here is no error: the record may have been lost, so all that can be derived is removed.
-    await this.#undo(known ?? intend(request, 0))
+    await this.#undoOrLater(known ?? intend(request, 0))
     return null
+  }
+
+  /**
+   * For DEL and GC, which go on whatever they meet: what cannot be undone now is left to the background.
+   * Errors: StoreUnavailable, for the runtime to come again.
+   */
+  async #undoOrLater(attachment: Attachment): Promise<void> {
+    const { attachments, log } = this.#needs
+    try {
+      await this.#undo(attachment)
+    } catch (thrown) {
+      if (thrown instanceof StoreUnavailable) throw thrown
+      const fields = { containerId: attachment.containerId, error: messageOf(thrown) }
+      log.error('A pod could not be taken away whole', fields)
+      const known = attachments.list().find((row) => isSameAttachment(row, attachment))
+      if (known === undefined) return
+      const left: Attachment = { ...known, state: 'adding' }
+      attachments.put(left)
+      void this.#undoLater(left)
+    }
   }
 
   async #undo(attachment: Attachment): Promise<void> {
@@ -224,13 +287,18 @@ export class CniService {
     )
     for (const attachment of this.#needs.attachments.list()) {
       if (attachment.network !== name || valid.has(attachmentKey(attachment))) continue
-      await this.#alone(attachment.containerId, () => this.#undo(attachment))
+      await this.#alone(attachment.containerId, () => this.#undoOrLater(attachment))
     }
     const live = new Set(this.#needs.attachments.list().map(handleOf))
     for (const handle of await this.#needs.addresses.handles()) {
-      if (handle.startsWith(`${name}.`) && !live.has(handle)) {
-        await this.#needs.addresses.release(handle)
-      }
+      if (!handle.startsWith(`${name}.`) || live.has(handle)) continue
+      await this.#needs.addresses.release(handle).catch((thrown: unknown) => {
+        if (thrown instanceof StoreUnavailable) throw thrown
+        this.#needs.log.error('Addresses could not be given back', {
+          handle,
+          error: messageOf(thrown),
+        })
+      })
     }
     return null
   }
@@ -255,6 +323,19 @@ export class CniService {
       known.interfaceName === interfaceName
         ? `${has}: a second ADD needs a DEL first`
         : `${has}: expected one interface for each container, found ${interfaceName} as another`,
+    )
+  }
+
+  #assertNameable(intended: Attachment): void {
+    const refusal = this.#needs.endpoints.refusal(intended)
+    if (refusal === undefined) return
+    const what =
+      intended.orchestrator === 'k8s'
+        ? `Pod ${intended.namespace}/${intended.pod}`
+        : `Container ${intended.containerId}`
+    throw new CniError(
+      CNI_ERROR.invalidEnvironment,
+      `${what} with interface ${intended.interfaceName} cannot be a workload endpoint: ${refusal}`,
     )
   }
 
@@ -293,6 +374,10 @@ export class CniService {
   }
 }
 
+function isSameAttachment(one: Attachment, other: Attachment): boolean {
+  return attachmentKey(one) === attachmentKey(other)
+}
+
 function detachPodEnd(pod: Kernel, name: string): void {
   const link = pod.link(name)
   if (link !== undefined) pod.deleteLink(link.index)
@@ -306,8 +391,9 @@ function handleOf(of: Pick<Attachment, 'network' | 'containerId'>): string {
 /** The attachment that a request asks for, before anything is made. */
 function intend(request: CniRequest, podMtu: number): Attachment {
   const { configuration, containerId, interfaceName, networkNamespace } = request
-  const pod = request.arguments['K8S_POD_NAME']
-  const namespace = request.arguments['K8S_POD_NAMESPACE'] ?? 'default'
+  const { K8S_POD_NAME: pod = '', K8S_POD_NAMESPACE: namespace = '' } = request.arguments
+  // As in Calico: a workload is Kubernetes' only by both names, and else is known by its container.
+  const isKubernetes = pod !== '' && namespace !== ''
   const labels = Object.fromEntries(
     (configuration.args?.cni?.labels ?? []).map(({ key, value }) => [key, value]),
   )
@@ -317,11 +403,12 @@ function intend(request: CniRequest, podMtu: number): Attachment {
     networkNamespace,
     interfaceName,
     // Calico names the host end of a workload without orchestrator after its container.
-    hostInterfaceName:
-      pod === undefined ? `cali${containerId.slice(0, 11)}` : hostInterfaceName(namespace, pod),
-    orchestrator: pod === undefined ? 'cni' : 'k8s',
-    namespace,
-    pod: pod ?? containerId,
+    hostInterfaceName: isKubernetes
+      ? hostInterfaceName(namespace, pod)
+      : `cali${containerId.slice(0, 11)}`,
+    orchestrator: isKubernetes ? 'k8s' : 'cni',
+    namespace: isKubernetes ? namespace : 'default',
+    pod: isKubernetes ? pod : containerId,
     labels,
     addresses: [],
     mtu: configuration.mtu || podMtu,

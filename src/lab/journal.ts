@@ -1,11 +1,13 @@
 import type { Journal } from '../api/lab-status.ts'
 import { UserError } from '../lib/errors.ts'
+import { checkFileVersion, LaterVersion } from '../lib/file-version.ts'
 import type { LabState } from './lab-ports.ts'
 import type { LabNames } from './lab-names.ts'
 import { type LabPlan, namespacesOf } from './plan.ts'
 import type { Topology } from './topology-schema.ts'
 
 const FILE = 'lab.json'
+const JOURNAL_VERSION = 1
 
 export function journalOf(
   plan: LabPlan,
@@ -39,9 +41,11 @@ export function readJournal(state: LabState, lab: string): Journal | undefined {
   if (text === undefined) return undefined
   try {
     const value = JSON.parse(text) as Partial<Journal> | null
+    checkFileVersion(value?.version, JOURNAL_VERSION, `${state.directory(lab)}/${FILE}`)
     const lists = [value?.namespaces, value?.networks, value?.routers, value?.nodes, value?.pods]
     if (value?.version === 1 && lists.every(Array.isArray)) return value as Journal
-  } catch {
+  } catch (thrown) {
+    if (thrown instanceof LaterVersion) throw thrown
     // Reported below: whatever it is, it was not written by this version.
   }
   throw new UserError(

@@ -37,6 +37,7 @@ export const defineAgent: DefineCommand = (command, context) => {
         import('./agent.ts'),
         import('./open-etcd-store.ts'),
       ])
+      const stopped = context.untilStopped()
       const log = await context.openLog('agent')
       const agent = await runAgent({
         ...(node === undefined ? {} : { node }),
@@ -48,7 +49,7 @@ export const defineAgent: DefineCommand = (command, context) => {
         ...(record === undefined ? {} : { recordingPath: record }),
         log,
       })
-      await context.untilStopped()
+      await stopped
       await agent.stop()
     })
 }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { TunnelKind } from '../agent/tunnel-device.ts'
 import { type Attachment, attachmentKey, type AttachmentStore } from '../cni/attachment.ts'
+import { attachmentRecord, parseAttachmentRecord } from '../cni/attachment-record.ts'
 import type { Closable } from '../lib/closable.ts'
 import type { Log } from '../lib/log.ts'
 import { serveRpc } from '../lib/rpc.ts'
@@ -59,7 +60,7 @@ export async function runAgent(options: AgentOptions): Promise<{
     clock: systemClock,
     random: systemRandom,
     log,
-    attachments: attachmentFiles(join(options.stateFolder, 'attachments')),
+    attachments: attachmentFiles(join(options.stateFolder, 'attachments'), log),
     machineId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     ...(options.namespacePath === undefined ? {} : { namespacePath: options.namespacePath }),
     defer: (task) => void setImmediate(task),
@@ -83,8 +84,13 @@ export async function runAgent(options: AgentOptions): Promise<{
   }
 }
 
-function attachmentFiles(folder: string): AttachmentStore {
-  const files = jsonFiles<Attachment>(folder)
+function attachmentFiles(folder: string, log: Log): AttachmentStore {
+  const files = jsonFiles<Attachment>({
+    folder,
+    log,
+    parse: parseAttachmentRecord,
+    document: attachmentRecord,
+  })
   return {
     list: () => files.list(),
     put: (attachment) => files.put(attachmentKey(attachment), attachment),

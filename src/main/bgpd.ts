@@ -43,6 +43,7 @@ async function runBgpd(
   context: CommandContext,
 ): Promise<void> {
   const { random } = context
+  const stopped = context.untilStopped()
   const clock = new ScopedClock(context.clock)
   const log = await context.openLog('bgpd')
   const machine = createLinuxMachine()
@@ -80,7 +81,7 @@ async function runBgpd(
   try {
     daemon.apply(first, { restarting: options.recover })
     log.info('Started', { socket: socketPath, ports: speaker.listening() })
-    void context.untilStopped().then((signal) => {
+    void stopped.then((signal) => {
       log.info('Stopping', { signal })
       end({ graceful: false })
     })

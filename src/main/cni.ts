@@ -29,16 +29,26 @@ function callAgent(socketPath: string, request: CniRequest): Promise<unknown> {
       answer += String(text)
       if (!answer.endsWith('\n')) return
       socket.destroy()
-      const { result, error } = JSON.parse(answer) as {
-        result?: unknown
-        error?: { code: string; message: string }
-      }
+      const { result, error } = parseAnswer(answer)
       if (error === undefined) resolve(result)
       else fail(error.code, error.message)
     })
     socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? 'EIO', error.message))
     socket.on('close', () => fail('ENOTCONN', 'The agent closed the connection before it answered'))
   })
+}
+
+interface Answer {
+  readonly result?: unknown
+  readonly error?: { readonly code: string; readonly message: string }
+}
+
+function parseAnswer(line: string): Answer {
+  try {
+    return JSON.parse(line) as Answer
+  } catch {
+    return { error: { code: 'EBADMSG', message: 'The agent answered with what is no JSON' } }
+  }
 }
 
 /** More than any runtime has to say. */

@@ -101,6 +101,8 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
     endpoints: new WorkloadEndpoints(resources, node),
     attachments,
     log: log.child({ part: 'cni' }),
+    clock,
+    random,
     podMtu: () => agent.podMtu(),
     notReady: () => agent.notReady(),
     onChange: () => agent.podsChanged(),
@@ -124,11 +126,13 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
       ...nodeMethods(traced),
       ...bgpControlMethods(speaker),
     }),
-    async start() {
-      await cni.recover()
+    start() {
+      cni.recover()
       agent.start()
+      return Promise.resolve()
     },
     async stop(options) {
+      cni.stop()
       traced.close()
       podKernels.close()
       await agent.stop(options)

@@ -5,12 +5,22 @@ import { type Log, silentLog } from '../lib/log.ts'
 import { systemClock } from '../platform/node/clock.ts'
 import { systemRandom } from '../platform/node/random.ts'
 
+/** Longest that a process goes on after it was told to end, in milliseconds: what is not done stays undone. */
+const STOP_MILLISECONDS_MAX = 900
+
 /** The context of a command that runs as a process: its streams, its environment, its machine. */
-export function processContext(): CommandContext & { readonly exitCode: number } {
+export function processContext(): CommandContext & {
+  readonly exitCode: number
+  /** Resolves when what was printed has been taken by whoever reads it, or nobody does any more. */
+  flush(): Promise<void>
+} {
   let exitCode = 0
+  const out = output(() => process.stdout)
+  const err = output(() => process.stderr)
   return {
-    out: output(() => process.stdout),
-    err: output(() => process.stderr),
+    out,
+    err,
+    flush: async () => void (await Promise.all([out.flush(), err.flush()])),
     env: process.env,
     clock: systemClock,
     random: systemRandom,
@@ -40,10 +50,12 @@ export function processContext(): CommandContext & { readonly exitCode: number }
       const { createLinuxMachine } = await import('../platform/linux/machine.ts')
       return createLinuxMachine().openNamespace(namespace ?? '/proc/self/ns/net')
     },
-    untilStopped: () =>
-      new Promise((resolve) => {
-        for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve(name))
-      }),
+    async untilStopped() {
+      const signal = await endSignal()
+      setTimeout(() => process.exit(exitCode), STOP_MILLISECONDS_MAX)
+      return signal
+    },
+    untilInterrupted: endSignal,
     setExitCode(code) {
       exitCode = code
     },
@@ -51,6 +63,12 @@ export function processContext(): CommandContext & { readonly exitCode: number }
       return exitCode
     },
   }
+}
+
+function endSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve(name))
+  })
 }
 
 /** What a command that a person typed has to say besides its result: warnings, as plain lines. */
@@ -67,7 +85,7 @@ const warnings: Log = {
  * The stream is touched only when it is used: that changes the terminal or pipe behind it. A reader that
  * has gone, as `head` does, is no reason to leave undone what was asked for.
  */
-function output(open: () => NodeJS.WriteStream): Output {
+function output(open: () => NodeJS.WriteStream): Output & { flush(): Promise<void> } {
   let opened: NodeJS.WriteStream | undefined
   const stream = (): NodeJS.WriteStream => {
     opened ??= open().on('error', (error: NodeJS.ErrnoException) => {
@@ -77,6 +95,11 @@ function output(open: () => NodeJS.WriteStream): Output {
   }
   return {
     write: (text) => void stream().write(text),
+    flush: () =>
+      new Promise((resolve) => {
+        if (opened === undefined || opened.destroyed) resolve()
+        else opened.write('', () => resolve())
+      }),
     get isTty() {
       return stream().isTTY
     },

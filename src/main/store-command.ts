@@ -15,9 +15,10 @@ client reads it; etcdctl 3.4 wants the socket's name without its folder:
 `,
     )
     .action(async ({ socket, stateDir }) => {
+      const stopped = context.untilStopped()
       const log = await context.openLog('store')
       const server = await runStoreServer({ socketPath: socket, stateDir, log })
-      const signal = await context.untilStopped()
+      const signal = await stopped
       log.info('stopping', { signal })
       server.close()
     })

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { runProgram } from '../cli/program.ts'
+import { endOnDefects } from '../platform/node/process-end.ts'
 import { COMMANDS } from './commands.ts'
 import { processContext } from './process-context.ts'
 import { version } from './version.ts'
@@ -11,6 +12,9 @@ import { version } from './version.ts'
  *                                                                        |
  *            context: outputs, environment, clock, store, agents  -------+
  */
+endOnDefects()
 const context = processContext()
-process.exitCode =
-  (await runProgram(process.argv.slice(2), COMMANDS, context, version)) || context.exitCode
+const status = await runProgram(process.argv.slice(2), COMMANDS, context, version)
+await context.flush()
+// Not left to the event loop: a start that failed may have opened what would keep the process half alive.
+process.exit(status || context.exitCode)

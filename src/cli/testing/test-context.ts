@@ -32,6 +32,7 @@ export function testContext(overrides: Partial<CommandContext> = {}): TestContex
     openAgents: absent('an agent'),
     openKernel: absent('a kernel'),
     untilStopped: () => new Promise(() => {}),
+    untilInterrupted: () => new Promise(() => {}),
     setExitCode: (code) => void (exitCode = code),
     ...overrides,
     written,

@@ -9,6 +9,7 @@ export function defineHost(command: Command, context: CommandContext): void {
     .argument('<topology>')
     .requiredOption('--name <name>')
     .action(async (source, { name }) => {
+      const stopped = context.untilStopped()
       const found = await readTopology(source, context)
       const { hostSimulatedLab } = await import('../simulated-lab-host.ts')
       const log = await context.openLog('lab')
@@ -18,8 +19,7 @@ export function defineHost(command: Command, context: CommandContext): void {
         text: found.text,
         log,
       })
-      const signal = context.untilStopped().then(() => host.down())
+      const signal = stopped.then(() => host.down())
       await Promise.race([host.untilDown, signal])
-      process.exit(0)
     })
 }

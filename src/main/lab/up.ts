@@ -38,7 +38,7 @@ export function defineUp(command: Command, context: CommandContext): void {
       }
       const labPorts = openLabPorts(context, interruption(context))
       const stop = new AbortController()
-      void context.untilStopped().then(() => stop.abort())
+      void context.untilInterrupted().then(() => stop.abort())
       await labUp({ topology, name: lab, text, signal: stop.signal }, labPorts)
       sayUp(context, await labStatus(lab, labPorts), topology, began)
     })

@@ -1,5 +1,6 @@
 import { TUNNEL_KINDS } from '../../agent/tunnel-device.ts'
 import { UserError } from '../../lib/errors.ts'
+import { checkFileVersion } from '../../lib/file-version.ts'
 import type { Log } from '../../lib/log.ts'
 import type { RpcMethods } from '../../lib/rpc.ts'
 import { type AgentPorts, composeAgent, type ComposedAgent } from '../compose-agent.ts'
@@ -90,6 +91,9 @@ function parseHeader(line: string | undefined, name: string): RecordingHeader {
   if (value?.recording === RECORDING_VERSION && typeof value.node === 'string') {
     return value as RecordingHeader
   }
+  const [, version] = /^tortie agent (\d+)$/.exec(value?.recording ?? '') ?? []
+  const [, known] = RECORDING_VERSION.split('tortie agent ')
+  if (version !== undefined) checkFileVersion(Number(version), Number(known), name)
   throw new UserError(
     `${name}, line 1: expected a recording made by "tortie agent --record" of this version` +
       ` ("${RECORDING_VERSION}"), found ${JSON.stringify((line ?? '').slice(0, 80))}`,

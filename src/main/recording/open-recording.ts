@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { messageOf, UserError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { RecorderNeeds } from './recorder.ts'
@@ -28,9 +28,21 @@ export function openRecording(path: string, log: Log): OpenRecording {
   let octets = 0
   const flush = (): void => {
     if (file === undefined || waiting.length === 0) return
-    octets += writeSync(file, waiting.join(''))
+    const text = waiting.join('')
     waiting = []
     characters = 0
+    try {
+      writeFileSync(file, text)
+      octets += Buffer.byteLength(text)
+    } catch (thrown) {
+      const failed = file
+      file = undefined
+      closeSync(failed)
+      log.warn('The recording cannot be written; the agent goes on without', {
+        path,
+        error: messageOf(thrown),
+      })
+    }
   }
   const end = (): void => {
     flush()

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import pino from 'pino'
 import type { Log, LogFields } from '../../lib/log.ts'
 
@@ -13,9 +14,24 @@ export function createLog(options: { level: LogLevel; name: string; fd?: number 
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ fd: options.fd ?? 2, sync: true }),
+    droppingDestination(options.fd ?? 2),
   )
   return wrap(logger)
+}
+
+/** A line that cannot be written (EPIPE, ENOSPC, a terminal that is gone) is dropped: work goes on. */
+function droppingDestination(fd: number): pino.DestinationStream {
+  let isCutOff = false
+  return {
+    write(line) {
+      try {
+        writeFileSync(fd, isCutOff ? `\n${line}` : line)
+        isCutOff = false
+      } catch {
+        isCutOff = true // perhaps half a line is there
+      }
+    },
+  }
 }
 
 function wrap(logger: pino.Logger): Log {
