@@ -1,11 +1,16 @@
 import type { Clock, Timer } from './clock.ts'
 import { messageOf } from './errors.ts'
+import { isVersions, type ProtocolVersions, UNSAID, versionGap } from './protocol-versions.ts'
 
 /**
  * Requests and answers between the program's processes: one JSON object a line, over any stream.
  *
  *     -> {"id":1,"method":"status","params":{}}
  *     <- {"id":1,"result":{...}}        or  {"id":1,"error":{"code":"ENOENT","message":"..."}}
+ *
+ * The first request of a connection, and the answer to it, say which versions of the protocol each side
+ * speaks (`"protocol":{"from":1,"to":2}`); a side that says nothing speaks version 1. Without a version
+ * in common nothing is done and both are told which of them is older.
  *
  * Answers may come in any order. Whoever can open the stream may call: the socket's file mode, or the
  * TLS below it, is the access control.
@@ -41,6 +46,8 @@ export const REQUESTS_AT_ONCE_MAX = 64
 
 interface Answer {
   readonly id: number
+  /** In the answer to a request that had one. */
+  readonly protocol?: ProtocolVersions
   readonly result?: unknown
   readonly error?: { readonly code: string; readonly message: string }
 }
@@ -67,35 +74,47 @@ function lineSplitter(most: number, onLine: (line: string) => void): (text: stri
   }
 }
 
-/** Answers the requests of one stream from a table of methods. */
-export function serveRpc(stream: TextStream, methods: RpcMethods): void {
+/** Answers the requests of one stream from a table of methods, in the versions of `protocol`. */
+export function serveRpc(
+  stream: TextStream,
+  methods: RpcMethods,
+  protocol: ProtocolVersions = UNSAID,
+): void {
   let open = true
   let underWay = 0
   const answer = (value: Answer): void => {
     if (open) stream.send(`${JSON.stringify(value)}\n`)
   }
-  const fail = (id: number, code: string, message: string): void =>
-    answer({ id, error: { code, message } })
+  const fail = (of: Pick<Answer, 'id' | 'protocol'>, code: string, message: string): void =>
+    answer({ ...of, error: { code, message } })
 
   async function handle(line: string): Promise<void> {
     const request = parseRequest(line)
     if (request === undefined) {
-      return fail(0, 'EBADMSG', 'Expected a request {"id": number, "method": string, "params": …}')
+      return fail(
+        { id: 0 },
+        'EBADMSG',
+        'Expected a request {"id": number, "method": string, "params": …}',
+      )
     }
+    const theirs = protocol === UNSAID ? undefined : request.protocol
+    const of = { id: request.id, ...(theirs === undefined ? {} : { protocol }) }
+    const gap = theirs && versionGap(protocol, theirs, 'the one that asks')
+    if (gap !== undefined) return fail(of, 'EPROTO', gap)
     const method = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined
     if (method === undefined) {
       const known = Object.keys(methods).join(', ')
-      return fail(request.id, 'ENOSYS', `Unknown method "${request.method}"; known are ${known}`)
+      return fail(of, 'ENOSYS', `Unknown method "${request.method}"; known are ${known}`)
     }
     if (underWay >= REQUESTS_AT_ONCE_MAX) {
-      return fail(request.id, 'EBUSY', `More than ${REQUESTS_AT_ONCE_MAX} requests at once`)
+      return fail(of, 'EBUSY', `More than ${REQUESTS_AT_ONCE_MAX} requests at once`)
     }
     underWay++
     try {
-      answer({ id: request.id, result: (await method(request.params)) ?? null })
+      answer({ ...of, result: (await method(request.params)) ?? null })
     } catch (thrown) {
       const code = (thrown as { code?: unknown }).code
-      fail(request.id, typeof code === 'string' ? code : 'EIO', messageOf(thrown))
+      fail(of, typeof code === 'string' ? code : 'EIO', messageOf(thrown))
     } finally {
       underWay--
     }
@@ -105,7 +124,7 @@ export function serveRpc(stream: TextStream, methods: RpcMethods): void {
   stream.handlers = {
     onText(text) {
       if (push(text)) return
-      fail(0, 'EMSGSIZE', `A request may have ${REQUEST_OCTETS_MAX} octets at most`)
+      fail({ id: 0 }, 'EMSGSIZE', `A request may have ${REQUEST_OCTETS_MAX} octets at most`)
       open = false
       stream.close()
     },
@@ -115,11 +134,19 @@ export function serveRpc(stream: TextStream, methods: RpcMethods): void {
   }
 }
 
-function parseRequest(line: string): { id: number; method: string; params: unknown } | undefined {
+interface Request {
+  readonly id: number
+  readonly method: string
+  readonly params: unknown
+  readonly protocol?: ProtocolVersions
+}
+
+function parseRequest(line: string): Request | undefined {
   try {
-    const value = JSON.parse(line) as { id?: unknown; method?: unknown; params?: unknown } | null
+    const value = JSON.parse(line) as Partial<Record<keyof Request, unknown>> | null
     if (typeof value?.id !== 'number' || typeof value.method !== 'string') return undefined
-    return { id: value.id, method: value.method, params: value.params }
+    const { id, method, params, protocol } = value
+    return { id, method, params, ...(isVersions(protocol) ? { protocol } : {}) }
   } catch {
     return undefined
   }
@@ -136,12 +163,17 @@ export class RpcClient {
   readonly #stream: TextStream
   readonly #clock: Clock
   readonly #peer: string
+  readonly #protocol: ProtocolVersions
+  /** What is in the way, once the other side has said its versions. */
+  #gap: string | undefined
+  #isAnswered = false
   readonly #waiting = new Map<number, Waiting>()
   #nextId = 1
   #open = true
 
-  /** @param peer what errors call the other side: "agent of server01" */
-  constructor(stream: TextStream, clock: Clock, peer: string) {
+  /** @param peer what errors call the other side: "the agent of server01" */
+  constructor(stream: TextStream, clock: Clock, peer: string, protocol = UNSAID) {
+    this.#protocol = protocol
     this.#stream = stream
     this.#clock = clock
     this.#peer = peer
@@ -155,7 +187,8 @@ export class RpcClient {
   }
 
   /**
-   * Errors: {@link RpcError} with the code that the method chose, ENOTCONN when the connection is
+   * Errors: {@link RpcError} with the code that the method chose, EPROTO when the two sides have no
+   * version of the protocol in common, ENOTCONN when the connection is
    * gone, ETIMEDOUT after `timeoutMilliseconds` (10 s when absent).
    */
   call(method: string, params: unknown, timeoutMilliseconds = 10_000): Promise<unknown> {
@@ -173,7 +206,8 @@ export class RpcClient {
         )
       })
       this.#waiting.set(id, { resolve, reject, timer })
-      this.#stream.send(`${JSON.stringify({ id, method, params })}\n`)
+      const said = this.#isAnswered || this.#protocol === UNSAID ? {} : { protocol: this.#protocol }
+      this.#stream.send(`${JSON.stringify({ id, method, params, ...said })}\n`)
     })
   }
 
@@ -189,7 +223,13 @@ export class RpcClient {
     if (waiting === undefined) return
     this.#waiting.delete(answer.id)
     waiting.timer.cancel()
-    if (answer.error === undefined) waiting.resolve(answer.result)
+    if (!this.#isAnswered) {
+      this.#isAnswered = true
+      const theirs = isVersions(answer.protocol) ? answer.protocol : UNSAID
+      this.#gap = versionGap(this.#protocol, theirs, this.#peer)
+    }
+    if (this.#gap !== undefined) waiting.reject(new RpcError('EPROTO', this.#gap))
+    else if (answer.error === undefined) waiting.resolve(answer.result)
     else waiting.reject(new RpcError(answer.error.code, answer.error.message))
   }
 

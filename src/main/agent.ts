@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
+import { PROTOCOL } from '../api/protocol.ts'
 import type { TunnelKind } from '../agent/tunnel-device.ts'
 import { type Attachment, attachmentKey, type AttachmentStore } from '../cni/attachment.ts'
 import { attachmentRecord, parseAttachmentRecord } from '../cni/attachment-record.ts'
@@ -68,7 +69,7 @@ export async function runAgent(options: AgentOptions): Promise<{
   const composed =
     recording === undefined ? composeAgent(ports) : composeRecordedAgent(ports, recording)
   const server: Closable = await listenUnix(options.socketPath, (stream) =>
-    serveRpc(stream, composed.methods),
+    serveRpc(stream, composed.methods, PROTOCOL),
   )
   await composed.start()
   log.info('Started', { socket: options.socketPath })

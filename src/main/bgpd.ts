@@ -4,6 +4,7 @@ import type { StopRequest } from '../api/bgp-documents.ts'
 import { checkedMethods } from '../api/checked-methods.ts'
 import type { BgpdApi } from '../api/methods.ts'
 import { BGPD_PARAMS } from '../api/params-schemas.ts'
+import { PROTOCOL } from '../api/protocol.ts'
 import { bgpControlMethods } from '../bgpd/control-methods.ts'
 import { createBfd } from '../bgp/bfd/create-bfd.ts'
 import { createSpeaker } from '../bgp/speaker.ts'
@@ -75,7 +76,7 @@ async function runBgpd(
       return Promise.resolve(null)
     },
   })
-  const server = await listenUnix(socketPath, (stream) => serveRpc(stream, methods))
+  const server = await listenUnix(socketPath, (stream) => serveRpc(stream, methods, PROTOCOL))
   const onHangUp = (): void => void reload().catch(() => {}) // it is in the log
   process.on('SIGHUP', onHangUp)
   try {

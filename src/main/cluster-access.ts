@@ -1,8 +1,7 @@
 import { connect } from '../api/connect.ts'
-import type { AgentApi } from '../api/methods.ts'
+import type { AgentApi, AgentConnection } from '../api/methods.ts'
 import type { AgentOfNode, Agents, ClusterTarget } from '../cli/context.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
-import { RpcClient } from '../lib/rpc.ts'
 import { chooseLab } from '../lab/choose-lab.ts'
 import { systemClock } from '../platform/node/clock.ts'
 import { DirectoryState } from '../platform/node/directory-state.ts'
@@ -65,7 +64,7 @@ export async function openTargetAgents(
 ): Promise<Agents> {
   const chosen = chosenLab(lab, labDirectories().names(), env)
   const all = new DirectoryState(labPath(chosen, 'nodes')).names()
-  const clients: RpcClient[] = []
+  const clients: AgentConnection[] = []
   try {
     const agents = await Promise.all(
       (nodes ?? all).map(async (node): Promise<AgentOfNode> => {
@@ -76,9 +75,8 @@ export async function openTargetAgents(
             )
           },
         )
-        const client = new RpcClient(stream, systemClock, `the agent of ${node}`)
-        clients.push(client)
-        const agent = connect<AgentApi>(client)
+        const agent = connect<AgentApi>(stream, systemClock, `the agent of ${node}`)
+        clients.push(agent)
         return {
           node,
           call: (method, params, timeout) => agent.call(method, params, timeout),

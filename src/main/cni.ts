@@ -1,5 +1,7 @@
 import { connect } from 'node:net'
 import { CNI_COMMANDS, CNI_ERROR, CNI_VERSIONS, type CniRequest } from '../api/cni-protocol.ts'
+import { PROTOCOL } from '../api/protocol.ts'
+import { type ProtocolVersions, versionGap } from '../lib/protocol-versions.ts'
 import { runPlugin } from '../cni/plugin.ts'
 
 /**
@@ -23,14 +25,18 @@ function callAgent(socketPath: string, request: CniRequest): Promise<unknown> {
       fail('ETIMEDOUT', `No answer in ${ANSWER_MILLISECONDS_MAX / 1000} s`)
     })
     socket.on('connect', () => {
-      socket.write(`${JSON.stringify({ id: 1, method: 'cni', params: request })}\n`)
+      socket.write(
+        `${JSON.stringify({ id: 1, method: 'cni', params: request, protocol: PROTOCOL })}\n`,
+      )
     })
     socket.on('data', (text) => {
       answer += String(text)
       if (!answer.endsWith('\n')) return
       socket.destroy()
-      const { result, error } = parseAnswer(answer)
-      if (error === undefined) resolve(result)
+      const { result, error, protocol } = parseAnswer(answer)
+      const gap = protocol && versionGap(PROTOCOL, protocol, 'the node agent')
+      if (gap !== undefined) fail('EPROTO', gap)
+      else if (error === undefined) resolve(result)
       else fail(error.code, error.message)
     })
     socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? 'EIO', error.message))
@@ -41,6 +47,7 @@ function callAgent(socketPath: string, request: CniRequest): Promise<unknown> {
 interface Answer {
   readonly result?: unknown
   readonly error?: { readonly code: string; readonly message: string }
+  readonly protocol?: ProtocolVersions
 }
 
 function parseAnswer(line: string): Answer {

@@ -3,7 +3,6 @@ import { connect } from '../api/connect.ts'
 import type { AgentApi, AgentConnection } from '../api/methods.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { sleep } from '../lib/clock.ts'
-import { RpcClient } from '../lib/rpc.ts'
 import type { LabPorts, LabPrograms, LabState } from '../lab/lab-ports.ts'
 import { createLinuxMachine, type LinuxMachine } from '../platform/linux/machine.ts'
 import { systemClock } from '../platform/node/clock.ts'
@@ -100,9 +99,7 @@ function labPrograms(machine: LinuxMachine): LabPrograms {
     async openAgent(lab, node, options) {
       const path = labPath(lab, 'nodes', node, 'agent.sock')
       const open = async (): Promise<AgentConnection> =>
-        connect<AgentApi>(
-          new RpcClient(await connectUnix(path), systemClock, `the agent of ${node}`),
-        )
+        connect<AgentApi>(await connectUnix(path), systemClock, `the agent of ${node}`)
       const log = labPath(lab, 'nodes', node, 'agent.log')
       return answered(`The agent of ${node}`, log, started.get(node), options, open)
     },

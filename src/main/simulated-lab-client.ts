@@ -7,7 +7,6 @@ import type { Connection, LabHostApi, Method, Params, Result } from '../api/meth
 import type { CommandResult } from '../kernel/sim/commands/command-result.ts'
 import { sleep } from '../lib/clock.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
-import { RpcClient } from '../lib/rpc.ts'
 import { systemClock } from '../platform/node/clock.ts'
 import { makeOwnFolder } from '../platform/node/own-folder.ts'
 import { endProcesses, processesWith, startDetached } from '../platform/node/processes.ts'
@@ -87,7 +86,7 @@ function lastLine(path: string): string {
 
 async function connectHost(lab: string): Promise<Connection<LabHostApi>> {
   const stream = await connectUnix(labPath(lab, HOST_SOCKET))
-  return connect<LabHostApi>(new RpcClient(stream, systemClock, `the host of lab ${lab}`))
+  return connect<LabHostApi>(stream, systemClock, `the host of lab ${lab}`)
 }
 
 /** Asks the host of a lab. Errors: UserError when it is not there, or what it answers. */

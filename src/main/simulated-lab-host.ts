@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { checkedMethods } from '../api/checked-methods.ts'
 import type { LabHostApi } from '../api/methods.ts'
 import { LAB_HOST_PARAMS } from '../api/params-schemas.ts'
+import { PROTOCOL } from '../api/protocol.ts'
 import { runSimulatedCommand } from '../kernel/sim/commands/run-command.ts'
 import { SimulatedMachine } from '../kernel/sim/machine.ts'
 import { findNamespace } from '../lab/find-target.ts'
@@ -92,7 +93,9 @@ export async function hostSimulatedLab(options: {
       return Promise.resolve(null)
     },
   })
-  sockets.push(await listenUnix(labPath(lab, HOST_SOCKET), (stream) => serveRpc(stream, methods)))
+  sockets.push(
+    await listenUnix(labPath(lab, HOST_SOCKET), (stream) => serveRpc(stream, methods, PROTOCOL)),
+  )
   return { untilDown, down }
 }
 
@@ -112,7 +115,7 @@ async function serveAgentsAndStore(
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     sockets.push(
       await listenUnix(path, (stream) =>
-        serveRpc(stream, programs.agent(lab, node)?.methods ?? none),
+        serveRpc(stream, programs.agent(lab, node)?.methods ?? none, PROTOCOL),
       ),
     )
   }

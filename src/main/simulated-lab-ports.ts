@@ -1,4 +1,5 @@
 import { connect } from '../api/connect.ts'
+import { PROTOCOL } from '../api/protocol.ts'
 import type { AgentApi, AgentConnection } from '../api/methods.ts'
 import { type Attachment, type AttachmentStore, MemoryAttachmentStore } from '../cni/attachment.ts'
 import type { SimulatedMachine } from '../kernel/sim/machine.ts'
@@ -7,7 +8,7 @@ import type { Clock } from '../lib/clock.ts'
 import { UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
-import { RpcClient, serveRpc, streamPair } from '../lib/rpc.ts'
+import { serveRpc, streamPair } from '../lib/rpc.ts'
 import type { DecodedRows } from '../store/follower.ts'
 import { MemoryStore } from '../store/memory-store.ts'
 import type { RevisionedStore } from '../store/revisioned-store.ts'
@@ -144,8 +145,8 @@ function simulatedPrograms(options: SimulatedLabOptions): SimulatedPrograms {
 /** Requests to an agent of this process, through the same protocol as over a socket. */
 function connectTo({ node, composed }: Running, clock: Clock): AgentConnection {
   const [near, far] = streamPair()
-  serveRpc(far, composed.methods)
-  return connect<AgentApi>(new RpcClient(near, clock, `the agent of ${node}`))
+  serveRpc(far, composed.methods, PROTOCOL)
+  return connect<AgentApi>(near, clock, `the agent of ${node}`)
 }
 
 /** One store for several users: closing is each user's own affair. */

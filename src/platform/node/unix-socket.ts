@@ -5,7 +5,9 @@ import type { Closable } from '../../lib/closable.ts'
 import type { TextStream } from '../../lib/rpc.ts'
 
 /** Connections at once to one socket; more are turned away. */
-const CONNECTIONS_MAX = 256
+export const CONNECTIONS_MAX = 256
+/** Octets of answers that a peer has not read; beyond it no more of its requests are taken. */
+export const UNREAD_OCTETS_MAX = 1 << 20
 
 function textStream(socket: Socket): TextStream {
   socket.setEncoding('utf8')
@@ -18,6 +20,17 @@ function textStream(socket: Socket): TextStream {
   socket.on('data', (text) => stream.handlers.onText(String(text)))
   socket.on('error', () => {}) // 'close' follows, and says the same
   socket.on('close', () => stream.handlers.onClose())
+  return stream
+}
+
+/** Takes no more requests of one who does not read the answers, until they have been read. */
+function holdBack(socket: Socket, stream: TextStream): TextStream {
+  const { send } = stream
+  stream.send = (text) => {
+    send(text)
+    if (socket.writableLength > UNREAD_OCTETS_MAX) socket.pause()
+  }
+  socket.on('drain', () => socket.resume())
   return stream
 }
 
@@ -45,7 +58,7 @@ export async function listenUnix(
     if (await answers(path)) throw new UserError(`Another process already serves ${path}`)
     unlinkSync(path)
   }
-  const server = createServer((socket) => onStream(textStream(socket)))
+  const server = createServer((socket) => onStream(holdBack(socket, textStream(socket))))
   server.maxConnections = CONNECTIONS_MAX
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

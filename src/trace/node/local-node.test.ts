@@ -27,8 +27,7 @@ describe('a node as a trace reaches it', () => {
     ;[one, two] = testCluster({ machine, clock, unique: 'sim' }).nodes as [TestNode, TestNode]
     const [ours, theirs] = streamPair()
     serveRpc(theirs, checkedMethods<TraceApi>(TRACE_PARAMS, nodeMethods(one.access)))
-    const client = new RpcClient(ours, clock, 'the agent of server01')
-    remote = remoteNode('server01', connect<TraceApi>(client))
+    remote = remoteNode('server01', connect<TraceApi>(ours, clock, 'the agent of server01'))
   })
 
   const request = (change: Partial<ArmRequest> = {}): ArmRequest => ({
