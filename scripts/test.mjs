@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { build, debianPackages, npmPackages, root, USER_MODE_LINUX, WITNESSES } from './setup.mjs'
 
 npmPackages()
@@ -20,42 +20,20 @@ const run = (command, args) => spawnSync(command, args, { cwd: root, stdio: 'inh
 const results = mkdtempSync(join(tmpdir(), 'tortie-test-'))
 /** What came of each file's tests, in the last run of them. */
 const outcomes = new Map()
-/** Files whose tests failed beside others and passed alone. */
-const recovered = []
-/** More than these fail for a reason of their own. */
-const FILES_TRIED_AGAIN_MAX = 4
-
-/** One run of vitest: how it ended, and the files that failed. */
-function runVitest(name, args) {
+/** One run of vitest; what came of its tests is counted. Answers its exit status. */
+function vitest(name, args) {
   const file = join(results, `${name}.json`)
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
   const status = run(join(root, 'node_modules', '.bin', 'vitest'), ['run', ...reporters, ...args])
-  if (!existsSync(file)) return { status, failed: [] }
-  const { testResults } = JSON.parse(readFileSync(file, 'utf8'))
-  for (const { name, status, assertionResults } of testResults) {
+  if (!existsSync(file)) return status
+  for (const { name, status, assertionResults } of JSON.parse(readFileSync(file, 'utf8'))
+    .testResults) {
     const ends = assertionResults.map((row) => row.status)
     // What fails outside of any test, as when a cluster does not come up, counts as one.
     const isOutside = status === 'failed' && !ends.includes('failed')
     outcomes.set(name, isOutside ? [...ends, 'failed'] : ends)
   }
-  return {
-    status,
-    failed: testResults.flatMap((row) => (row.status === 'failed' ? [row.name] : [])),
-  }
-}
-
-/**
- * Runs tests. Kernels, daemons and clocks of a shared machine now and then make one late: what fails is
- * tried once more, with nothing beside it, and if it passes then that is said at the end.
- */
-function vitest(name, args) {
-  const { status, failed } = runVitest(name, args)
-  if (failed.length === 0 || failed.length > FILES_TRIED_AGAIN_MAX) return status
-  const files = failed.map((path) => relative(root, path))
-  console.log(`Once more, with nothing beside: ${files.join(' ')}`)
-  const again = runVitest(`${name}-again`, ['--maxWorkers=1', ...files])
-  if (again.status === 0) recovered.push(...files)
-  return again.status
+  return status
 }
 
 /** How many tests ended so. */
@@ -80,7 +58,6 @@ else {
   status = vitest('readme', ['test/readme.test.ts']) || status
 }
 rmSync(results, { recursive: true })
-for (const file of recovered) console.log(`failed at first, passed alone: ${file}`)
 const skipped = count('skipped', 'pending', 'todo', 'disabled')
 console.log(`${count('passed')} passed, ${count('failed')} failed, ${skipped} skipped`)
 process.exitCode = status

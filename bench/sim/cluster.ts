@@ -1,3 +1,4 @@
+import { memorySysctls } from '../../src/agent/host-sysctls.ts'
 import { MemoryAttachmentStore } from '../../src/cni/attachment.ts'
 import { type Kernel, ROUTE_PROTOCOL, ROUTE_TABLE } from '../../src/kernel/kernel.ts'
 import { SimulatedMachine } from '../../src/kernel/sim/machine.ts'
@@ -115,6 +116,7 @@ export class SimulatedCluster {
       random: this.#random,
       log: silentLog,
       attachments: new MemoryAttachmentStore(),
+      savedSysctls: memorySysctls(),
       machineId: 'simulated',
       decoded: this.#decoded,
       defer: (task) => void clock.after(TURN_MILLISECONDS, task),

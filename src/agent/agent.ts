@@ -21,6 +21,7 @@ import { Bookkeeping, type NodeAddresses } from './bookkeeping.ts'
 import { ClusterView } from './cluster-view.ts'
 import { Dataplane, type DataplaneSettings } from './dataplane.ts'
 import { externalNodes } from './external-nodes.ts'
+import type { SavedSysctls } from './host-sysctls.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import { FilterKeeper } from './filter-keeper.ts'
 import { filterTable } from './filter-table.ts'
@@ -68,6 +69,8 @@ export interface AgentNeeds {
   readonly tunnelPrograms?: TunnelPrograms
   readonly feed: ClusterFeed
   readonly addresses: NodeAddresses
+  /** What the agent changed on its host. */
+  readonly savedSysctls: SavedSysctls
   readonly speaker: Speaker
   readonly clock: Clock
   readonly log: Log
@@ -149,6 +152,7 @@ export class NodeAgent {
       addresses: needs.addresses,
       log: needs.log,
       blocks: () => this.#confirmedBlocks(),
+      hasVxlanLink: () => this.#dataplane.hasVxlanLink,
       isReady: () => !this.#stopped && this.notReady() === undefined,
       onTunnelAddress: () => this.#dataplane.settingsChanged(),
       onFailure: () => this.#retry(),
@@ -163,6 +167,8 @@ export class NodeAgent {
           node: needs.node,
           hasVxlan: this.#modes.hasVxlan,
           ownNetwork: this.#ownNetwork(),
+          formerPools: this.#modes.former.flat().map(({ cidr }) => cidr),
+          strictLinks: this.#dataplane.strictLinks,
         }),
     })
     this.#dataplane = new Dataplane({
@@ -178,7 +184,9 @@ export class NodeAgent {
       remote: this.#vxlan.rows,
       keepsLearnedRoutes: () => this.#keepsLearnedRoutes,
       keepsRemoteRoutes: () => this.#vxlan.isBehind,
+      savedSysctls: needs.savedSysctls,
       onPacketFilter: () => this.#filter.changed(),
+      onVxlanLink: () => this.#books.ask(),
     })
   }
 
@@ -350,8 +358,8 @@ export class NodeAgent {
         this.#endRestart('not all neighbors came back in time'),
       )
     }
-    this.#filter.start()
     this.#dataplane.start()
+    this.#filter.start()
   }
 
   #endRestart(reason: string): void {
@@ -440,8 +448,6 @@ export class NodeAgent {
     return {
       blocks: originatedPrefixes(this.#exportRules()),
       pools: this.#modes.current,
-      formerPools: this.#modes.former,
-      prefersFormer: this.#modes.prefersFormer,
       nodeNetworks: own === undefined ? [] : [prefixOf(own.address, own.prefixLength)],
       podLinks: {
         mtu: mtus.pod,

@@ -33,6 +33,8 @@ export interface BookkeepingNeeds {
   readonly log: Log
   /** Own blocks that are confirmed. */
   blocks(): readonly Prefix[]
+  /** Whether this node takes packets in VXLAN now. */
+  hasVxlanLink(): boolean
   /** Whether what the node is to write can be known now. */
   isReady(): boolean
   /** {@link Bookkeeping.tunnelAddress} is another one. */
@@ -116,7 +118,9 @@ export class Bookkeeping {
     const own = view.get('Node', node)
     const isUsed = usesVxlan(view, node)
     // Until the last node has heard that there is none any more, packets come to the address.
-    if (!isUsed && modes.hasVxlan) return
+    if (!isUsed && modes.hadVxlan) return
+    // Others send as soon as they read of the address: vxlan.calico has to be there before.
+    if (isUsed && !this.#needs.hasVxlanLink()) return
     if (!isUsed && own?.spec.ipv4VXLANTunnelAddr === undefined) return
     const { ipv4VXLANTunnelAddr, vxlanTunnelMACAddr } = own?.spec ?? {}
     const { labels } = own?.metadata ?? {}

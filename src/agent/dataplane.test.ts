@@ -8,6 +8,7 @@ import { SeededRandom } from '../lib/random.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { type Prefix, prefix } from '../net/prefix.ts'
 import { Dataplane, type DataplaneSettings } from './dataplane.ts'
+import { memorySysctls } from './host-sysctls.ts'
 import type { PodEnd, PodLinkSettings } from './pod-links.ts'
 
 const block = prefix('10.1.0.0/26')
@@ -45,11 +46,9 @@ function node() {
   const learned = new Map<Prefix, readonly IpAddress[]>()
   const pods: (PodEnd & { addresses: readonly IpAddress[]; hostInterfaceName: string })[] = []
   let podLinks: PodLinkSettings = { mtu: 1500, mtuMayGrow: true, segmentOctets: undefined }
-  const settings: Omit<DataplaneSettings, 'podLinks'> = {
+  let settings: Omit<DataplaneSettings, 'podLinks'> = {
     blocks: [block],
     pools: [{ cidr: prefix('10.1.0.0/16'), ipipMode: 'Never', vxlanMode: 'Never' }],
-    formerPools: [],
-    prefersFormer: false,
     nodeNetworks: [prefix('10.0.0.0/24')],
     tunnel: undefined,
     ownAddress: ip('10.0.0.1'),
@@ -67,6 +66,7 @@ function node() {
     tunnelPrograms: undefined,
     clock,
     log: silentLog,
+    savedSysctls: memorySysctls(),
     settings: () => {
       listed.push('settings')
       return { ...settings, podLinks }
@@ -101,7 +101,11 @@ function node() {
     podLinks = { ...podLinks, ...change }
     dataplane.settingsChanged()
   }
-  const rest = { listed, wayTo, ends, setPodLinks }
+  const set = (change: Partial<DataplaneSettings>): void => {
+    settings = { ...settings, ...change }
+    dataplane.settingsChanged()
+  }
+  const rest = { listed, wayTo, ends, setPodLinks, set }
   return { clock, machine, kernel, dataplane, learned, pods, attach, ...rest }
 }
 
@@ -240,4 +244,20 @@ it('goes on where a pod’s link cannot be changed, and tries again with the nex
     [1500, 180_000],
     [1500, 180_000],
   ])
+})
+
+it('takes packets of pods by any link while it has a tunnel, and is as strict as the host was after', async () => {
+  const { clock, kernel, dataplane, set } = node()
+  const filter = (link: string): string => kernel.readSysctl(`ipv4.conf.${link}.rp_filter`)
+  kernel.writeSysctl('ipv4.conf.default.rp_filter', '1')
+  kernel.writeSysctl('ipv4.conf.eth0.rp_filter', '1')
+  dataplane.start()
+  expect([filter('eth0'), dataplane.strictLinks]).toEqual(['1', []])
+  set({ tunnel: { mtu: 1480, address: undefined } })
+  await clock.advance(100)
+  expect([filter('eth0'), filter('tunl0')]).toEqual(['2', '2'])
+  expect(dataplane.strictLinks).toEqual(['eth0', 'tunl0'])
+  set({ tunnel: undefined })
+  await clock.advance(100)
+  expect([filter('eth0'), dataplane.strictLinks]).toEqual(['1', []])
 })

@@ -19,7 +19,10 @@ import { isOurRoute, POD_LINK_PREFIX, VXLAN_LINK } from '../routes/ownership.ts'
 import { RoutePlan } from '../routes/route-plan.ts'
 import { RouteTable } from '../routes/route-table.ts'
 import { KnownLinks } from './known-links.ts'
+import { TUNNEL_LINK } from './tunnel-device.ts'
+import { HostSysctls, type SavedSysctls } from './host-sysctls.ts'
 import { linksWith } from './node-addresses.ts'
+import { NO_REVERSE_PATHS, reversePaths } from './reverse-paths.ts'
 import { keepPodLink, type PodEnd, type PodLinkSettings } from './pod-links.ts'
 import type { TunnelStatus } from '../api/agent-status.ts'
 import { NodeTunnel, type NodeTunnelSettings } from './node-tunnel.ts'
@@ -32,9 +35,6 @@ import type { TunnelEnd, VxlanDevice } from './vxlan-settings.ts'
 export interface DataplaneSettings extends NodeTunnelSettings {
   readonly blocks: readonly Prefix[]
   readonly pools: readonly PoolEncapsulation[]
-  /** What they were a moment ago: packets still come by those ways. */
-  readonly formerPools: readonly (readonly PoolEncapsulation[])[]
-  readonly prefersFormer: boolean
   readonly nodeNetworks: readonly Prefix[]
   readonly podLinks: PodLinkSettings
   readonly vxlan: VxlanDevice | undefined
@@ -51,6 +51,7 @@ export interface DataplaneNeeds {
   readonly tunnelPrograms: TunnelPrograms | undefined
   readonly clock: Clock
   readonly log: Log
+  readonly savedSysctls: SavedSysctls
   settings(): DataplaneSettings
   pods(): readonly (PodEnd & {
     readonly addresses: readonly IpAddress[]
@@ -64,12 +65,15 @@ export interface DataplaneNeeds {
   keepsLearnedRoutes(): boolean
   /** The same of routes in pools with VXLAN. */
   keepsRemoteRoutes(): boolean
-  /** Somebody changed the packet filter, or may have. */
+  /** Somebody changed the packet filter, or may have; or {@link Dataplane.strictLinks} changed. */
   onPacketFilter?(): void
+  /** vxlan.calico is there now. */
+  onVxlanLink?(): void
 }
 
 /** Everything is read anew this often, in case a notification was missed or the kernel kept silent. */
 const RESYNC_MILLISECONDS = 90_000
+const IP_FORWARD = ['ipv4.ip_forward', '1'] as const
 /** After a refusal of the kernel. */
 const RETRY_MILLISECONDS = 1_000
 /** Between two passes, however much changes: routes and pods come in crowds. */
@@ -103,6 +107,10 @@ export class Dataplane {
   readonly #tunnel: NodeTunnel
   /** Pods without their link, one sentence each. */
   #missingLinks: readonly string[] = []
+  readonly #sysctls: HostSysctls
+  #reversePaths = NO_REVERSE_PATHS
+  /** What the kernel said of a setting that it did not take. */
+  #refusedSysctl: string | undefined
   /** What the kernel said when it cut the last pass short. */
   #failure: string | undefined
 
@@ -115,6 +123,7 @@ export class Dataplane {
     })
     this.#plan = new RoutePlan(this.#table, needs.learned, needs.remote)
     this.#vxlanPeers = new VxlanPeers(needs.kernel)
+    this.#sysctls = new HostSysctls(needs.kernel, needs.savedSysctls)
     this.#tunnel = new NodeTunnel({
       kernel: needs.kernel,
       kind: needs.tunnelKind,
@@ -187,8 +196,20 @@ export class Dataplane {
     const refused = this.#table.missing.map(
       ({ destination }) => `the kernel does not take the route to ${destination}`,
     )
-    const failure = [this.#failure, this.#tunnel.hindrance].filter((text) => text !== undefined)
+    const failure = [this.#failure, this.#refusedSysctl, this.#tunnel.hindrance].filter(
+      (text) => text !== undefined,
+    )
     return [...failure, ...[...this.#missingLinks, ...this.#plan.unreachable, ...refused].sort()]
+  }
+
+  /** Links whose reverse paths the packet filter is to check for all sources but pods ({@link reversePaths}). */
+  get strictLinks(): readonly string[] {
+    return this.#reversePaths.strictLinks
+  }
+
+  /** Whether this node takes packets in VXLAN. */
+  get hasVxlanLink(): boolean {
+    return this.#vxlanLink !== undefined
   }
 
   /** What tunl0 is made of, and what its programs dropped; undefined where nothing is tunnelled. */
@@ -289,13 +310,13 @@ export class Dataplane {
     const { clock, kernel, log, keepsLearnedRoutes, keepsRemoteRoutes } = this.#needs
     this.#passedAt = clock.now()
     try {
-      if (kernel.readSysctl('ipv4.ip_forward') !== '1') kernel.writeSysctl('ipv4.ip_forward', '1')
       if (this.#mustReadTable) {
         this.#links.read(kernel.links())
         this.#vxlanPeers.forget()
       }
       if (this.#mustReadSettings) this.#readSettings()
       if (this.#mustReadPods) this.#readPods()
+      this.#keepSysctls()
       this.#plan.settle()
       if (this.#mustReadTable) this.#table.resync()
       this.#mustReadTable = false
@@ -304,7 +325,8 @@ export class Dataplane {
       const applied = this.#table.apply(
         (route) =>
           ((keepsLearned || keepsRemote) && isLearned(route)) ||
-          (keepsRemote && this.#isRemote(route)),
+          (keepsRemote && this.#isRemote(route)) ||
+          this.#plan.awaitsTunnelEnd(route.destination),
       )
       this.#vxlanPeers.sweep()
       if (this.#isVxlanOver) removeVxlanDevice(kernel)
@@ -323,8 +345,7 @@ export class Dataplane {
 
   #readSettings(): void {
     const { kernel, settings } = this.#needs
-    const { blocks, pools, formerPools, prefersFormer, nodeNetworks, podLinks, ...rest } =
-      settings()
+    const { blocks, pools, nodeNetworks, podLinks, ...rest } = settings()
     if (JSON.stringify(podLinks) !== JSON.stringify(this.#podLinks)) this.#mustReadPods = true
     this.#podLinks = podLinks
     const isAnew = this.#surroundings === undefined
@@ -332,15 +353,51 @@ export class Dataplane {
     const loopbackLinkIndex = this.#links.named('lo')?.index ?? 1
     this.#plan.setBlocks(new Set(blocks))
     const { pathMtus } = this.#tunnel
-    const then = { formerPools, prefersFormer }
-    const own = { pools, ...then, nodeNetworks, tunnelLinkIndex, pathMtus }
+    const own = { pools, nodeNetworks, tunnelLinkIndex, pathMtus }
     const ways = { ...own, ...this.#keepVxlan(rest) }
     const text = JSON.stringify({ ...ways, loopbackLinkIndex })
     if (text !== this.#surroundings) {
       this.#plan.setSurroundings({ ...ways, resolve: resolver(kernel) }, loopbackLinkIndex)
     }
     this.#surroundings = text
+    this.#readReversePaths(rest)
     this.#mustReadSettings = false
+  }
+
+  /** A node that takes no tunnelled packets takes none by another link than it answers by. */
+  #readReversePaths({
+    ownAddress,
+    tunnel,
+    vxlan,
+  }: Pick<DataplaneSettings, 'ownAddress' | 'tunnel' | 'vxlan'>): void {
+    const before = this.#reversePaths
+    const tunnels = [
+      ...(tunnel === undefined ? [] : [TUNNEL_LINK]),
+      ...(vxlan === undefined ? [] : [VXLAN_LINK]),
+    ]
+    this.#reversePaths =
+      tunnels.length === 0
+        ? NO_REVERSE_PATHS
+        : reversePaths(this.#needs.kernel, this.#sysctls, ownAddress, tunnels)
+    const { strictLinks } = this.#reversePaths
+    if (before?.strictLinks.join() !== strictLinks.join()) this.#needs.onPacketFilter?.()
+  }
+
+  /** What the kernel refuses here keeps nothing else from being done. */
+  #keepSysctls(): void {
+    try {
+      this.#sysctls.reconcile(new Map([IP_FORWARD, ...this.#reversePaths.sysctls]))
+      this.#refusedSysctl = undefined
+    } catch (thrown) {
+      if (!isKernelError(thrown)) throw thrown
+      if (thrown.message !== this.#refusedSysctl) {
+        this.#needs.log.warn('A setting of the host stays as it was; it is tried again', {
+          error: thrown.message,
+        })
+      }
+      this.#refusedSysctl = thrown.message
+      this.schedule(RETRY_MILLISECONDS)
+    }
   }
 
   /** Nothing is asked of the kernel on a node where there is no VXLAN and was none. */
@@ -352,6 +409,7 @@ export class Dataplane {
     readonly vxlanLinkIndex: number | undefined
     readonly uplinkIndex: number | undefined
   } {
+    const before = this.#vxlanLink
     this.#vxlanLink = undefined
     this.#isVxlanOver = false
     if (vxlan === undefined && this.#links.named(VXLAN_LINK) === undefined) {
@@ -362,6 +420,7 @@ export class Dataplane {
     const [uplinkIndex] = linksWith(kernel, ownAddress)
     const isWanted = vxlan !== undefined && uplinkIndex !== undefined
     const link = isWanted ? ensureVxlanDevice(kernel, vxlan, uplinkIndex, log) : undefined
+    if (link !== undefined && before === undefined) this.#needs.onVxlanLink?.()
     this.#vxlanLink = link
     this.#isVxlanOver = !isWanted
     this.#vxlanPeers.setDesired(link?.index, tunnelEnds)

@@ -7,14 +7,16 @@ import { parseResource } from '../model/parse-resource.ts'
 import type { Kind, Resource } from '../model/resource.ts'
 import { prefix } from '../net/prefix.ts'
 import { ClusterView } from './cluster-view.ts'
-import { filterTable } from './filter-table.ts'
+import { type FilterInputs, filterTable } from './filter-table.ts'
 import { usesVxlan } from './vxlan-settings.ts'
 
 function resource(kind: Kind, name: string, spec: unknown): Resource {
   return parseResource({ apiVersion: 'projectcalico.org/v3', kind, metadata: { name }, spec })
 }
 
-function table(...resources: readonly Resource[]): FilterTable {
+const table = (...resources: readonly Resource[]): FilterTable => tableWith({}, ...resources)
+
+function tableWith(more: Partial<FilterInputs>, ...resources: readonly Resource[]): FilterTable {
   const view = new ClusterView()
   for (const [name, ipv4Address] of [
     ['one', '172.16.1.1/24'],
@@ -30,6 +32,9 @@ function table(...resources: readonly Resource[]): FilterTable {
     node: 'one',
     hasVxlan: usesVxlan(view, 'one'),
     ownNetwork,
+    formerPools: [],
+    strictLinks: [],
+    ...more,
   })
 }
 
@@ -57,6 +62,24 @@ const MASQUERADE = [
 ]
 
 describe('a node’s packet filter', () => {
+  it('is as strict about ways back as the host was, but for packets of pods', () => {
+    const made = tableWith(
+      { strictLinks: ['ens33', 'tunl0'], formerPools: [prefix('10.9.0.0/16')] },
+      pool('a', '10.1.0.0/16'),
+    )
+    const match = { source: { set: 'pools4', not: true }, sourceIsElsewhere: true }
+    expect(rules(made, 'from-nodes')).toEqual(
+      ['ens33', 'tunl0'].map((inputLink) => ({
+        match: { inputLink, ...match },
+        counter: 'reverse-path',
+        verdict: 'drop',
+      })),
+    )
+    // A pool that is gone may still be there for other nodes.
+    expect(members(made, 'pools4')).toEqual(['10.1.0.0/16', '10.9.0.0/16'])
+    expect(rules(table(pool('a', '10.1.0.0/16')), 'from-nodes')).toEqual([])
+  })
+
   it('has no source NAT, which costs connection tracking, where no pool asks for it', () => {
     const made = table(pool('a', '10.1.0.0/16'), felix({ ipipEnabled: false }))
     expect(made.chains.map(({ name }) => name)).toEqual(['from-pods'])

@@ -37,12 +37,17 @@ export interface FilterInputs {
   readonly hasVxlan: boolean
   /** The own network of the node; undefined while it has none. */
   readonly ownNetwork: Prefix | undefined
+  /** Pools that were there a moment ago. */
+  readonly formerPools: readonly Prefix[]
+  /** Links by which only pods' packets may come another way than the node would answer. */
+  readonly strictLinks: readonly string[]
 }
 
 /**
  * What a node's packet filter should be, as a pure function of the cluster:
  *
  *     from pods:  a source that is not the pod's own, tunnels, the gateway itself    --> dropped
+ *     from nodes: a source that is no pod's and is reached by another link           --> dropped
  *     to the node: IPIP and VXLAN from anybody but nodes, before decapsulation       --> dropped
  *     from pools with natOutgoing to what is neither pool nor node                   --> masqueraded
  *
@@ -50,7 +55,7 @@ export interface FilterInputs {
  * connections.
  */
 export function filterTable(inputs: FilterInputs): FilterTable {
-  const chains = [podsChain(inputs), nodeChain(inputs), sourceNatChain(inputs)]
+  const chains = [podsChain(inputs), strictChain(inputs), nodeChain(inputs), sourceNatChain(inputs)]
   const used = chains.filter(({ rules }) => rules.length > 0)
   const matches = used.flatMap(({ rules }) => rules.map(({ match }) => match))
   const names = matches.flatMap(({ source, destination }) => [source?.set, destination?.set])
@@ -64,13 +69,13 @@ function podPools(view: ClusterView): readonly IPPool[] {
 
 /** The sets that rules name. */
 function setsOf(inputs: FilterInputs, used: ReadonlySet<string | undefined>): readonly FilterSet[] {
-  const { view, node, ownNetwork } = inputs
+  const { view, node, ownNetwork, formerPools } = inputs
   const pools = podPools(view)
   const nodes = (family: Family): Prefix[] => nodePrefixes(view.list('Node'), family)
   const members: Readonly<Record<string, (family: Family) => readonly Prefix[]>> = {
     gateway: () => [GATEWAY],
     'link-local': () => [LINK_LOCAL],
-    pools: () => cidrsOf(pools),
+    pools: () => [...new Set([...cidrsOf(pools), ...formerPools])],
     masquerade: () => cidrsOf(pools.filter(isMasqueraded)),
     nodes: (family) => [...nodes(family), ...externalNodes(view, node)],
     'never-tunnelled': () => cidrsOf(poolsWithMode(view, 'Never')),
@@ -137,6 +142,22 @@ function podsChain({ view, node }: FilterInputs): FilterChain {
         ? []
         : [drop('tunnel-of-pod', encapsulated)]),
     ],
+  }
+}
+
+/** What the kernel's strict filter of reverse paths would drop, packets of pods excepted. */
+function strictChain({ strictLinks }: FilterInputs): FilterChain {
+  return {
+    name: 'from-nodes',
+    type: 'filter',
+    hook: 'prerouting',
+    priority: FILTER_PRIORITY.raw,
+    policy: 'accept',
+    rules: strictLinks.map((inputLink) => ({
+      match: { inputLink, source: { set: 'pools4', not: true }, sourceIsElsewhere: true },
+      counter: 'reverse-path' satisfies DropCounter,
+      verdict: 'drop',
+    })),
   }
 }
 

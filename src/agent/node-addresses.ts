@@ -46,7 +46,10 @@ export function nodePrefixes(nodes: readonly Node[], family: Family): Prefix[] {
 }
 
 /** The links that have an address, by index: other nodes' packets come in by them. */
-export function linksWith(kernel: Kernel, own: IpAddress | undefined): readonly number[] {
+export function linksWith(
+  kernel: Pick<Kernel, 'addresses'>,
+  own: IpAddress | undefined,
+): readonly number[] {
   if (own === undefined) return []
   return kernel.addresses().flatMap(({ address, linkIndex }) => (address === own ? linkIndex : []))
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { prefix } from '../net/prefix.ts'
 import type { PoolEncapsulation } from '../routes/encapsulation.ts'
-import { BOTH_WAYS_MILLISECONDS, FORMER_FIRST_MILLISECONDS, PoolHistory } from './pool-history.ts'
+import { FORMER_MILLISECONDS, PoolHistory } from './pool-history.ts'
 
 const pools = (ipipMode: PoolEncapsulation['ipipMode']): PoolEncapsulation[] => [
   { cidr: prefix('10.211.0.0/16'), ipipMode, vxlanMode: 'Never' },
@@ -15,9 +15,7 @@ it('remembers what pools were until the change has gone through the cluster', ()
   expect(history.update(pools('Never'), 1)).toBe(false)
   expect(history.update(pools('Always'), 10)).toBe(true)
   history.update(pools('CrossSubnet'), 20)
-  expect(history.prefersFormer(20)).toBe(true)
-  expect(history.prefersFormer(20 + FORMER_FIRST_MILLISECONDS)).toBe(false)
   expect(history.former(20)).toEqual([pools('Always'), pools('Never')])
-  expect(history.former(10 + BOTH_WAYS_MILLISECONDS)).toEqual([pools('Always')])
-  expect(history.former(20 + BOTH_WAYS_MILLISECONDS)).toEqual([])
+  expect(history.former(10 + FORMER_MILLISECONDS)).toEqual([pools('Always')])
+  expect(history.former(20 + FORMER_MILLISECONDS)).toEqual([])
 })

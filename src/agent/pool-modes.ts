@@ -1,11 +1,12 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Closable } from '../lib/closable.ts'
 import type { Log } from '../lib/log.ts'
+import type { Node } from '../model/resource.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { PoolEncapsulation } from '../routes/encapsulation.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { felixParameter } from './felix-parameter.ts'
-import { BOTH_WAYS_MILLISECONDS, FORMER_FIRST_MILLISECONDS, PoolHistory } from './pool-history.ts'
+import { FORMER_MILLISECONDS, PoolHistory } from './pool-history.ts'
 import { usesVxlan, vxlanModeOf } from './vxlan-settings.ts'
 
 export interface PoolModesNeeds {
@@ -14,7 +15,7 @@ export interface PoolModesNeeds {
   readonly view: ClusterView
   readonly clock: Clock
   readonly log: Log
-  /** Former modes matter less now, or no longer. */
+  /** Former modes matter no longer. */
   onAged(): void
 }
 
@@ -23,6 +24,8 @@ export class PoolModes implements Closable {
   readonly #needs: PoolModesNeeds
   readonly #history = new PoolHistory()
   readonly #timers = new Set<Timer>()
+  #nodes: readonly Node[] = []
+  #haveOthersVxlan = false
   /** Pools of which it was told that they go bare. */
   readonly #told = new Set<string>()
 
@@ -35,13 +38,11 @@ export class PoolModes implements Closable {
     const { clock, onAged } = this.#needs
     this.#tellOfBare()
     if (!this.#history.update(this.current, clock.now())) return
-    for (const milliseconds of [FORMER_FIRST_MILLISECONDS, BOTH_WAYS_MILLISECONDS]) {
-      const timer = clock.after(milliseconds, () => {
-        this.#timers.delete(timer)
-        onAged()
-      })
-      this.#timers.add(timer)
-    }
+    const timer = clock.after(FORMER_MILLISECONDS, () => {
+      this.#timers.delete(timer)
+      onAged()
+    })
+    this.#timers.add(timer)
   }
 
   /** Tunnels of IPv6 are not there: nobody should have to find out with tcpdump. */
@@ -70,16 +71,32 @@ export class PoolModes implements Closable {
     return this.#history.former(this.#needs.clock.now())
   }
 
-  /** Whether packets go by the former way still. */
-  get prefersFormer(): boolean {
-    return this.#history.prefersFormer(this.#needs.clock.now())
-  }
-
-  /** Whether packets come in VXLAN, or may for a moment. */
+  /**
+   * Whether packets may come in VXLAN: until the last of the other nodes has given back the address of its
+   * end, which it does after it has sent the last such packet.
+   */
   get hasVxlan(): boolean {
     const { view, node } = this.#needs
     if (usesVxlan(view, node)) return true
     if (felixParameter(view, node, 'vxlanEnabled') === false) return false
+    return this.hadVxlan || this.#othersHaveVxlan()
+  }
+
+  /** Read once for each list of nodes: nodes come in crowds, and this is asked at every change. */
+  #othersHaveVxlan(): boolean {
+    const { view, node } = this.#needs
+    const nodes = view.list('Node')
+    if (nodes !== this.#nodes) {
+      this.#nodes = nodes
+      this.#haveOthersVxlan = nodes.some(
+        ({ metadata, spec }) => spec.ipv4VXLANTunnelAddr !== undefined && metadata.name !== node,
+      )
+    }
+    return this.#haveOthersVxlan
+  }
+
+  /** Whether packets came in VXLAN a moment ago. */
+  get hadVxlan(): boolean {
     return this.#formerly(({ vxlanMode }) => vxlanMode !== 'Never')
   }
 

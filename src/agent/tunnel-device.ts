@@ -1,6 +1,6 @@
 import type { Closable } from '../lib/closable.ts'
-import { isKernelError, type Kernel, KernelError, type Link } from '../kernel/kernel.ts'
-import type { IpAddress } from '../net/ip-address.ts'
+import { isKernelError, type Kernel, KernelError, type Link, type Scope } from '../kernel/kernel.ts'
+import { ip, type IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 
 export const TUNNEL_LINK = 'tunl0'
@@ -22,6 +22,13 @@ export interface TunnelDevice {
   /** The node's own address in the pod network; undefined while it has none, or needs none. */
   readonly address: IpAddress | undefined
 }
+
+/**
+ * The address of a tunnel's link that has no other: the IPv4 dummy address (RFC 7600), which is nobody's
+ * and never leaves. By a link without any address the kernel takes nothing whose way back is another link,
+ * however loosely it filters (fib_validate_source), and packets of a tunnel come before its address does.
+ */
+export const DUMMY_ADDRESS = ip('192.0.0.8')
 
 /** What programs must know to carry packets between nodes. */
 export interface TunnelEnds {
@@ -92,7 +99,7 @@ export function ensureTunnelDevice(
     kernel.changeLink(link.index, { segmentOctets })
   }
   if (!link.up) kernel.changeLink(link.index, { up: true })
-  setOnlyAddress(kernel, link, wanted.address)
+  setTunnelAddress(kernel, link, wanted.address)
   return { link: kernel.link(TUNNEL_LINK) ?? link, ...use }
 }
 
@@ -164,13 +171,26 @@ function setAside(kernel: Kernel, link: Link): void {
   kernel.changeLink(link.index, { name: SET_ASIDE_LINK })
 }
 
+/** Gives the link of a tunnel its address, or {@link DUMMY_ADDRESS} while it has none. */
+export function setTunnelAddress(kernel: Kernel, link: Link, address: IpAddress | undefined): void {
+  if (address !== undefined) setOnlyAddress(kernel, link, address)
+  else setOnlyAddress(kernel, link, DUMMY_ADDRESS, 'host')
+}
+
 /** Gives a link one IPv4 address, of a single host, and takes all others; undefined takes all. */
-export function setOnlyAddress(kernel: Kernel, link: Link, wanted: IpAddress | undefined): void {
+function setOnlyAddress(
+  kernel: Kernel,
+  link: Link,
+  wanted: IpAddress | undefined,
+  scope: Scope = 'global',
+): void {
   const rows = kernel
     .addresses()
     .filter((row) => row.linkIndex === link.index && !row.address.includes(':'))
   const right = rows.find((row) => row.address === wanted && row.prefixLength === 32)
+  // First the new one: the link is never without.
+  if (wanted !== undefined && right === undefined) {
+    kernel.addAddress({ linkIndex: link.index, address: wanted, prefixLength: 32, scope })
+  }
   for (const row of rows) if (row !== right) kernel.deleteAddress(row)
-  if (wanted === undefined || right !== undefined) return
-  kernel.addAddress({ linkIndex: link.index, address: wanted, prefixLength: 32, scope: 'global' })
 }

@@ -1,12 +1,12 @@
 import type { Log } from '../lib/log.ts'
 import type { Kernel, Link, VxlanSettings } from '../kernel/kernel.ts'
 import { VXLAN_LINK } from '../routes/ownership.ts'
-import { setOnlyAddress } from './tunnel-device.ts'
+import { setTunnelAddress } from './tunnel-device.ts'
 import type { VxlanDevice } from './vxlan-settings.ts'
 
 /**
  * Makes vxlan.calico as it should be: present, up, with its settings, MAC address, MTU and exactly one
- * address. What cannot be changed on a link that lives has it made anew. Writes only what differs.
+ * address ({@link setTunnelAddress}). What cannot be changed on a link that lives has it made anew. Writes only what differs.
  *
  * @param parentIndex the link that has the node's own address
  */
@@ -28,7 +28,7 @@ export function ensureVxlanDevice(
   if (link.macAddress !== macAddress) kernel.changeLink(link.index, { macAddress })
   if (link.mtu !== mtu) kernel.changeLink(link.index, { mtu })
   if (!link.up) kernel.changeLink(link.index, { up: true })
-  setOnlyAddress(kernel, link, wanted.address)
+  setTunnelAddress(kernel, link, wanted.address)
   return kernel.link(VXLAN_LINK)
 }
 

@@ -4,6 +4,7 @@ export const FILTER_TABLE = 'tortie'
 /** Counters of the table that count drops: what a person is told that they count. */
 export const DROP_COUNTERS = {
   'spoofed-source': 'spoofed source',
+  'reverse-path': 'source that is reached by another link',
   'to-gateway': 'sent to the gateway of pods itself',
   'tunnel-of-pod': 'tunnelled by a pod',
   'forged-ipip': 'forged IPIP',

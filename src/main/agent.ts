@@ -2,6 +2,12 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { PROTOCOL } from '../api/protocol.ts'
+import {
+  parseSavedSysctl,
+  type SavedSysctl,
+  savedSysctlRecord,
+  type SavedSysctls,
+} from '../agent/host-sysctls.ts'
 import type { TunnelKind } from '../agent/tunnel-device.ts'
 import { type Attachment, attachmentKey, type AttachmentStore } from '../cni/attachment.ts'
 import { attachmentRecord, parseAttachmentRecord } from '../cni/attachment-record.ts'
@@ -62,6 +68,7 @@ export async function runAgent(options: AgentOptions): Promise<{
     random: systemRandom,
     log,
     attachments: attachmentFiles(join(options.stateFolder, 'attachments'), log),
+    savedSysctls: sysctlFiles(join(options.stateFolder, 'sysctls'), log),
     machineId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     ...(options.namespacePath === undefined ? {} : { namespacePath: options.namespacePath }),
     defer: (task) => void setImmediate(task),
@@ -82,6 +89,20 @@ export async function runAgent(options: AgentOptions): Promise<{
       recording?.close()
       log.info('Stopped; routes and pods stay')
     },
+  }
+}
+
+function sysctlFiles(folder: string, log: Log): SavedSysctls {
+  const files = jsonFiles<SavedSysctl>({
+    folder,
+    log,
+    parse: parseSavedSysctl,
+    document: savedSysctlRecord,
+  })
+  return {
+    list: () => files.list(),
+    put: (saved) => files.put(encodeURIComponent(saved.path), saved),
+    delete: (path) => files.delete(encodeURIComponent(path)),
   }
 }
 

@@ -2,6 +2,7 @@ import { checkedMethods } from '../api/checked-methods.ts'
 import type { AgentApi } from '../api/methods.ts'
 import { AGENT_PARAMS } from '../api/params-schemas.ts'
 import { NodeAgent } from '../agent/agent.ts'
+import type { SavedSysctls } from '../agent/host-sysctls.ts'
 import { NodeIpam } from '../agent/node-ipam.ts'
 import { storeFeed } from '../agent/store-feed.ts'
 import type { TunnelKind, TunnelPrograms } from '../agent/tunnel-device.ts'
@@ -39,6 +40,8 @@ export interface AgentPorts {
   readonly random: Random
   readonly log: Log
   readonly attachments: AttachmentStore
+  /** What the agent changed on its host. */
+  readonly savedSysctls: SavedSysctls
   /** Where agents of one process share what the rows of their store mean. */
   readonly decoded?: DecodedRows
   /** Equal on nodes whose packet clocks can be compared. */
@@ -89,6 +92,7 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
     ...(ports.tunnelPrograms === undefined ? {} : { tunnelPrograms: ports.tunnelPrograms }),
     feed: storeFeed(resources, ipam),
     addresses: nodeIpam,
+    savedSysctls: ports.savedSysctls,
     speaker,
     clock,
     log: log.child({ part: 'agent' }),

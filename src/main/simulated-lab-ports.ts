@@ -1,7 +1,8 @@
+import { memorySysctls } from '../agent/host-sysctls.ts'
 import { connect } from '../api/connect.ts'
 import { PROTOCOL } from '../api/protocol.ts'
 import type { AgentApi, AgentConnection } from '../api/methods.ts'
-import { type Attachment, type AttachmentStore, MemoryAttachmentStore } from '../cni/attachment.ts'
+import { type Attachment, MemoryAttachmentStore } from '../cni/attachment.ts'
 import type { SimulatedMachine } from '../kernel/sim/machine.ts'
 import type { LabPorts, LabPrograms, LabState } from '../lab/lab-ports.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -13,7 +14,7 @@ import type { DecodedRows } from '../store/follower.ts'
 import { MemoryStore } from '../store/memory-store.ts'
 import type { RevisionedStore } from '../store/revisioned-store.ts'
 import type { Store } from '../store/store.ts'
-import { composeAgent, type ComposedAgent } from './compose-agent.ts'
+import { type AgentPorts, composeAgent, type ComposedAgent } from './compose-agent.ts'
 
 export interface SimulatedLabOptions {
   readonly machine: SimulatedMachine
@@ -61,17 +62,23 @@ interface Running {
   close(): void
 }
 
+/** What outlives the agent of a node. */
+type NodeMemory = Pick<AgentPorts, 'attachments' | 'savedSysctls'>
+
 function simulatedPrograms(options: SimulatedLabOptions): SimulatedPrograms {
   const { machine, clock, random, log, makeStore = () => new MemoryStore() } = options
   const stores = new Map<string, RevisionedStore>()
   const agents = new Map<string, Map<string, Running>>()
   const decoded: DecodedRows = new WeakMap()
-  const memories = new Map<string, AttachmentStore>()
+  const memories = new Map<string, NodeMemory>()
 
-  const memoryOf = (lab: string, node: string): AttachmentStore => {
+  const memoryOf = (lab: string, node: string): NodeMemory => {
     const key = `${lab}/${node}`
     let memory = memories.get(key)
-    if (memory === undefined) memories.set(key, (memory = new MemoryAttachmentStore()))
+    if (memory === undefined) {
+      memory = { attachments: new MemoryAttachmentStore(), savedSysctls: memorySysctls() }
+      memories.set(key, memory)
+    }
     return memory
   }
   const storeOf = (lab: string): Store => {
@@ -91,7 +98,7 @@ function simulatedPrograms(options: SimulatedLabOptions): SimulatedPrograms {
       clock,
       random,
       log: log.child({ node }),
-      attachments: memoryOf(lab, node),
+      ...memoryOf(lab, node),
       decoded,
       machineId: 'simulated',
       namespacePath: machine.namespacePath(namespace),
@@ -137,7 +144,7 @@ function simulatedPrograms(options: SimulatedLabOptions): SimulatedPrograms {
       return nodes.length + (store === undefined ? 0 : 1)
     },
     agent: (lab, node) => agents.get(lab)?.get(node)?.composed,
-    attachments: (lab, node) => memoryOf(lab, node).list(),
+    attachments: (lab, node) => memoryOf(lab, node).attachments.list(),
     store: (lab) => stores.get(lab),
   }
 }

@@ -32,8 +32,6 @@ const server01: RouteInputs = {
   remote: new Map(),
   surroundings: {
     pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'CrossSubnet', vxlanMode: 'Never' }],
-    formerPools: [],
-    prefersFormer: false,
     pathMtus: {},
     nodeNetworks: [prefix('172.16.170.0/24')],
     tunnelLinkIndex: tunl0,
@@ -127,46 +125,6 @@ describe('the routes of a node', () => {
       { linkIndex: tunl0, gateway: '172.16.170.129', onlink: true },
     ])
     expect(hopsTo(afar, inMode('Never'))).toEqual([{ linkIndex: ens33, gateway: router }])
-  })
-
-  it('keeps the former way beside the new one for a while, with the least weight', () => {
-    const pools = (ipipMode: PoolEncapsulation['ipipMode']): PoolEncapsulation[] => [
-      { cidr: prefix('10.211.0.0/16'), ipipMode, vxlanMode: 'Never' },
-    ]
-    const changing = among({ pools: pools('Always'), formerPools: [pools('CrossSubnet')] })
-    expect(hopsTo(inRack, changing)).toEqual([
-      { linkIndex: tunl0, gateway: '172.16.170.129', onlink: true, weight: 256 },
-      { linkIndex: ens33, gateway: '172.16.170.129' },
-    ])
-    expect(hopsTo(afar, changing)).toEqual(hopsTo(afar, server01))
-    const surroundings = { ...changing.surroundings, prefersFormer: true }
-    expect(hopsTo(inRack, { ...changing, surroundings })).toEqual([
-      { linkIndex: ens33, gateway: '172.16.170.129', weight: 256 },
-      { linkIndex: tunl0, gateway: '172.16.170.129', onlink: true },
-    ])
-  })
-
-  it('has the ways of VXLAN and of IPIP while a pool goes from one to the other', () => {
-    const ipip = [
-      { cidr: prefix('10.211.0.0/16'), ipipMode: 'Always', vxlanMode: 'Never' },
-    ] as const
-    const vxlanPools = [{ ...ipip[0], ipipMode: 'Never', vxlanMode: 'Always' }] as const
-    const inputs = withVxlan('Always')
-    const changing = (
-      pools: Surroundings['pools'],
-      former: Surroundings['pools'],
-    ): RouteInputs => ({
-      ...inputs,
-      learned: new Map([[afar, [ip('172.16.171.10')]]]),
-      surroundings: { ...inputs.surroundings, pools, formerPools: [former] },
-    })
-    const byIpip = { linkIndex: tunl0, gateway: '172.16.171.10', onlink: true }
-    const byVxlan = { linkIndex: vxlan, gateway: '10.211.3.1', onlink: true }
-    expect(hopsTo(afar, changing(vxlanPools, ipip))).toEqual([{ ...byVxlan, weight: 256 }, byIpip])
-    expect(hopsTo(afar, changing(ipip, vxlanPools))).toEqual([{ ...byIpip, weight: 256 }, byVxlan])
-    // Until the other node has its end of the tunnel, the way of before.
-    const remote = new Map([[afar, { address: ip('172.16.171.10'), tunnelAddress: undefined }]])
-    expect(hopsTo(afar, { ...changing(vxlanPools, ipip), remote })).toEqual([byIpip])
   })
 
   it('follows the longest pool that matches, disabled ones included', () => {

@@ -1,7 +1,7 @@
 import { type NextHop, type Route, ROUTE_PROTOCOL, ROUTE_TABLE } from '../kernel/kernel.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
-import { followsBlocks, hopsTo, type RemoteNode, type Surroundings } from './encapsulation.ts'
+import { followsBlocks, hopTo, type RemoteNode, type Surroundings } from './encapsulation.ts'
 
 /** Everything that the routes of a node follow from. */
 export interface RouteInputs {
@@ -124,8 +124,8 @@ function remoteRoute(
   { remote, surroundings }: RouteInputs,
 ): Route | undefined {
   const node = remote.get(destination)
-  const hops = node === undefined ? [] : hopsTo(destination, node, surroundings)
-  if (hops.length === 0) return undefined
+  const hop = node && hopTo(destination, node, surroundings)
+  if (hop === undefined) return undefined
   return {
     destination,
     type: 'unicast',
@@ -133,7 +133,7 @@ function remoteRoute(
     protocol: ROUTE_PROTOCOL.felix,
     scope: 'global',
     priority: 0,
-    nextHops: hops,
+    nextHops: [hop],
   }
 }
 
@@ -141,17 +141,16 @@ function remoteRoute(
 function learnedRoute(
   prefix: Prefix,
   nextHops: readonly IpAddress[],
-  { remote, surroundings }: RouteInputs,
+  { surroundings }: RouteInputs,
 ): Route | undefined {
-  // Where the pool had VXLAN a moment ago.
-  const node = remote.get(prefix)
+  // Most have one; thousands of arrays with room for more than they hold would cost.
   let hops: readonly NextHop[] = []
   let mtu: number | undefined
   for (const nextHop of nextHops) {
-    const tunnelAddress = node?.address === nextHop ? node.tunnelAddress : undefined
-    const ways = hopsTo(prefix, { address: nextHop, tunnelAddress }, surroundings)
-    hops = hops.length === 0 ? ways : [...hops, ...ways]
-    const isTunnelled = ways.some(({ linkIndex }) => linkIndex === surroundings.tunnelLinkIndex)
+    const hop = hopTo(prefix, { address: nextHop, tunnelAddress: undefined }, surroundings)
+    if (hop === undefined) continue
+    hops = hops.length === 0 ? [hop] : [...hops, hop]
+    const isTunnelled = hop.linkIndex === surroundings.tunnelLinkIndex
     const pathMtu = isTunnelled ? surroundings.pathMtus[nextHop] : undefined
     if (pathMtu !== undefined) mtu = Math.min(pathMtu, mtu ?? pathMtu)
   }

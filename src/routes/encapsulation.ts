@@ -14,10 +14,6 @@ export interface PoolEncapsulation {
 /** What decides by which link packets to another node's pods leave. */
 export interface Surroundings {
   readonly pools: readonly PoolEncapsulation[]
-  /** What they were a moment ago, latest first; routes have the ways of then beside those of now. */
-  readonly formerPools: readonly (readonly PoolEncapsulation[])[]
-  /** Whether packets still go by the ways of then, while nodes hear of those of now. */
-  readonly prefersFormer: boolean
   /** Network of this node's own address: what CrossSubnet compares next hops with. */
   readonly nodeNetworks: readonly Prefix[]
   /** Index of tunl0, absent while there is none. */
@@ -58,37 +54,8 @@ function poolOf(prefix: Prefix, pools: readonly PoolEncapsulation[]) {
   return longest
 }
 
-/**
- * The ways to one node: that of the pools as they are, and while a change of theirs goes through the
- * cluster also those of before. Packets come by either then, and a node that filters by the reverse path
- * takes them only by a way of its own route. At first packets go by the former way, later by the new one;
- * the others have the least weight.
- */
-export function hopsTo(
-  prefix: Prefix,
-  node: RemoteNode,
-  surroundings: Surroundings,
-): readonly NextHop[] {
-  const { formerPools } = surroundings
-  const now = hopTo(prefix, node, surroundings)
-  const hops = now === undefined ? [] : [now]
-  for (const pools of formerPools) {
-    // A pool that is new had no way before.
-    if (poolOf(prefix, pools) === undefined) continue
-    const hop = hopTo(prefix, node, { ...surroundings, pools })
-    const isNew = !hops.some((other) => other.linkIndex === hop?.linkIndex)
-    if (hop !== undefined && isNew) hops.push(hop)
-  }
-  if (hops.length < 2) return hops
-  const preferred = surroundings.prefersFormer && now !== undefined ? hops[1]! : hops[0]!
-  return [{ ...preferred, weight: WEIGHT_MAX }, ...hops.filter((hop) => hop !== preferred)]
-}
-
-/** rtnh_hops is an octet, and one less than the weight. */
-const WEIGHT_MAX = 256
-
 /** How packets to a prefix go to the node that has it; undefined while they cannot. */
-function hopTo(
+export function hopTo(
   prefix: Prefix,
   { address, tunnelAddress }: RemoteNode,
   surroundings: Surroundings,

@@ -55,8 +55,6 @@ function surroundingsOf(
     pools: [{ cidr: prefix('10.1.0.0/16'), ...modes }],
     vxlanLinkIndex: hasTunnel ? 4 : undefined,
     uplinkIndex: 2,
-    formerPools: [],
-    prefersFormer: false,
     pathMtus: {},
     nodeNetworks: [prefix('10.0.0.0/24')],
     tunnelLinkIndex: hasTunnel ? 3 : undefined,

@@ -39,8 +39,6 @@ export class RoutePlan {
       remote,
       surroundings: {
         pools: [],
-        formerPools: [],
-        prefersFormer: false,
         pathMtus: {},
         nodeNetworks: [],
         tunnelLinkIndex: undefined,
@@ -109,6 +107,18 @@ export class RoutePlan {
     if (route === undefined && isCalledFor(destination, this.#inputs)) {
       this.#unreachable.add(destination)
     } else this.#unreachable.delete(destination)
+  }
+
+  /**
+   * Whether a node that has a destination has no end of the tunnel yet by which packets are to go there:
+   * what leads there now should stay until it has. It says so in its Node once it takes such packets.
+   */
+  awaitsTunnelEnd(destination: Prefix): boolean {
+    const { remote, surroundings } = this.#inputs
+    if (!this.#unreachable.has(destination) || !followsBlocks(destination, surroundings))
+      return false
+    const node = remote.get(destination)
+    return node !== undefined && node.tunnelAddress === undefined
   }
 
   /** What was learned and has no route, because its next hops cannot be reached; one sentence each. */

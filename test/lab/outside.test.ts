@@ -91,6 +91,7 @@ describe.skipIf(!canRunLabs('natOutgoing'))('a cluster with natOutgoing', () => 
         of('chain').map(({ name, type, hook, prio, policy }) => [name, type, hook, prio, policy]),
       ).toEqual([
         ['from-pods', 'filter', 'prerouting', -300, 'accept'],
+        ['from-nodes', 'filter', 'prerouting', -300, 'accept'],
         ['to-node', 'filter', 'input', 0, 'accept'],
         ['from-pools', 'nat', 'postrouting', 100, 'accept'],
       ])
@@ -103,6 +104,7 @@ describe.skipIf(!canRunLabs('natOutgoing'))('a cluster with natOutgoing', () => 
       for (const rule of [
         'iifname != "cali*" accept',
         'fib saddr . iif oif missing counter name "spoofed-source" drop',
+        'iifname "ens33" ip saddr != @pools4 fib saddr . iif oif missing counter name "reverse-path" drop',
         'meta l4proto ipencap ip saddr != @nodes4 counter name "forged-ipip" drop',
         'ip saddr @masquerade4 ip daddr != @pools4 counter name "masqueraded" masquerade',
       ]) {

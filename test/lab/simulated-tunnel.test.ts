@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { runSimulatedCommand } from '../../src/kernel/sim/commands/run-command.ts'
+import { FORMER_MILLISECONDS } from '../../src/agent/pool-history.ts'
+import { DUMMY_ADDRESS } from '../../src/agent/tunnel-device.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { Ipam } from '../../src/ipam/ipam.ts'
 import { ip } from '../../src/net/ip-address.ts'
@@ -55,8 +57,8 @@ describe('tunl0', () => {
     await lab.clock.advance(1000)
     // Not every node has heard of it.
     expect(addresses()).toHaveLength(1)
-    await lab.clock.advance(10_000)
-    expect(addresses()).toEqual([])
+    await lab.clock.advance(FORMER_MILLISECONDS)
+    expect(addresses()).toEqual([`${DUMMY_ADDRESS}/32`])
     expect((await written())?.ipv4IPIPTunnelAddr).toBeUndefined()
     expect(await handles()).toBe(before - 1)
     await setMode('Always')

@@ -1,4 +1,5 @@
 import { type ComposedAgent, composeAgent } from '../../src/main/compose-agent.ts'
+import { memorySysctls, type SavedSysctls } from '../../src/agent/host-sysctls.ts'
 import { type Attachment, attachmentKey, MemoryAttachmentStore } from '../../src/cni/attachment.ts'
 import { Ipam } from '../../src/ipam/ipam.ts'
 import { type Kernel, ROUTE_PROTOCOL } from '../../src/kernel/kernel.ts'
@@ -28,6 +29,7 @@ export interface ClusterNode {
   /** For looking, never wrapped. */
   readonly kernel: Kernel
   readonly attachments: MemoryAttachmentStore
+  readonly savedSysctls: SavedSysctls
   readonly runtime: PodRuntime
   process: SimulatedProcess | undefined
   agent: ComposedAgent | undefined
@@ -98,6 +100,7 @@ export class SimulatedCluster {
         address: address.address,
         kernel: this.machine.openNamespace(namespace),
         attachments: new MemoryAttachmentStore(),
+        savedSysctls: memorySysctls(),
         runtime: new PodRuntime({
           clock,
           random,
@@ -169,6 +172,7 @@ export class SimulatedCluster {
       random: this.random,
       log: this.#log.child({ node: node.name }),
       attachments: spoilAttachments?.(node.attachments) ?? node.attachments,
+      savedSysctls: node.savedSysctls,
       machineId: 'simulated',
     })
     node.agent.start().catch((thrown: unknown) => {

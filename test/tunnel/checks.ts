@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { encode } from '../../src/wire/packet/ipv4.ts'
 import { ipv4ToNumber, parseIpAddress, type IpAddress } from '../../src/net/ip-address.ts'
 import { contains, type Prefix } from '../../src/net/prefix.ts'
+import { StoreUnavailable } from '../../src/store/store.ts'
 import { eventually } from '../support/command.ts'
 import {
   capture,
@@ -448,9 +449,17 @@ function forgedPacket(near: Side, far: Side): Uint8Array {
 async function modeChange(world: World): Promise<void> {
   const { near, far, resources } = world
   const route = (side: Side): string => world.run(side.node, 'ip', 'route').output
+  // The store may take this process for gone while it waits for a command on a busy machine.
   const change = (ipipMode: 'Never' | 'CrossSubnet') =>
-    resources.modify('IPPool', POOL.name, (pool) => {
-      pool.spec.ipipMode = ipipMode
+    eventually(`the pool to be ${ipipMode}`, 10, async () => {
+      try {
+        return await resources.modify('IPPool', POOL.name, (pool) => {
+          pool.spec.ipipMode = ipipMode
+        })
+      } catch (thrown) {
+        if (thrown instanceof StoreUnavailable) return undefined
+        throw thrown
+      }
     })
   await change('Never')
   for (const side of [near, far]) {
@@ -464,7 +473,12 @@ async function modeChange(world: World): Promise<void> {
   for (const { node } of [near, far]) {
     const addresses = (): string =>
       world.run(node, 'ip', '-4', 'addr', 'show', 'dev', 'tunl0').output
-    await eventually('tunl0 without an address', 10, () => !addresses().includes('inet'), addresses)
+    await eventually(
+      'tunl0 without its address',
+      20,
+      () => !addresses().includes('scope global'),
+      addresses,
+    )
   }
   await change('CrossSubnet')
   for (const side of [near, far]) {

@@ -32,6 +32,7 @@ export function composeRecordedAgent(ports: AgentPorts, needs: RecorderNeeds): C
     clock: recorder.port('clock', ports.clock),
     random: recorder.port('random', ports.random),
     attachments: recorder.port('attachments', ports.attachments),
+    savedSysctls: recorder.port('savedSysctls', ports.savedSysctls),
     ...(tunnelPrograms === undefined
       ? {}
       : { tunnelPrograms: recorder.port('tunnelPrograms', tunnelPrograms) }),
@@ -67,6 +68,7 @@ export async function replayAgent(
     clock: replayer.port('clock'),
     random: replayer.port('random'),
     attachments: replayer.port('attachments'),
+    savedSysctls: replayer.port('savedSysctls'),
     ...(header.has.includes('tunnelPrograms')
       ? { tunnelPrograms: replayer.port('tunnelPrograms') }
       : {}),
