@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ipam } from '../../src/ipam/ipam.ts'
+import { RowIpamStore } from '../../src/ipam/row-ipam-store.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { prefix } from '../../src/net/prefix.ts'
 import { EtcdStore } from '../../src/platform/etcd/client.ts'
@@ -24,7 +25,7 @@ async function measure(name: string, store: Store): Promise<void> {
   const resources = new Resources(options)
   const spec = { cidr: '10.0.0.0/16', blockSize: 22 }
   await resources.create({ kind: 'IPPool', metadata: { name: 'p' }, spec })
-  const ipam = new Ipam(options)
+  const ipam = new Ipam({ ...options, store: new RowIpamStore(options), resources })
   const request = { node: 'n', attributes: { node: 'n' }, family: 4, use: 'Workload' } as const
   const blocks = [prefix('10.0.0.0/22')]
   await ipam.claimAffinity('n', blocks[0]!)

@@ -7,9 +7,10 @@ import type { BlockClaims } from './block-claims.ts'
 import { blockRing } from './block-ring.ts'
 import { counted, handleId, isUnused } from './handle.ts'
 import { IpamError } from './ipam-error.ts'
-import { type Affinity, blockWrite, handleWrite, type IpamStore } from './ipam-store.ts'
+import type { Affinity, IpamStore, ListedBlock } from './ipam-store.ts'
 import type { Pool } from './pools.ts'
 import type { AssignAddressRequest, Assignment, AutoAssignRequest } from './requests.ts'
+import { blockStep, handleStep, retry, takeSteps } from './steps.ts'
 
 /** The rules under which a request is served, as the store said when it began. */
 export interface Terms {
@@ -35,12 +36,12 @@ const IDLE_MILLISECONDS = 60_000
 
 /** Gives out addresses: from the node's blocks, from new ones, and at last from those of others. */
 export class Assigner {
-  readonly #rows: IpamStore
+  readonly #store: IpamStore
   readonly #claims: BlockClaims
   readonly #clock: Clock
 
-  constructor(rows: IpamStore, claims: BlockClaims, clock: Clock) {
-    this.#rows = rows
+  constructor(store: IpamStore, claims: BlockClaims, clock: Clock) {
+    this.#store = store
     this.#claims = claims
     this.#clock = clock
   }
@@ -60,7 +61,7 @@ export class Assigner {
       )
     }
     for (;;) {
-      const owned = await this.#rows.affinities(node, family)
+      const owned = await this.#store.affinities(node, family)
       const usable = owned.filter(({ cidr }) => terms.pools.some((pool) => covers(pool.cidr, cidr)))
       for (const affinity of usable) {
         if (assigned.length === count) return { assigned, shortage: undefined }
@@ -69,7 +70,7 @@ export class Assigner {
         tried.add(affinity.cidr)
       }
       if (assigned.length === count) return { assigned, shortage: undefined }
-      const claimed = await this.#claimNext(node, family, owned.length, terms)
+      const claimed = await this.#claimNext(node, family, owned, terms)
       if (typeof claimed === 'string') continue
       if (!terms.strictAffinity) {
         for (const cidr of await this.#othersBlocks(node, family, terms)) {
@@ -103,7 +104,7 @@ export class Assigner {
 
   async #demandClaim(node: string, cidr: Prefix): Promise<void> {
     if (await this.#claims.claim(node, cidr, { adopt: true })) return
-    const owner = await this.#rows.block(cidr)
+    const owner = await this.#store.block(cidr)
     throw new IpamError(
       'claimed-by-another',
       `block ${cidr} cannot be claimed for node ${node}: it belongs to ${(owner.value && nodeOf(owner.value)) ?? 'another'}`,
@@ -158,7 +159,12 @@ export class Assigner {
     return assignment!
   }
 
-  /** Writes what `decide` makes of a block, and the handle with it, at once. */
+  /**
+   * Counts in the handle what `decide` gives out of a block, and then writes the block: so the handle finds
+   * every address that is given out, whenever this process dies. If the block was changed since it was read,
+   * the handle is taken back, unless others have changed it since; then it may count too much until it is
+   * released.
+   */
   #change(
     cidr: Prefix,
     owner: Owner,
@@ -166,8 +172,8 @@ export class Assigner {
     decide: (block: Block | undefined) => Promise<Assigned | 'again' | undefined>,
   ): Promise<readonly Assignment[]> {
     const id = handleId(owner.handle)
-    return this.#rows.retry(async () => {
-      const [before, handle] = await Promise.all([this.#rows.block(cidr), this.#rows.handle(id)])
+    return retry(async () => {
+      const [before, handle] = await Promise.all([this.#store.block(cidr), this.#store.handle(id)])
       if (owner.exclusive === true && !isUnused(handle.value)) {
         throw new IpamError('taken', `handle ${id} has an address already`)
       }
@@ -177,11 +183,16 @@ export class Assigner {
       if (decided === 'again') return undefined
       const addresses = decided?.addresses ?? []
       if (decided === undefined || addresses.length === 0) return []
-      const written = await this.#rows.write([
-        blockWrite(cidr, before, decided.block),
-        handleWrite(id, handle, counted(handle.value, cidr, addresses.length)),
+      const taken = await takeSteps(this.#store, [
+        handleStep(id, handle, counted(handle.value, cidr, addresses.length)),
+        blockStep(cidr, before, decided.block),
       ])
-      return written ? addresses.map((address) => ({ address, block: cidr })) : undefined
+      if (taken.length === 2) return addresses.map((address) => ({ address, block: cidr }))
+      if (taken.length === 1) {
+        const countedAt = { value: undefined, revision: taken[0] }
+        await takeSteps(this.#store, [handleStep(id, countedAt, handle.value)])
+      }
+      return undefined
     })
   }
 
@@ -189,33 +200,63 @@ export class Assigner {
   async #claimNext(
     node: string,
     family: Family,
-    owned: number,
+    owned: readonly Affinity[],
     terms: Terms,
   ): Promise<Prefix | Refusal> {
-    if (owned >= terms.blockLimit) {
-      const message = `cannot allocate new block due to per host block limit: node ${node} owns ${owned} of at most ${terms.blockLimit}`
+    const blocks = await this.#store.blocks(family)
+    const lost = await this.#claimLost(node, blocks, owned, terms)
+    if (lost !== undefined) return lost
+    if (owned.length >= terms.blockLimit) {
+      const message = `cannot allocate new block due to per host block limit: node ${node} owns ${owned.length} of at most ${terms.blockLimit}`
       return { code: 'block-limit', message }
     }
-    const noAddresses: Refusal = {
-      code: 'no-addresses',
-      message: terms.autoAllocateBlocks
-        ? `No IPs available in pools: [${terms.pools.map((pool) => pool.cidr).join(' ')}]`
-        : `the blocks of node ${node} have no free address, and autoAllocateBlocks is off`,
+    if (!terms.autoAllocateBlocks) {
+      const message = `the blocks of node ${node} have no free address, and autoAllocateBlocks is off`
+      return { code: 'no-addresses', message }
     }
-    if (!terms.autoAllocateBlocks) return noAddresses
-    const present = await this.#rows.blockCidrs(family)
+    const claimed =
+      (await this.#claimNew(node, blocks, terms)) ?? (await this.#reclaim(node, blocks, terms))
+    const message = `No IPs available in pools: [${terms.pools.map((pool) => pool.cidr).join(' ')}]`
+    return claimed ?? { code: 'no-addresses', message }
+  }
+
+  /** A block that says that it is the node's, and that no affinity of the node tells of. */
+  async #claimLost(
+    node: string,
+    blocks: readonly ListedBlock[],
+    owned: readonly Affinity[],
+    terms: Terms,
+  ): Promise<Prefix | undefined> {
+    const known = new Set(owned.map(({ cidr }) => cidr))
+    for (const { cidr } of blocks.filter((block) => block.belongsTo(node))) {
+      if (known.has(cidr) || !terms.pools.some((pool) => covers(pool.cidr, cidr))) continue
+      if (await this.#claims.claim(node, cidr, { adopt: false })) return cidr
+    }
+    return undefined
+  }
+
+  async #claimNew(
+    node: string,
+    blocks: readonly ListedBlock[],
+    terms: Terms,
+  ): Promise<Prefix | undefined> {
+    const present = new Set(blocks.map(({ cidr }) => cidr))
     for (const { cidr, blockSize } of terms.pools) {
       for (const block of blockRing(cidr, blockSize, node)) {
         if (present.has(block) || terms.reserved.some((range) => covers(range, block))) continue
         if (await this.#claims.claim(node, block, { adopt: false })) return block
       }
     }
-    return (await this.#reclaim(node, family, terms)) ?? noAddresses
+    return undefined
   }
 
   /** Takes over an empty block that another node has held for a while. */
-  async #reclaim(node: string, family: Family, terms: Terms): Promise<Prefix | undefined> {
-    for (const { cidr, value: block } of await this.#rows.blocks(family)) {
+  async #reclaim(
+    node: string,
+    blocks: readonly ListedBlock[],
+    terms: Terms,
+  ): Promise<Prefix | undefined> {
+    for (const { cidr, block } of blocks) {
       const holder = block && nodeOf(block)
       if (block === undefined || holder === undefined || holder === node || !isEmpty(block))
         continue
@@ -237,9 +278,9 @@ export class Assigner {
   /** Blocks of others with free addresses, in the order of the node's ring. */
   async #othersBlocks(node: string, family: Family, terms: Terms): Promise<Prefix[]> {
     const free = new Set(
-      (await this.#rows.blocks(family))
-        .filter(({ value }) => value !== undefined && value.affinity !== hostAffinity(node))
-        .filter(({ value }) => value!.unallocated.length > 0)
+      (await this.#store.blocks(family))
+        .filter(({ block }) => block !== undefined && block.affinity !== hostAffinity(node))
+        .filter(({ block }) => block!.unallocated.length > 0)
         .map(({ cidr }) => cidr),
     )
     // Not walked block by block: a pool of IPv6 has more of them than there is time.

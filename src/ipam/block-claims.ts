@@ -1,26 +1,37 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
 import type { Prefix } from '../net/prefix.ts'
-import { blockKey } from '../store/keys.ts'
 import { type Block, hostAffinity, isEmpty, newBlock } from './block.ts'
 import { IpamError } from './ipam-error.ts'
-import { type Affinity, affinityWrite, blockWrite, type IpamStore } from './ipam-store.ts'
+import type { Affinity, IpamStore, Step, Stored } from './ipam-store.ts'
+import { affinityStep, blockStep, retry, takeSteps } from './steps.ts'
 
 /**
- * Which node owns which block.
+ * Which node owns which block: two objects, the affinity of the node and the block that names the node, that
+ * go from one owner to the other by steps of one object each, as in Calico.
  *
- * Calico keeps each in a row of its own (the affinity of the node, the block that names the node) and,
- * since one row is all that it can change at once, goes from one to the other by states: none, pending,
- * confirmed, pendingDeletion. Here both rows change in one transaction, so that no state between can be
- * seen or left behind; the states that Calico leaves are understood and mended.
+ *     claim:    affinity pending          block created, or taken     affinity confirmed
+ *     release:  affinity pendingDeletion  block deleted, or nobody's  affinity deleted
+ *
+ * The block decides; a claim that is not confirmed is not used. Whoever claims writes the affinity first, so
+ * that nobody who read it before can remove it under him, and the block too, so that nobody who was about to
+ * release it can. A process that dies between two steps leaves
+ *
+ *     pending, no block of the node's     the node claims on, or drops it; to others it is nothing
+ *     pending, a block of the node's      the node confirms it
+ *     pendingDeletion, a block of it      the node claims it anew, or whoever releases goes on
+ *     pendingDeletion, no block of it     the node claims it anew, or drops it
+ *     no affinity, a block of the node's  the node finds it when it needs one
+ *
+ * and others may borrow from the block, or release it when it is empty, in each of these states.
  */
 export class BlockClaims {
-  readonly #rows: IpamStore
+  readonly #store: IpamStore
   readonly #clock: Clock
   readonly #random: Random
 
-  constructor(rows: IpamStore, clock: Clock, random: Random) {
-    this.#rows = rows
+  constructor(store: IpamStore, clock: Clock, random: Random) {
+    this.#store = store
     this.#clock = clock
     this.#random = random
   }
@@ -31,25 +42,32 @@ export class BlockClaims {
    * use is taken over; without, it counts as owned by another.
    */
   claim(node: string, cidr: Prefix, options: { readonly adopt: boolean }): Promise<boolean> {
-    return this.#rows.retry(async () => {
-      const [affinity, before] = await Promise.all([
-        this.#rows.affinity(node, cidr),
-        this.#rows.block(cidr),
-      ])
+    return retry(async () => {
+      const [affinity, before] = await this.#read(node, cidr)
       const block = before.value
       const mine = block?.affinity === hostAffinity(node)
       if (mine && affinity?.state === 'confirmed') return true
       if (block !== undefined && !mine && (block.affinity !== null || !options.adopt)) {
-        return (await this.#drop(affinity, before, cidr)) ? false : undefined
+        return (await this.#drop(affinity, before)) ? false : undefined
       }
-      // The block is written also if it was mine: whoever was about to release it must notice.
       const after = block === undefined ? this.#newBlock(node, cidr) : this.#owned(block, node)
-      const claimed = await this.#rows.write([
-        affinityWrite(node, cidr, affinity, 'confirmed'),
-        blockWrite(cidr, before, after),
-      ])
-      return claimed ? true : undefined
+      const steps: readonly Step[] = [
+        ...(mine && affinity?.state === 'pending'
+          ? []
+          : [affinityStep({ node, cidr }, affinity, 'pending')]),
+        // Written also if it was the node's: whoever was about to release it must notice.
+        blockStep(cidr, before, after),
+        affinityStep({ node, cidr }, affinity, 'confirmed'),
+      ]
+      return (await takeSteps(this.#store, steps)).length === steps.length ? true : undefined
     })
+  }
+
+  #read(
+    node: string,
+    cidr: Prefix,
+  ): Promise<[affinity: Affinity | undefined, block: Stored<Block | undefined>]> {
+    return Promise.all([this.#store.affinity(node, cidr), this.#store.block(cidr)])
   }
 
   #newBlock(node: string, cidr: Prefix): Block {
@@ -69,53 +87,60 @@ export class BlockClaims {
   }
 
   /**
-   * Removes a claim that the block contradicts; false if somebody was faster. The block must still be as
-   * it was read, or another process of the same node may have claimed it in between.
+   * Removes a claim that the block contradicts; false if somebody was faster. The block is looked at once
+   * more, now that the affinity is known: another process of the same node may have claimed it in between,
+   * and one that does so from now on writes the affinity first.
    */
-  async #drop(
-    affinity: Affinity | undefined,
-    { modRevision }: { readonly modRevision: number },
-    cidr: Prefix,
-  ): Promise<boolean> {
+  async #drop(affinity: Affinity | undefined, before: Stored<Block | undefined>): Promise<boolean> {
     if (affinity === undefined) return true
-    return this.#rows.write([
-      affinityWrite(affinity.node, cidr, affinity, undefined),
-      { compare: { key: blockKey(cidr), modRevision }, operation: undefined },
-    ])
+    const { revision } = await this.#store.block(affinity.cidr)
+    if (revision !== before.revision) return false
+    const step = affinityStep(affinity, affinity, undefined)
+    return (await takeSteps(this.#store, [step])).length === 1
   }
 
   /**
    * Ends the ownership of a block. An empty block is deleted; of another the addresses stay given out,
-   * unless `mustBeEmpty`: then IpamError "not-empty". Nothing happens if the node does not own it.
+   * unless `mustBeEmpty`: then IpamError "not-empty". With `sequenceNumber`, only that very state of it.
+   * Nothing happens if the node does not own it.
    */
   async release(
     node: string,
     cidr: Prefix,
     options: { readonly mustBeEmpty: boolean; readonly sequenceNumber?: bigint },
   ): Promise<void> {
-    await this.#rows.retry(async () => {
-      const [affinity, before] = await Promise.all([
-        this.#rows.affinity(node, cidr),
-        this.#rows.block(cidr),
-      ])
+    await retry(async () => {
+      const [affinity, before] = await this.#read(node, cidr)
       const block = before.value
       if (block?.affinity !== hostAffinity(node)) {
-        return (await this.#drop(affinity, before, cidr)) ? true : undefined
+        return (await this.#drop(affinity, before)) ? true : undefined
       }
       const { sequenceNumber = block.sequenceNumber } = options
       if (options.mustBeEmpty && (!isEmpty(block) || sequenceNumber !== block.sequenceNumber)) {
+        // An earlier try, or somebody else, may have been about to release it: the node keeps it.
+        if (affinity?.state === 'pendingDeletion') await this.claim(node, cidr, { adopt: false })
         throw new IpamError('not-empty', `block ${cidr} of node ${node} has addresses in use`)
       }
-      const { affinityClaimTime: _, ...others } = block
-      const after = isEmpty(block)
-        ? undefined
-        : { ...others, affinity: null, affinityClaimTime: undefined }
-      return (await this.#rows.write([
-        affinityWrite(node, cidr, affinity, undefined),
-        blockWrite(cidr, before, after),
-      ]))
-        ? true
-        : undefined
+      // Known to be absent only now that the block is: whoever claims it writes the affinity first.
+      if (affinity === undefined && (await this.#store.affinity(node, cidr)) !== undefined) {
+        return undefined
+      }
+      const freed = blockStep(cidr, before, isEmpty(block) ? undefined : nobodys(block))
+      const steps: readonly Step[] =
+        affinity === undefined
+          ? [freed]
+          : [
+              affinityStep(affinity, affinity, 'pendingDeletion'),
+              freed,
+              affinityStep(affinity, affinity, undefined),
+            ]
+      const taken = await takeSteps(this.#store, steps)
+      // Once the block is free it is done: whoever has changed the affinity since claims it anew.
+      return taken.length > steps.indexOf(freed) ? true : undefined
     })
   }
+}
+
+function nobodys(block: Block): Block {
+  return { ...block, affinity: null, affinityClaimTime: undefined }
 }

@@ -10,11 +10,13 @@ import { Resources } from '../store/resources.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { Ipam } from './ipam.ts'
 import { IpamError } from './ipam-error.ts'
+import { RowIpamStore } from './row-ipam-store.ts'
 import { inconsistencies } from './testing/inconsistencies.ts'
+import { WAYS } from './testing/ways.ts'
 
 const clock = new VirtualClock()
 
-async function setUp(blockSize: number, cidr = '10.0.0.0/27') {
+async function setUp(oneByOne: boolean, blockSize: number, cidr = '10.0.0.0/27') {
   const shared = new MemoryStore()
   const options = { clock, random: new SeededRandom(1), log: silentLog }
   const resources = new Resources({ store: shared, ...options })
@@ -26,7 +28,11 @@ async function setUp(blockSize: number, cidr = '10.0.0.0/27') {
   const ipamWith = (faults: StoreFaults): Ipam => {
     const store = new FaultyStore(shared, clock)
     store.faults = faults
-    return new Ipam({ store, ...options })
+    return new Ipam({
+      ...options,
+      store: new RowIpamStore({ store, ...options, oneByOne }),
+      resources,
+    })
   }
   return { shared, ipamWith }
 }
@@ -73,7 +79,7 @@ const steps = fc.array(
   { minLength: 1, maxLength: 5 },
 )
 
-describe('many allocators at once', () => {
+describe.each(WAYS)('many allocators at once that change $way', ({ oneByOne }) => {
   it('give no address twice and lose none, in whatever order their calls arrive', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -81,7 +87,7 @@ describe('many allocators at once', () => {
         fc.array(steps, { minLength: 2, maxLength: 5 }),
         fc.constantFrom(28, 30),
         async (scheduler, plans, blockSize) => {
-          const { shared, ipamWith } = await setUp(blockSize)
+          const { shared, ipamWith } = await setUp(oneByOne, blockSize)
           const before = ({ keys }: { keys: readonly string[] }): Promise<void> =>
             scheduler.schedule(Promise.resolve(), keys.join(' '))
           const results = Promise.all(
@@ -109,7 +115,7 @@ describe('many allocators at once', () => {
   })
 
   it('fill a pool to the last address', async () => {
-    const { shared, ipamWith } = await setUp(28, '10.0.0.0/25')
+    const { shared, ipamWith } = await setUp(oneByOne, 28, '10.0.0.0/25')
     const given = await Promise.all(
       Array.from({ length: 128 }, (_, at) =>
         ipamWith({}).autoAssign(request(`server${at % 8}`, `h${at}`)),
@@ -123,7 +129,7 @@ describe('many allocators at once', () => {
   })
 })
 
-describe('a process that dies at any write', () => {
+describe.each(WAYS)('a process that dies at any write and changes $way', ({ oneByOne }) => {
   const script = async (ipam: Ipam): Promise<void> => {
     await ipam.ensureTunnelAddress({ node: 'server01' })
     await ipam.autoAssign({ ...request('server01', 'a'), count: 5 })
@@ -137,7 +143,7 @@ describe('a process that dies at any write', () => {
 
   /** Runs the script with a death at the write of that number; false if there were not so many. */
   async function die(at: number, when: 'before' | 'after', recover: (ipam: Ipam) => Promise<void>) {
-    const { shared, ipamWith } = await setUp(30)
+    const { shared, ipamWith } = await setUp(oneByOne, 30)
     let writes = 0
     const fault = ({ operation }: { operation: string }): void => {
       if (operation === 'transact' && ++writes >= at) throw new StoreUnavailable('died')
@@ -146,7 +152,7 @@ describe('a process that dies at any write', () => {
       () => false,
       (thrown: unknown) => thrown instanceof StoreUnavailable,
     )
-    expect(inconsistencies(shared)).toEqual([])
+    expect(inconsistencies(shared, { died: oneByOne })).toEqual([])
     await recover(ipamWith({}))
     expect([...shared.rowsFrom('/calico/ipam/')].map(({ key }) => key)).toEqual([])
     return died

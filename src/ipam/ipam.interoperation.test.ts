@@ -8,9 +8,12 @@ import { parseAffinityKey } from '../store/keys.ts'
 import { FaultyStore } from '../store/faulty-store.ts'
 import { MemoryStore } from '../store/memory-store.ts'
 import { Resources } from '../store/resources.ts'
+import type { Store } from '../store/store.ts'
 import { Ipam } from './ipam.ts'
 import { IpamError } from './ipam-error.ts'
+import { RowIpamStore } from './row-ipam-store.ts'
 import { nodeOf } from './block.ts'
+import { WAYS } from './testing/ways.ts'
 import { StepwiseAllocator } from './testing/stepwise-allocator.ts'
 
 const BLOCKS = ['10.0.0.0/30', '10.0.0.4/30', '10.0.0.8/30', '10.0.0.12/30'].map(prefix)
@@ -43,50 +46,57 @@ async function work(allocator: Allocator, name: string, steps: readonly Step[]) 
   return held
 }
 
-describe('beside allocators that change one row at a time, as Calico does', () => {
-  it('no address is given twice or lost, whatever the order of the calls', async () => {
-    const steps = fc.array(fc.constantFrom<Step>('assign', 'assign', 'release', 'leave'), {
-      minLength: 1,
-      maxLength: 5,
+describe.each(WAYS)(
+  'beside allocators as Calico has them, IPAM that changes $way',
+  ({ oneByOne }) => {
+    it('no address is given twice or lost, whatever the order of the calls', async () => {
+      const steps = fc.array(fc.constantFrom<Step>('assign', 'assign', 'release', 'leave'), {
+        minLength: 1,
+        maxLength: 5,
+      })
+      await fc.assert(
+        fc.asyncProperty(
+          fc.scheduler(),
+          fc.array(fc.tuple(fc.boolean(), steps), { minLength: 2, maxLength: 5 }),
+          async (scheduler, plans) => {
+            const shared = new MemoryStore()
+            const options = { clock, random: new SeededRandom(1), log: silentLog }
+            const spec = { cidr: '10.0.0.0/28', blockSize: 30 }
+            const resources = new Resources({ store: shared, ...options })
+            await resources.create({ kind: 'IPPool', metadata: { name: 'p' }, spec })
+            const ipamOver = (store: Store): Ipam =>
+              new Ipam({
+                ...options,
+                store: new RowIpamStore({ store, ...options, oneByOne }),
+                resources,
+              })
+            const make = (stepwise: boolean, node: string): Allocator => {
+              const store = new FaultyStore(shared, clock)
+              store.faults.before = ({ keys }) =>
+                scheduler.schedule(
+                  Promise.resolve(),
+                  `${stepwise ? 'stepwise' : 'ours'} ${keys.join(' ')}`,
+                )
+              return stepwise ? stepwiseAllocator(store, node) : ours(ipamOver(store), node)
+            }
+            const all = Promise.all(
+              plans.map(([stepwise, plan], at) =>
+                work(make(stepwise, `node${at % 2}`), `${stepwise ? 's' : 'o'}${at}`, plan),
+              ),
+            )
+            const held = new Map((await scheduler.waitFor(all)).flatMap((map) => [...map]))
+            const ipam = ipamOver(shared)
+            const stored = await ipam.allocations()
+            expect(new Map(stored.map(({ handle, address }) => [handle, address]))).toEqual(held)
+            expect(new Set(held.values()).size).toBe(held.size)
+            await everyBlockCanBeFound(shared, ipam)
+          },
+        ),
+        { numRuns: 300 },
+      )
     })
-    await fc.assert(
-      fc.asyncProperty(
-        fc.scheduler(),
-        fc.array(fc.tuple(fc.boolean(), steps), { minLength: 2, maxLength: 5 }),
-        async (scheduler, plans) => {
-          const shared = new MemoryStore()
-          const options = { clock, random: new SeededRandom(1), log: silentLog }
-          const spec = { cidr: '10.0.0.0/28', blockSize: 30 }
-          const resources = new Resources({ store: shared, ...options })
-          await resources.create({ kind: 'IPPool', metadata: { name: 'p' }, spec })
-          const make = (stepwise: boolean, node: string): Allocator => {
-            const store = new FaultyStore(shared, clock)
-            store.faults.before = ({ keys }) =>
-              scheduler.schedule(
-                Promise.resolve(),
-                `${stepwise ? 'stepwise' : 'ours'} ${keys.join(' ')}`,
-              )
-            return stepwise
-              ? stepwiseAllocator(store, node)
-              : ours(new Ipam({ store, ...options }), node)
-          }
-          const all = Promise.all(
-            plans.map(([stepwise, plan], at) =>
-              work(make(stepwise, `node${at % 2}`), `${stepwise ? 's' : 'o'}${at}`, plan),
-            ),
-          )
-          const held = new Map((await scheduler.waitFor(all)).flatMap((map) => [...map]))
-          const ipam = new Ipam({ store: shared, ...options })
-          const stored = await ipam.allocations()
-          expect(new Map(stored.map(({ handle, address }) => [handle, address]))).toEqual(held)
-          expect(new Set(held.values()).size).toBe(held.size)
-          await everyBlockCanBeFound(shared, ipam)
-        },
-      ),
-      { numRuns: 300 },
-    )
-  })
-})
+  },
+)
 
 /** A block that says whose it is has a claim of that node; else that node would never use it again. */
 async function everyBlockCanBeFound(shared: MemoryStore, ipam: Ipam): Promise<void> {

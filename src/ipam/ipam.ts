@@ -1,6 +1,6 @@
 import type { Closable } from '../lib/closable.ts'
 import { type Clock, sleep } from '../lib/clock.ts'
-import type { Log } from '../lib/log.ts'
+import { UserError } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import { familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import {
@@ -12,10 +12,8 @@ import {
   prefixFamily,
   prefixOf,
 } from '../net/prefix.ts'
-import { type DecodedRows, followRows, type RowHandlers } from '../store/follower.ts'
-import { blockPrefix } from '../store/keys.ts'
-import { Resources } from '../store/resources.ts'
-import type { Store } from '../store/store.ts'
+import type { RowHandlers } from '../store/follower.ts'
+import type { Resources } from '../store/resources.ts'
 import { Assigner, type Terms } from './assigner.ts'
 import {
   addressOf,
@@ -25,12 +23,11 @@ import {
   blockSize,
   nodeOf,
 } from './block.ts'
-import { decodeBlock } from './block-codec.ts'
-import { type BlockOwners, blockOwners } from './block-owners.ts'
+import type { BlockOwners } from './block-owners.ts'
 import { BlockClaims } from './block-claims.ts'
 import { isUnused } from './handle.ts'
 import { IpamError } from './ipam-error.ts'
-import { type Affinity, IpamStore } from './ipam-store.ts'
+import type { Affinity, IpamStore } from './ipam-store.ts'
 import { type Pool, qualifiedPools, type TunnelProtocol, tunnelPools } from './pools.ts'
 import { Releaser } from './releaser.ts'
 import type {
@@ -39,14 +36,14 @@ import type {
   AutoAssignRequest,
   ReleaseRequest,
 } from './requests.ts'
+import { retry } from './steps.ts'
 
 export interface IpamOptions {
-  readonly store: Store
+  readonly store: IpamStore
+  /** Where pools, reservations and the configuration of IPAM are. */
+  readonly resources: Pick<Resources, 'find' | 'listShared' | 'modify' | 'delete'>
   readonly clock: Clock
   readonly random: Random
-  readonly log: Log
-  /** Where those who follow one store in one process share what its rows mean. */
-  readonly decoded?: DecodedRows | undefined
 }
 
 /** Most blocks of a node where neither the configuration nor the request says. */
@@ -69,7 +66,7 @@ export function tunnelHandle(node: string, kind: TunnelProtocol = 'ipip'): strin
 /**
  * Gives out addresses and takes them back, for all nodes of a cluster at once, with Calico's data.
  *
- *     const ipam = new Ipam({ store, clock, random, log })
+ *     const ipam = new Ipam({ store: new RowIpamStore(ports), resources, clock, random })
  *     const [{ address }] = await ipam.autoAssign({
  *       node, family: 4, use: 'Workload', handle: `${network}.${containerId}`,
  *       attributes: { node, namespace, pod, timestamp },
@@ -78,29 +75,27 @@ export function tunnelHandle(node: string, kind: TunnelProtocol = 'ipip'): strin
  *     await ipam.releaseByHandle(`${network}.${containerId}`)        // idempotent
  *     const tunnel = await ipam.ensureTunnelAddress({ node, podCidrs })
  *
- * Each change is one transaction over the block and the handles that it concerns, so a process that
- * dies leaves nothing half done. Throws IpamError with a code, UserError on data that cannot be used,
- * StoreUnavailable when the store cannot be reached: then the change may have happened, and releasing
- * the handle undoes it.
+ * A change goes by steps of one object each, in an order in which a process may die between any two: what
+ * it leaves, the next one that comes by finishes or takes back. A store that can takes all steps of a change
+ * in one transaction. Throws IpamError with a code, UserError on data that cannot be used,
+ * StoreUnavailable when the store cannot be reached: then the change may have happened, in part too, and
+ * releasing the handle undoes it.
  */
 export class Ipam {
-  readonly #ports: IpamOptions
   readonly #clock: Clock
-  readonly #rows: IpamStore
-  readonly #resources: Resources
+  readonly #store: IpamStore
+  readonly #resources: IpamOptions['resources']
   readonly #claims: BlockClaims
   readonly #assigner: Assigner
   readonly #releaser: Releaser
 
-  constructor(options: IpamOptions) {
-    const { store, clock, random, log } = options
-    this.#ports = options
+  constructor({ store, resources, clock, random }: IpamOptions) {
     this.#clock = clock
-    this.#rows = new IpamStore(store, log)
-    this.#resources = new Resources(options)
-    this.#claims = new BlockClaims(this.#rows, clock, random)
-    this.#assigner = new Assigner(this.#rows, this.#claims, clock)
-    this.#releaser = new Releaser(this.#rows)
+    this.#store = store
+    this.#resources = resources
+    this.#claims = new BlockClaims(store, clock, random)
+    this.#assigner = new Assigner(store, this.#claims, clock)
+    this.#releaser = new Releaser(store)
   }
 
   /** All the addresses asked for, or none: then IpamError says why. */
@@ -173,9 +168,10 @@ export class Ipam {
    * Throws IpamError "taken", "not-in-a-pool", "strict-affinity".
    */
   async assignAddress(request: AssignAddressRequest): Promise<Assignment> {
-    const { address, use } = request
+    const { address, use, block } = request
+    if (block !== undefined) demandBlocks([block])
     const rules = await this.#rules()
-    const cidr = request.block ?? (await this.#blockOfPool(address, use))
+    const cidr = block ?? (await this.#blockOfPool(address, use))
     return this.#assigner.assignOne(request, cidr, rules)
   }
 
@@ -215,7 +211,7 @@ export class Ipam {
 
   async #presentBlocks(requests: readonly ReleaseRequest[]): Promise<Prefix[]> {
     const families = new Set(requests.map(({ address }) => familyOf(address)))
-    const lists = await Promise.all([...families].map((family) => this.#rows.blocks(family)))
+    const lists = await Promise.all([...families].map((family) => this.#store.blocks(family)))
     return lists.flat().map(({ cidr }) => cidr)
   }
 
@@ -226,9 +222,9 @@ export class Ipam {
 
   /** The addresses that a handle has. */
   async addressesOf(handle: string): Promise<Allocation[]> {
-    const { value } = await this.#rows.handle(handle)
+    const { value } = await this.#store.handle(handle)
     const blocks = await Promise.all(
-      (Object.keys(value.blocks) as Prefix[]).map((cidr) => this.#rows.block(cidr)),
+      (Object.keys(value.blocks) as Prefix[]).map((cidr) => this.#store.block(cidr)),
     )
     return blocks
       .flatMap(({ value: block }) => (block === undefined ? [] : allocationsOf(block)))
@@ -258,13 +254,13 @@ export class Ipam {
 
   /** Every block that can be read, IPv4 first. */
   async blocks(): Promise<Block[]> {
-    const lists = await Promise.all([this.#rows.blocks(4), this.#rows.blocks(6)])
-    return lists.flat().flatMap(({ value }) => (value === undefined ? [] : [value]))
+    const lists = await Promise.all([this.#store.blocks(4), this.#store.blocks(6)])
+    return lists.flat().flatMap(({ block }) => block ?? [])
   }
 
   /** The claims of a node; only confirmed ones may be used or announced. */
-  affinities(node: string): Promise<Affinity[]> {
-    return this.#rows.affinities(node)
+  affinities(node: string): Promise<readonly Affinity[]> {
+    return this.#store.affinities(node)
   }
 
   /**
@@ -295,10 +291,14 @@ export class Ipam {
         ...(sequenceNumber !== undefined && { sequenceNumber }),
       })),
     )
+    for (const handle of new Set(used.flatMap((allocation) => allocation.handle ?? []))) {
+      await this.#releaser.settle(handle)
+    }
     for (const kind of ['ipip', 'vxlan'] as const) {
       await this.releaseByHandle(tunnelHandle(node, kind))
     }
-    for (const { cidr } of await this.#rows.affinities(node)) await this.releaseAffinity(node, cidr)
+    for (const { cidr } of await this.#store.affinities(node))
+      await this.releaseAffinity(node, cidr)
   }
 
   /**
@@ -332,7 +332,7 @@ export class Ipam {
   async ensureTunnelAddress(options: TunnelOptions): Promise<IpAddress | undefined> {
     const { node, kind = 'ipip', nodeLabels = {} } = options
     const pools = tunnelPools(await this.#resources.listShared('IPPool'), nodeLabels, kind)
-    const { address } = await this.#rows.retry(async () => {
+    const { address } = await retry(async () => {
       const kept = await this.#keepTunnelAddress(options, pools)
       if (pools.length === 0) return { address: undefined }
       if (kept !== undefined) return { address: kept }
@@ -347,11 +347,11 @@ export class Ipam {
     return address
   }
 
-  /** Whether it was the handle that stood in the way; if it counts what it does not have, it is deleted. */
+  /** Whether it was the handle that stood in the way; it counts afterwards what it has. */
   async #mendHandle(handle: string): Promise<boolean> {
-    const { value } = await this.#rows.handle(handle)
+    const { value } = await this.#store.handle(handle)
     if (isUnused(value)) return false
-    if ((await this.addressesOf(handle)).length === 0) await this.releaseByHandle(handle)
+    await this.#releaser.settle(handle)
     return true
   }
 
@@ -427,15 +427,7 @@ export class Ipam {
    * change, through outages of the store, until closed.
    */
   followBlockOwners(handlers: RowHandlers<BlockOwners>): Closable {
-    return followRows(
-      this.#ports,
-      blockPrefix(4),
-      {
-        decode: ({ key, value, modRevision }) => blockOwners(decodeBlock(key, value), modRevision),
-        revisionOf: ({ modRevision }) => modRevision,
-      },
-      handlers,
-    )
+    return this.#store.followOwners(4, handlers)
   }
 }
 
@@ -459,7 +451,15 @@ function isIn(pools: readonly Pool[], address: IpAddress): boolean {
   return pools.some(({ cidr }) => contains(cidr, address))
 }
 
+/** Throws UserError that names the one that is no block of addresses. */
 function demandBlocks(blocks: readonly Prefix[]): readonly Prefix[] {
-  for (const cidr of blocks) blockSize(cidr)
+  for (const cidr of blocks) {
+    if (parsePrefix(cidr) !== cidr) {
+      throw new UserError(
+        `${cidr} is no block of addresses: expected a prefix such as 10.0.0.0/24, host bits zero`,
+      )
+    }
+    blockSize(cidr)
+  }
   return blocks
 }

@@ -12,6 +12,7 @@ import { createSpeaker } from '../bgp/index.ts'
 import { type Attachment, type AttachmentStore } from '../cni/attachment.ts'
 import { CniService } from '../cni/service.ts'
 import { Ipam } from '../ipam/ipam.ts'
+import { RowIpamStore } from '../ipam/row-ipam-store.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
@@ -75,7 +76,8 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
   const { node, kernel, machine, store, clock, random, log, attachments } = ports
 
   const resources = new Resources({ store, clock, random, log, decoded: ports.decoded })
-  const ipam = new Ipam({ store, clock, random, log, decoded: ports.decoded })
+  const rows = new RowIpamStore({ store, clock, random, log, decoded: ports.decoded })
+  const ipam = new Ipam({ store: rows, resources, clock, random })
   const nodeIpam = new NodeIpam({ node, ipam, resources, clock })
   const speaker = createSpeaker({
     clock,

@@ -1,18 +1,25 @@
 // One allocator of the test: takes addresses and gives some back until it is killed.
 //
-//   argv: address of the store, node, name
+//   argv: address of the store, node, name, "at once" or "one by one": how it changes objects
 //   out:  "+handle address" once it has one, "-handle" before it gives one back
 import { writeSync } from 'node:fs'
 import { Ipam } from '../../src/ipam/ipam.ts'
+import { RowIpamStore } from '../../src/ipam/row-ipam-store.ts'
 import { IpamError } from '../../src/ipam/ipam-error.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { etcdStore } from '../../src/main/open-etcd-store.ts'
 import { systemClock } from '../../src/platform/node/clock.ts'
 import { systemRandom } from '../../src/platform/node/random.ts'
+import { Resources } from '../../src/store/resources.ts'
 
-const [address, node, name] = process.argv.slice(2) as [string, string, string]
+const [address, node, name, way] = process.argv.slice(2) as [string, string, string, string]
 const store = await etcdStore(address)
-const ipam = new Ipam({ store, clock: systemClock, random: systemRandom, log: silentLog })
+const ports = { store, clock: systemClock, random: systemRandom, log: silentLog }
+const ipam = new Ipam({
+  ...ports,
+  store: new RowIpamStore({ ...ports, oneByOne: way === 'one by one' }),
+  resources: new Resources(ports),
+})
 const held: string[] = []
 
 async function giveBack(): Promise<void> {

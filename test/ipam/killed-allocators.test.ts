@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Ipam } from '../../src/ipam/ipam.ts'
+import { RowIpamStore } from '../../src/ipam/row-ipam-store.ts'
 import { inconsistencies } from '../../src/ipam/testing/inconsistencies.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
@@ -78,8 +79,9 @@ async function fire(address: string, program: string): Promise<void> {
   const options = { store, clock: systemClock, random: systemRandom, log: silentLog }
   // So few addresses that blocks are borrowed, too: 16 blocks of 8, most full of what the dead left.
   const spec = { cidr: '10.0.0.0/25', blockSize: 29 }
-  await new Resources(options).create({ kind: 'IPPool', metadata: { name: 'p' }, spec })
-  const ipam = new Ipam(options)
+  const resources = new Resources(options)
+  await resources.create({ kind: 'IPPool', metadata: { name: 'p' }, spec })
+  const ipam = new Ipam({ ...options, store: new RowIpamStore(options), resources })
 
   const held = await runAllocators(address, program)
 

@@ -5,6 +5,7 @@ import { FORMER_MILLISECONDS } from '../../src/agent/pool-history.ts'
 import { DUMMY_ADDRESS } from '../../src/agent/tunnel-device.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { Ipam } from '../../src/ipam/ipam.ts'
+import { RowIpamStore } from '../../src/ipam/row-ipam-store.ts'
 import { ip } from '../../src/net/ip-address.ts'
 import { openSimulatedLab, type SimulatedLab } from './simulated-lab.ts'
 
@@ -40,7 +41,8 @@ describe('tunl0', () => {
 
   it('gives its address back while no pool tunnels, and gets one again', async () => {
     const { store, resources, clock, random } = lab
-    const ipam = new Ipam({ store, clock, random, log: silentLog })
+    const rows = new RowIpamStore({ store, clock, random, log: silentLog })
+    const ipam = new Ipam({ store: rows, resources, clock, random })
     const written = async () => (await run(resources.get('Node', 'server01'))).spec.bgp
     const handles = async () =>
       (await run(ipam.allocations())).filter(({ attributes }) => attributes['node'] === 'server01')

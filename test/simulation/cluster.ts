@@ -2,6 +2,7 @@ import { type ComposedAgent, composeAgent } from '../../src/main/compose-agent.t
 import { memorySysctls, type SavedSysctls } from '../../src/agent/host-sysctls.ts'
 import { type Attachment, attachmentKey, MemoryAttachmentStore } from '../../src/cni/attachment.ts'
 import { Ipam } from '../../src/ipam/ipam.ts'
+import { RowIpamStore } from '../../src/ipam/row-ipam-store.ts'
 import { type Kernel, ROUTE_PROTOCOL } from '../../src/kernel/kernel.ts'
 import { type Impairment } from '../../src/kernel/sim/device.ts'
 import { Reachability } from '../../src/kernel/sim/reachability.ts'
@@ -92,8 +93,8 @@ export class SimulatedCluster {
     const builder = new Builder(this.machine)
     for (const step of this.#plan.steps) builder.do(step)
     builder.close()
-    const rest = { clock, random, log: silentLog }
-    this.ipam = new Ipam({ store: this.shared, ...rest })
+    const rows = new RowIpamStore({ store: this.shared, clock, random, log: silentLog })
+    this.ipam = new Ipam({ store: rows, resources: this.#client(), clock, random })
     this.nodes = this.#plan.nodes.map(({ name, namespace, address }) => {
       const node: ClusterNode = {
         name,
