@@ -25,6 +25,11 @@ export interface Journal {
     readonly netns: string
     readonly node: string
   }[]
+  /**
+   * The most entries of the kernel's neighbor tables, ARP's and that of IPv6, that it has at one time;
+   * journals of before have none.
+   */
+  readonly neighborEntries?: { readonly ipv4: number; readonly ipv6: number }
 }
 
 export interface RunningProgram {

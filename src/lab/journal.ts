@@ -3,6 +3,7 @@ import { UserError } from '../lib/errors.ts'
 import { checkFileVersion, LaterVersion } from '../lib/file-version.ts'
 import type { LabState } from './lab-ports.ts'
 import type { LabNames } from './lab-names.ts'
+import { neighborEntries } from './neighbor-entries.ts'
 import { type LabPlan, namespacesOf } from './plan.ts'
 import type { Topology } from './topology-schema.ts'
 
@@ -11,10 +12,11 @@ const JOURNAL_VERSION = 1
 
 export function journalOf(
   plan: LabPlan,
-  { networks, routers }: Topology,
+  topology: Topology,
   names: LabNames,
   startedAt: string,
 ): Journal {
+  const { networks, routers } = topology
   return {
     version: 1,
     lab: plan.lab,
@@ -28,6 +30,7 @@ export function journalOf(
       address: address.address,
     })),
     pods: plan.pods.map(({ namespace, name, netns, node }) => ({ namespace, name, netns, node })),
+    neighborEntries: neighborEntries(topology),
   }
 }
 

@@ -1,8 +1,9 @@
 import { UserError } from '../lib/errors.ts'
 import { isKernelError } from '../kernel/kernel.ts'
 import { readJournal } from './journal.ts'
-import { NAMES_LOCK } from './lab-names.ts'
+import { lockNames } from './lab-names.ts'
 import type { LabPorts, LabState } from './lab-ports.ts'
+import { restoreNeighborTable } from './neighbor-table.ts'
 
 export interface Removed {
   readonly programs: number
@@ -23,7 +24,6 @@ export async function labDown(lab: string, ports: LabPorts): Promise<Removed> {
     return await dismantle(lab, ports)
   } finally {
     lock.close()
-    removeLock(ports.state, NAMES_LOCK)
   }
 }
 
@@ -46,6 +46,12 @@ export async function dismantle(lab: string, ports: LabPorts): Promise<Removed> 
       if (!isKernelError(thrown, 'ENOENT')) throw thrown
     }
   }
-  state.remove(lab)
+  const names = await lockNames(ports)
+  try {
+    restoreNeighborTable(lab, ports)
+    state.remove(lab)
+  } finally {
+    names.close()
+  }
   return { programs: ended, namespaces }
 }

@@ -1,7 +1,25 @@
+import { sleep } from '../lib/clock.ts'
+import type { Closable } from '../lib/closable.ts'
+import { UserError } from '../lib/errors.ts'
+import type { LabPorts } from './lab-ports.ts'
 import type { Topology, TopologyPod } from './topology-schema.ts'
 
-/** The lock of who chooses names; no lab is called so. */
+/** The lock of who chooses names or gives them back; no lab is called so. */
 export const NAMES_LOCK = '.names'
+
+/** Longest that names are waited for; they are held only for as long as a journal takes to write. */
+const NAMES_MILLISECONDS_MAX = 5_000
+
+/** Which labs there are, and what they share, is changed by one process at a time. Errors: UserError. */
+export async function lockNames({ state, clock }: LabPorts): Promise<Closable> {
+  const deadline = clock.now() + NAMES_MILLISECONDS_MAX
+  for (;;) {
+    const lock = state.lock(NAMES_LOCK)
+    if (lock !== undefined) return lock
+    if (clock.now() > deadline) throw new UserError('Another lab is choosing its names; try again')
+    await sleep(clock, 10)
+  }
+}
 
 /** What the namespaces of a lab are called: the plain names, or those with the lab's name in front. */
 export interface LabNames {

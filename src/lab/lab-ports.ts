@@ -3,7 +3,7 @@ import type { AgentConnection } from '../api/methods.ts'
 import type { Closable } from '../lib/closable.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
-import type { Machine } from '../kernel/kernel.ts'
+import type { Kernel, Machine } from '../kernel/kernel.ts'
 import type { Store } from '../store/store.ts'
 
 /**
@@ -12,19 +12,23 @@ import type { Store } from '../store/store.ts'
  */
 export interface LabPorts {
   readonly machine: Machine
+  /** The namespace in which limits of all namespaces are set; absent where they share none. */
+  readonly host?: Pick<Kernel, 'readSysctl' | 'writeSysctl'>
   readonly state: LabState
   readonly programs: LabPrograms
   readonly clock: Clock
   readonly random: Random
   /** One line about what is being done, or of what was done; never needed to understand the result. */
   readonly progress: (text: string) => void
+  /** What a person should know although the work goes on. */
+  readonly warn: (text: string) => void
   /** Called after each thing that is made, for tests that interrupt there. */
   readonly onStep?: (name: string) => void
 }
 
 /** The files of all labs: one directory each. */
 export interface LabState {
-  /** Names of labs that have a directory, with or without anything in it. */
+  /** Names of labs that have a directory, with or without anything in it; none begins with a dot. */
   labs(): readonly string[]
   /** Path of the directory, for what a person is told. */
   directory(lab: string): string

@@ -1,15 +1,14 @@
 import type { Journal } from '../api/lab-status.ts'
 import type { AgentConnection } from '../api/methods.ts'
-import { sleep } from '../lib/clock.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
-import type { Closable } from '../lib/closable.ts'
 import { attachPods } from './attach-pods.ts'
 import { awaitRoutes, RoutesMissing } from './await-routes.ts'
 import { Builder } from './build.ts'
 import { journalOf, readJournal, writeJournal } from './journal.ts'
 import { dismantle } from './lab-down.ts'
-import { chooseNames, NAMES_LOCK } from './lab-names.ts'
+import { chooseNames, lockNames } from './lab-names.ts'
 import type { LabPorts } from './lab-ports.ts'
+import { raiseNeighborTable } from './neighbor-table.ts'
 import { type LabPlan, namespacesOf, planLab } from './plan.ts'
 import { seedStore } from './seed-store.ts'
 import type { Topology } from './topology-schema.ts'
@@ -73,9 +72,6 @@ export async function labUp(options: LabUpOptions, ports: LabPorts): Promise<Jou
   }
 }
 
-/** Longest that names are waited for; they are held only for as long as a journal takes to write. */
-const NAMES_MILLISECONDS_MAX = 5_000
-
 /**
  * Decides what every namespace is called and writes the journal, alone on the machine, so that two labs
  * that start at once do not choose the same names.
@@ -98,19 +94,10 @@ async function reserve(
     const journal = journalOf(plan, topology, chosen, startedAt)
     writeJournal(state, journal)
     state.write(name, 'topology.yaml', text)
+    raiseNeighborTable(ports)
     return { plan, journal }
   } finally {
     names.close()
-  }
-}
-
-async function lockNames({ state, clock }: LabPorts): Promise<Closable> {
-  const deadline = clock.now() + NAMES_MILLISECONDS_MAX
-  for (;;) {
-    const lock = state.lock(NAMES_LOCK)
-    if (lock !== undefined) return lock
-    if (clock.now() > deadline) throw new UserError('Another lab is choosing its names; try again')
-    await sleep(clock, 10)
   }
 }
 

@@ -5,7 +5,7 @@ export function memoryState(files = new Map<string, string>()): LabState {
   const locks = new Set<string>()
   const labOf = (path: string): string => path.slice(0, path.indexOf('/'))
   return {
-    labs: () => [...new Set([...files.keys()].map(labOf))],
+    labs: () => [...new Set([...files.keys()].map(labOf))].filter((lab) => !lab.startsWith('.')),
     directory: (lab) => `(in memory) ${lab}`,
     read: (lab, file) => files.get(`${lab}/${file}`),
     write: (lab, file, text) => void files.set(`${lab}/${file}`, text),

@@ -33,17 +33,18 @@ const START_MILLISECONDS_MAX = 60_000
 const LOG_LINES_SHOWN = 8
 
 export function linuxLabPorts(
-  progress: (text: string) => void,
+  said: Pick<LabPorts, 'progress' | 'warn'>,
   onStep?: (name: string) => void,
 ): LabPorts {
   const machine = createLinuxMachine()
   return {
     machine,
+    host: machine.openNamespace('/proc/self/ns/net'),
     state: realLabs(),
     programs: labPrograms(machine),
     clock: systemClock,
     random: systemRandom,
-    progress,
+    ...said,
     ...(onStep === undefined ? {} : { onStep }),
   }
 }

@@ -9,7 +9,7 @@ export function labState(): LabState {
   assertOwnFolder(LAB_ROOT)
   const directories = new DirectoryState(labPath())
   return {
-    labs: () => directories.names(),
+    labs: () => directories.names().filter((name) => !name.startsWith('.')),
     directory: (lab) => directories.path(lab),
     read: (lab, file) => directories.read(lab, file),
     write: (lab, file, text) => directories.write(lab, file, text),

@@ -52,6 +52,7 @@ export function simulatedLabPorts(
     clock,
     random,
     progress,
+    warn: (text) => options.log.warn(text),
     programs: simulatedPrograms(options),
   }
 }

@@ -26,6 +26,7 @@ export interface RecordedLab extends LabPorts {
     cni(node: string): unknown
   }
   readonly steps: string[]
+  readonly warnings: string[]
   /** Called at every step; a test throws there. */
   onEveryStep: (name: string) => void
   /** Lets virtual time pass until the work is done. */
@@ -57,10 +58,12 @@ export function recordedLab(): RecordedLab {
     stores,
     requests: [],
     steps: [],
+    warnings: [],
     onEveryStep() {},
     behavior: { status: () => CONVERGED, cni: () => null },
     random: new SeededRandom(1),
     progress() {},
+    warn: (text) => void lab.warnings.push(text),
     onStep(name) {
       lab.steps.push(name)
       lab.onEveryStep(name)

@@ -14,5 +14,6 @@ export function openLabPorts(context: CommandContext, onStep?: (name: string) =>
   const progress = (text: string): void => {
     if (context.err.isTty) context.err.write(`· ${text}\n`)
   }
-  return linuxLabPorts(progress, onStep)
+  const warn = (text: string): void => context.err.write(`tortie: ${text}\n`)
+  return linuxLabPorts({ progress, warn }, onStep)
 }
