@@ -9,6 +9,9 @@ import type { PlannedNode } from './plan.ts'
 /** Longest that BGP may take: sessions that meet at a bad moment begin anew after some seconds. */
 const ROUTES_MILLISECONDS_MAX = 60_000
 
+/** Between two words of how far it is. */
+const PROGRESS_MILLISECONDS = 2_000
+
 /** Not every node has a route to every block. */
 export class RoutesMissing extends Error {
   override readonly name = 'RoutesMissing'
@@ -33,8 +36,9 @@ export async function awaitRoutes(
   agents: ReadonlyMap<string, AgentConnection>,
   ports: LabPorts,
 ): Promise<void> {
-  const { clock, machine } = ports
+  const { clock, machine, progress } = ports
   const deadline = clock.now() + ROUTES_MILLISECONDS_MAX
+  let toldAt = clock.now()
   const all = nodes.map((node): Waiting => ({
     node,
     agent: agents.get(node.name)!,
@@ -47,6 +51,7 @@ export async function awaitRoutes(
       // Once more for all when none lacks anything: blocks that came late must be seen by everyone.
       const late = all.filter(({ lacks }) => lacks !== undefined)
       const asked = late.length === 0 ? all : late
+      const askedAt = clock.now()
       await Promise.all(asked.map(async (one) => (one.status = await one.agent.call('status', {}))))
       for (const one of asked) one.lacks = lackOf(one, all)
       const lacking = all.filter(({ lacks }) => lacks !== undefined)
@@ -56,7 +61,12 @@ export async function awaitRoutes(
           lacking.map(({ node, lacks }) => `${node.name}: ${lacks}`).join('\n'),
         )
       }
-      if (lacking.length > 0) await sleep(clock, 10)
+      if (clock.now() >= toldAt + PROGRESS_MILLISECONDS) {
+        toldAt = clock.now()
+        progress(`${all.length - lacking.length} of ${all.length} nodes have all routes`)
+      }
+      // Where asking takes long it takes long because the nodes are busy: they are left to it.
+      if (lacking.length > 0) await sleep(clock, Math.max(10, 2 * (clock.now() - askedAt)))
     }
   } finally {
     for (const { kernel } of all) kernel.close()

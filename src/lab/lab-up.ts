@@ -122,24 +122,18 @@ async function build(
   const { lab, nodes, pods } = plan
   const { programs, progress, onStep } = ports
   const agents = new Map<string, AgentConnection>()
+  let isOver = false
   try {
     programs.startStore(lab)
     onStep?.('store started')
     progress(`${plan.nodes.length} nodes, ${plan.pods.length} pods: namespaces and cables`)
     makeNamespaces(plan, made, ports)
-    for (const { name, namespace } of nodes) {
-      programs.startAgent(lab, name, namespace)
-      onStep?.(`agent ${name} started`)
-    }
     progress('store and agents are starting')
+    const starting = startAgents(plan, agents, ports, () => isOver)
+    starting.catch(() => {}) // told of below, once the store is filled
     await alive(signal, seedStore(plan, ports))
     onStep?.('store filled')
-    await alive(
-      signal,
-      Promise.all(
-        nodes.map(async ({ name }) => agents.set(name, await programs.openAgent(lab, name))),
-      ),
-    )
+    await alive(signal, starting)
     onStep?.('agents answer')
     progress('attaching pods')
     await alive(signal, attachPods(pods, agents, ports))
@@ -147,8 +141,41 @@ async function build(
     await alive(signal, awaitRoutes(nodes, agents, ports))
     onStep?.('routes')
   } finally {
+    isOver = true
     for (const agent of agents.values()) agent.close()
   }
+}
+
+/**
+ * Agents that start at one time. Were it all of a large lab, each would wait for its turn at the
+ * processor while its neighbors knock in vain.
+ */
+const STARTS_AT_ONCE = 8
+/** Between two words of how far it is. */
+const PROGRESS_MILLISECONDS = 2_000
+
+/** Starts every node's agent, and keeps a connection to each in `agents`. Begins none once it is over. */
+async function startAgents(
+  { lab, nodes }: LabPlan,
+  agents: Map<string, AgentConnection>,
+  { programs, progress, clock, onStep }: LabPorts,
+  isOver: () => boolean,
+): Promise<void> {
+  const waiting = [...nodes]
+  let toldAt = clock.now()
+  const worker = async (): Promise<void> => {
+    for (let node = waiting.shift(); node !== undefined && !isOver(); node = waiting.shift()) {
+      programs.startAgent(lab, node.name, node.namespace)
+      onStep?.(`agent ${node.name} started`)
+      const agent = await programs.openAgent(lab, node.name)
+      if (isOver()) return agent.close()
+      agents.set(node.name, agent)
+      if (clock.now() < toldAt + PROGRESS_MILLISECONDS) continue
+      toldAt = clock.now()
+      progress(`${agents.size} of ${nodes.length} agents answer`)
+    }
+  }
+  await Promise.all(Array.from({ length: STARTS_AT_ONCE }, worker))
 }
 
 function makeNamespaces({ steps }: LabPlan, made: Set<string>, ports: LabPorts): void {
