@@ -14,6 +14,8 @@ const common = {
   external: ['koffi', 'lmdb'],
   loader: { '.yaml': 'text' },
   sourcemap: true,
+  // What is read before anything runs is nearly a third shorter; names stay, for stacks.
+  minifyWhitespace: true,
   logLevel: 'warning',
 }
 

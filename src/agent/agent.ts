@@ -85,6 +85,9 @@ const SETTLE_MILLISECONDS = 1_000
 const RETRY_MILLISECONDS = 2_000
 /** Between two looks at all that follows from the datastore, however much it tells: nodes come in crowds. */
 const CHANGES_MILLISECONDS = 20
+/** A look costs as much as there are nodes, and as many nodes change at one time. */
+const CHANGES_MILLISECONDS_PER_NODE = 2
+const CHANGES_MILLISECONDS_MAX = 200
 
 /**
  * One node's agent: follows the datastore, its kernel and its BGP neighbors, and keeps the kernel, the
@@ -328,9 +331,14 @@ export class NodeAgent {
     if (this.#stopped || !this.#viewInSync || this.#blocks === undefined) return
     if (this.#changeTimer !== undefined) return
     const { clock } = this.#needs
-    const wait = this.#changesSeenAt + CHANGES_MILLISECONDS - clock.now()
+    const wait = this.#changesSeenAt + this.#betweenLooks() - clock.now()
     if (wait <= 0) this.#seeToChanges()
     else this.#changeTimer = clock.after(wait, () => this.#seeToChanges())
+  }
+
+  #betweenLooks(): number {
+    const milliseconds = this.#view.list('Node').length * CHANGES_MILLISECONDS_PER_NODE
+    return Math.min(Math.max(milliseconds, CHANGES_MILLISECONDS), CHANGES_MILLISECONDS_MAX)
   }
 
   /** Brings everything that follows from the datastore up to date. */
