@@ -261,3 +261,17 @@ it('takes packets of pods by any link while it has a tunnel, and is as strict as
   await clock.advance(100)
   expect([filter('eth0'), dataplane.strictLinks]).toEqual(['1', []])
 })
+
+it('sets again what pods need of their links, also what the kernel tells nobody of', async () => {
+  const { clock, kernel, dataplane, attach } = node()
+  dataplane.start()
+  attach('a')
+  await clock.advance(1_000)
+  const told = ['ipv4.ip_forward', 'ipv4.conf.calia.proxy_arp', 'ipv6.conf.calia.proxy_ndp']
+  const silent = ['ipv4.conf.calia.route_localnet']
+  for (const path of [...told, ...silent]) kernel.writeSysctl(path, '0')
+  await clock.advance(100)
+  expect(told.map((path) => kernel.readSysctl(path))).toEqual(['1', '1', '1'])
+  await clock.advance(10_000)
+  expect(silent.map((path) => kernel.readSysctl(path))).toEqual(['1'])
+})

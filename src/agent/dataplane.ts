@@ -15,6 +15,7 @@ import {
 import type { IpAddress } from '../net/ip-address.ts'
 import { hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
 import type { PoolEncapsulation, RemoteNode } from '../routes/encapsulation.ts'
+import { setHostEndSysctls } from '../routes/host-end.ts'
 import { isOurRoute, POD_LINK_PREFIX, VXLAN_LINK } from '../routes/ownership.ts'
 import { RoutePlan } from '../routes/route-plan.ts'
 import { RouteTable } from '../routes/route-table.ts'
@@ -74,6 +75,8 @@ export interface DataplaneNeeds {
 /** Everything is read anew this often, in case a notification was missed or the kernel kept silent. */
 const RESYNC_MILLISECONDS = 90_000
 const IP_FORWARD = ['ipv4.ip_forward', '1'] as const
+/** Between two looks at settings of pods' host ends: of some of them the kernel tells nobody. */
+const HOST_ENDS_MILLISECONDS = 8_000
 /** After a refusal of the kernel. */
 const RETRY_MILLISECONDS = 1_000
 /** Between two passes, however much changes: routes and pods come in crowds. */
@@ -95,12 +98,16 @@ export class Dataplane {
   #isVxlanOver = false
   #watch: Closable | undefined
   #resyncTimer: Timer | undefined
+  #hostEndTimer: Timer | undefined
   #pending: Timer | undefined
   #passedAt = -Infinity
   /** What the next pass has to look at, beside the routes that were touched. */
   #mustReadTable = true
   #mustReadPods = true
   #mustReadSettings = true
+  #mustReadHostEnds = true
+  /** Host ends of pods whose settings may have changed, by name. */
+  readonly #unsureHostEnds = new Set<string>()
   #podLinks: PodLinkSettings | undefined
   /** What all routes follow from, as text; undefined when the ways to other nodes may be others. */
   #surroundings: string | undefined
@@ -142,12 +149,17 @@ export class Dataplane {
       this.#forgetAll()
       this.schedule()
     })
+    this.#hostEndTimer = every(clock, HOST_ENDS_MILLISECONDS, () => {
+      this.#mustReadHostEnds = true
+      this.schedule()
+    })
     this.#pass()
   }
 
   /** Leaves the kernel as it is. */
   stop(): void {
     this.#watch?.close()
+    this.#hostEndTimer?.cancel()
     this.#resyncTimer?.cancel()
     this.#pending?.cancel()
     this.#tunnel.close()
@@ -248,7 +260,17 @@ export class Dataplane {
         this.#noticeLink(event.change, event.link)
         return
       case 'address':
-        if (!this.#leadsNowhere(event.address.linkIndex)) this.#forgetWays()
+        if (this.#leadsNowhere(event.address.linkIndex)) return
+        // With an address go the routes by its network, of which nothing is told.
+        if (event.change === 'removed') this.#mustReadTable = true
+        this.#forgetWays()
+        return
+      case 'settings':
+        this.#noticeSettings(event.linkIndex)
+        return
+      case 'trafficControl':
+        // Programs of the tunnel hang there.
+        if (!this.#leadsNowhere(event.linkIndex)) this.#forgetWays()
         return
       case 'overrun':
         this.#forgetAll()
@@ -277,6 +299,14 @@ export class Dataplane {
       if (isGone) this.#mustReadTable = true
       this.#forgetWays()
     }
+  }
+
+  /** Forwarding of the node and the filter of reverse paths are looked at in every pass. */
+  #noticeSettings(linkIndex: number | undefined): void {
+    const link = linkIndex === undefined ? undefined : this.#links.at(linkIndex)
+    if (link !== undefined && isPodLink(link)) this.#unsureHostEnds.add(link.name)
+    else if (linkIndex === undefined) this.#mustReadHostEnds = true
+    this.schedule()
   }
 
   /** Whether a link is a pod's, or one that is gone: that was seen to when it went. */
@@ -317,6 +347,7 @@ export class Dataplane {
       if (this.#mustReadSettings) this.#readSettings()
       if (this.#mustReadPods) this.#readPods()
       this.#keepSysctls()
+      this.#keepHostEnds()
       this.#plan.settle()
       if (this.#mustReadTable) this.#table.resync()
       this.#mustReadTable = false
@@ -450,6 +481,32 @@ export class Dataplane {
     this.#missingLinks = missingLinks
     this.#plan.setPods(wanted)
     this.#mustReadPods = false
+  }
+
+  /** Without them a pod is answered no ARP, or its packets go no further. */
+  #keepHostEnds(): void {
+    const { kernel, log, pods } = this.#needs
+    const names = this.#mustReadHostEnds
+      ? pods().map(({ hostInterfaceName }) => hostInterfaceName)
+      : [...this.#unsureHostEnds]
+    this.#mustReadHostEnds = false
+    this.#unsureHostEnds.clear()
+    for (const name of names) {
+      if (this.#links.named(name) === undefined) continue
+      try {
+        const wrong = setHostEndSysctls(kernel, name)
+        for (const { path, found, wanted } of wrong) {
+          log.warn('Somebody changed a setting of a pod’s link; it is set again', {
+            sysctl: `net.${path}`,
+            found,
+            wanted,
+          })
+        }
+      } catch (thrown) {
+        // One that goes away meanwhile is seen to when the kernel tells of it.
+        if (!isKernelError(thrown, 'ENOENT')) throw thrown
+      }
+    }
   }
 
   #keepLink(link: Link, pod: PodEnd): void {

@@ -9,20 +9,10 @@ import { addressBits, familyOf, type IpAddress } from '../net/ip-address.ts'
 import { mac } from '../net/mac-address.ts'
 import { hostPrefix, prefix } from '../net/prefix.ts'
 import { POD_GATEWAY, podRoute } from '../routes/desired-routes.ts'
+import { setHostEndSysctls, wrongHostEndSysctls } from '../routes/host-end.ts'
 
 /** All host ends have it: a pod's neighbour entry stays right when its host end is made anew. */
 export const HOST_END_MAC = mac('ee:ee:ee:ee:ee:ee')
-
-/** What Calico sets on each host end (felix/dataplane, cni-plugin/pkg/dataplane/linux). */
-const HOST_END_SYSCTLS: readonly (readonly [path: (link: string) => string, value: string])[] = [
-  [(link) => `ipv4.conf.${link}.route_localnet`, '1'],
-  [(link) => `ipv4.neigh.${link}.proxy_delay`, '0'], // else the first ARP answer may take 0.8 s
-  [(link) => `ipv4.conf.${link}.proxy_arp`, '1'],
-  [(link) => `ipv4.conf.${link}.forwarding`, '1'],
-  [(link) => `ipv6.conf.${link}.proxy_ndp`, '1'],
-  [(link) => `ipv6.conf.${link}.forwarding`, '1'],
-  [(link) => `ipv6.conf.${link}.accept_ra`, '0'],
-]
 
 export interface PodNetwork {
   readonly hostInterfaceName: string
@@ -58,17 +48,6 @@ export function attachPod(host: Kernel, pod: Kernel, network: PodNetwork): Link 
     host.replaceRoute(podRoute(address, hostEnd.index))
   }
   return pod.link(network.interfaceName)!
-}
-
-function setHostEndSysctls(host: Kernel, link: string): void {
-  for (const [path, value] of HOST_END_SYSCTLS) {
-    try {
-      if (host.readSysctl(path(link)) !== value) host.writeSysctl(path(link), value)
-    } catch (thrown) {
-      // A kernel without IPv6 has none of its settings.
-      if (!(path(link).startsWith('ipv6') && isKernelError(thrown, 'ENOENT'))) throw thrown
-    }
-  }
 }
 
 function addPodRoutes(pod: Kernel, linkIndex: number, addresses: readonly IpAddress[]): void {
@@ -125,6 +104,9 @@ export function checkPod(host: Kernel, pod: Kernel, network: PodNetwork): readon
   if (podEnd === undefined) found.push(`${interfaceName} is missing in the pod`)
   else if (!podEnd.up) found.push(`${interfaceName} is down in the pod`)
   if (hostEnd === undefined || podEnd === undefined) return found
+  for (const { path, found: value, wanted } of wrongHostEndSysctls(host, hostInterfaceName)) {
+    found.push(`net.${path} is ${value} on the host, expected ${wanted}`)
+  }
   const own = pod.addresses().filter((row) => row.linkIndex === podEnd.index)
   const routes = host.routes()
   for (const address of network.addresses) {

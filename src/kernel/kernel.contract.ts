@@ -1254,6 +1254,17 @@ export function kernelContract(
         expect(events).toContainEqual({ kind: 'neighbor', change: 'set', neighbor })
       })
 
+      it('tell of settings that decide where packets go', async () => {
+        const { a, left } = pair()
+        const events: KernelEvent[] = []
+        a.watch((event) => events.push(event))
+        a.writeSysctl(`ipv4.conf.${left.name}.proxy_arp`, '1')
+        a.writeSysctl('ipv4.ip_forward', '1')
+        const told = (linkIndex: number | undefined): boolean =>
+          events.some((event) => event.kind === 'settings' && event.linkIndex === linkIndex)
+        await until(() => told(left.index) && told(undefined), 'the settings')
+      })
+
       it('tell of carrier', async () => {
         const { a, b, right } = pair()
         const events: KernelEvent[] = []

@@ -335,6 +335,13 @@ export type KernelEvent =
       readonly change: 'set' | 'removed'
       readonly entry: ForwardingEntry
     }
+  /**
+   * Some of forwarding, rp_filter, proxy_arp or proxy_ndp was written: of one link, or of all or new ones.
+   * Other settings are written in silence.
+   */
+  | { readonly kind: 'settings'; readonly family: Family; readonly linkIndex: number | undefined }
+  /** A queueing discipline or filter of a link came or went. */
+  | { readonly kind: 'trafficControl'; readonly linkIndex: number }
   /** Some table of the packet filter was changed by somebody. */
   | { readonly kind: 'packetFilter' }
   /** Notifications were lost (ENOBUFS): list everything again. */

@@ -66,6 +66,57 @@ describe.skipIf(!canRunLabs('damage to a node'))('a node that is damaged', () =>
     await expect.poll(tunnel, deadline).toBe(before)
   })
 
+  it.each([
+    ['forwarding of the node', 'ipv4.ip_forward', '0', '1'],
+    ['forwarding of a pod’s link', 'ipv4.conf.cali50914021272.forwarding', '0', '1'],
+    ['the answer to a pod’s ARP', 'ipv4.conf.cali50914021272.proxy_arp', '0', '1'],
+    ['what the kernel tells nobody of', 'ipv4.conf.cali50914021272.route_localnet', '0', '1'],
+    ['the filter of reverse paths', 'ipv4.conf.ens33.rp_filter', '1', '2'],
+  ])('has its setting again when somebody changes %s', async (_, name, broken, right) => {
+    const value = (): string => lab.in('server01', 'sysctl', '-n', `net.${name}`).trim()
+    expect(value()).toBe(right)
+    lab.in('server01', 'sysctl', '-wq', `net.${name}=${broken}`)
+    await expect.poll(value, deadline).toBe(right)
+    expect(lab.in('network-5z4qp', 'ping', '-c1', '-W1', '10.211.1.4')).toContain('ttl=62')
+  })
+
+  it.each(['ens33', 'tunl0-inside'])(
+    'has the programs of its tunnel again when somebody takes them from %s',
+    async (link) => {
+      if (!lab.in('server01', 'ip', 'link').includes('tunl0-inside')) {
+        console.log('Skipped: programs of tunl0, since this kernel has an ipip module')
+        return
+      }
+      const filters = (): string =>
+        ['ingress', 'egress']
+          .map((hook) => lab.in('server01', 'tc', 'filter', 'show', 'dev', link, hook))
+          .join('')
+          // Of the program and its maps, which are made anew.
+          .replace(/ (id|tag|jited) ?\S*|\d+ \d+ direct-action/g, '')
+      const before = filters()
+      expect(before).toContain('bpf')
+      lab.in('server01', 'tc', 'qdisc', 'del', 'dev', link, 'clsact')
+      await expect.poll(filters, deadline).toBe(before)
+    },
+  )
+
+  it('has the routes again that went with an address of somebody else’s', async () => {
+    const add = ['ip', 'address', 'add', '172.16.170.200/24', 'dev', 'ens33']
+    lab.in('server01', ...add)
+    const before = routes()
+    // The kernel takes the first address of a network with all others and all routes, and tells of the addresses.
+    lab.in(
+      'server01',
+      'sh',
+      '-c',
+      'ip address del 172.16.170.128/24 dev ens33; ip address add 172.16.170.128/24 dev ens33',
+    )
+    await expect
+      .poll(() => routes().match(/via/g)?.length, deadline)
+      .toBe(before.match(/via/g)!.length)
+    expect(lab.in('network-5z4qp', 'ping', '-c1', '-W1', '10.211.1.4')).toContain('ttl=62')
+  })
+
   it('tells what it cannot reach while its interface is down, and mends it afterwards', async () => {
     const before = routes()
     lab.in('server01', 'ip', 'link', 'set', 'ens33', 'down')

@@ -45,6 +45,8 @@ function describe(event: KernelEvent): string | undefined {
     case 'packetFilter':
       return 'packet filter changed'
     case 'neighbor':
+    case 'settings':
+    case 'trafficControl':
     case 'overrun':
       return undefined
   }

@@ -108,6 +108,10 @@ export class Namespace {
     this.routing4 = new Routing(4, () => this.loopback)
     this.routing6 = new Routing(6, () => this.loopback)
     this.sysctl.onChange = () => this.changed()
+    this.sysctl.onNotable = (family, link) => {
+      const linkIndex = link === undefined ? undefined : this.byName.get(link)?.index
+      this.emit(() => ({ kind: 'settings', family, linkIndex }))
+    }
   }
 
   routing(family: 4 | 6): Routing {

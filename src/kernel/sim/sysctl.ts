@@ -128,6 +128,8 @@ export class Sysctl {
   readonly #links = new Map<string, LinkConf>()
   /** Called when a value has been written that others derive from. */
   onChange: () => void = () => {}
+  /** Called when a value has been written that the kernel tells of; of all links or new ones when none is named. */
+  onNotable: (family: 4 | 6, link: string | undefined) => void = () => {}
   /** Called when links have begun or ceased to be routers' of IPv6; all of them when none is named. */
   onForwarding6: (link: string | undefined) => void = () => {}
 
@@ -183,6 +185,7 @@ export class Sysctl {
     }
     const number = numberOf(path, text)
     if (path === 'ipv4.conf.all.forwarding') return this.#setForwarding(number)
+    if (field.values[field.key] !== number && NOTABLE.has(field.key)) this.#tell(path)
     field.values[field.key] = number
     if (path.startsWith('ipv4.conf.')) this.#settle4(path, field.key as keyof Conf4, number)
     const isAll6 = path.startsWith('ipv6.conf.all.')
@@ -194,6 +197,12 @@ export class Sysctl {
       this.onForwarding6(isAll6 ? undefined : path.split('.')[2]!.replaceAll('/', '.'))
     }
     this.onChange()
+  }
+
+  #tell(path: string): void {
+    const [family, , link = ''] = path.split('.')
+    const name = link === 'all' || link === 'default' ? undefined : link.replaceAll('/', '.')
+    this.onNotable(family === 'ipv4' ? 4 : 6, name)
   }
 
   /** The default goes on to links where nobody has chosen yet (devinet_conf_proc). */
@@ -211,6 +220,7 @@ export class Sysctl {
 
   /** net.ipv4.ip_forward is conf.all.forwarding, and writing it writes every link (devinet_sysctl_forward). */
   #setForwarding(value: number): void {
+    if (this.all.conf4.forwarding !== value) this.onNotable(4, undefined)
     this.all.conf4.forwarding = value
     this.default.conf4.forwarding = value
     for (const conf of this.#links.values()) conf.conf4.forwarding = value
@@ -233,6 +243,9 @@ export class Sysctl {
     return values === undefined || !(key in values) ? undefined : { values, key }
   }
 }
+
+/** Written values that RTNLGRP_IPV4_NETCONF and its kin tell of (devinet_conf_proc, addrconf_sysctl_*). */
+const NOTABLE: ReadonlySet<string> = new Set(['forwarding', 'rp_filter', 'proxy_arp', 'proxy_ndp'])
 
 /** What "all" writes to every link (addrconf_fixup_forwarding, addrconf_disable_ipv6, addrconf_fixup_linkdown). */
 const CARRIED_OVER6 = ['forwarding', 'disable_ipv6', 'ignore_routes_with_linkdown'] as const

@@ -3,6 +3,8 @@ import type { Closable } from '../../lib/closable.ts'
 import { eachMessage, type Message, RTM, RTNLGRP } from '../../wire/netlink/message.ts'
 import { linkBody } from '../../wire/netlink/link.ts'
 import { neighborBody } from '../../wire/netlink/neighbor.ts'
+import { settingsBody } from '../../wire/netlink/settings.ts'
+import { trafficControlPlace } from '../../wire/netlink/traffic-control.ts'
 import { decodeAddress } from './addresses.ts'
 import { AF, type Context } from './context.ts'
 import { ERRNO } from './errno.ts'
@@ -38,6 +40,11 @@ const EVENTS: Readonly<Record<number, (message: Message) => KernelEvent | undefi
   [RTM.deleteRule]: (message) => ruleEvent('removed', message),
   [RTM.newNeighbor]: (message) => neighborEvent('set', message),
   [RTM.deleteNeighbor]: (message) => neighborEvent('removed', message),
+  [RTM.newQueueDiscipline]: trafficControlEvent,
+  [RTM.deleteQueueDiscipline]: trafficControlEvent,
+  [RTM.newFilter]: trafficControlEvent,
+  [RTM.deleteFilter]: trafficControlEvent,
+  [RTM.newSettings]: settingsEvent,
 }
 
 type Change = 'set' | 'removed'
@@ -67,6 +74,17 @@ function neighborEvent(change: Change, message: Message): KernelEvent | undefine
   if (neighbor !== undefined) return { kind: 'neighbor', change, neighbor }
   const entry = forwardingFrom(body)
   return entry && { kind: 'forwarding', change, entry }
+}
+
+function trafficControlEvent(message: Message): KernelEvent {
+  return { kind: 'trafficControl', linkIndex: trafficControlPlace.decode(message.body).index }
+}
+
+function settingsEvent(message: Message): KernelEvent | undefined {
+  const { family, index } = settingsBody.decode(message.body)
+  if (family !== AF.inet && family !== AF.inet6) return undefined
+  const linkIndex = index === undefined || index < 0 ? undefined : index
+  return { kind: 'settings', family: family === AF.inet ? 4 : 6, linkIndex }
 }
 
 /** Subscribes to every multicast group of rtnetlink that the port has an event for, and to nftables'. */

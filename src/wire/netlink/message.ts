@@ -29,6 +29,7 @@ export const RTM = {
   newFilter: 44,
   deleteFilter: 45,
   getFilter: 46,
+  newSettings: 80,
 } as const
 
 /** NLM_F_* (linux/netlink.h). The same bit means different things in requests and in answers. */
@@ -50,16 +51,19 @@ export const NLM_F = {
   explained: 0x200,
 } as const
 
-/** Multicast groups (linux/rtnetlink.h RTNLGRP_*). */
+/** Multicast groups (linux/rtnetlink.h RTNLGRP_*); those of settings are called NETCONF there. */
 export const RTNLGRP = {
   link: 1,
   neighbor: 3,
+  trafficControl: 4,
   ipv4Address: 5,
   ipv4Route: 7,
   ipv4Rule: 8,
   ipv6Address: 9,
   ipv6Route: 11,
   ipv6Rule: 19,
+  ipv4Settings: 24,
+  ipv6Settings: 25,
 } as const
 
 /** struct nlmsghdr. */
