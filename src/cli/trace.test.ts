@@ -95,8 +95,8 @@ describe('tortie trace', () => {
     const { out, exitCode } = await run('pod1', 'pod2')
     expect(exitCode).toBe(0)
     expect(out).toContain('server02 could not be reached: the socket is not there')
-    expect(out).not.toContain('probes was lost')
-    expect(out).toContain('? the way on is not known: the tables of server02 were not read')
+    expect(out).not.toContain('probes lost')
+    expect(out).toContain('? the path beyond is not known: the tables of server02 were not read')
   })
 
   it('cannot go on without the node where it begins', async () => {

@@ -13,15 +13,15 @@ import type { AgentOfNode, Agents, ClusterTarget, CommandContext } from './conte
 export const defineTrace: DefineCommand = (command, context) => {
   command
     .argument('<from>', 'a pod (name or namespace/name), a node, or an address')
-    .argument('<to>', 'the same, or an address that is nobody’s')
+    .argument('<to>', 'the same, or an external address')
     .option('--explain', 'under each hop, the commands that show the same by hand')
     .option('-o, --output <form>', 'table or json (schema/trace.schema.json)', 'table')
-    .option('--size <octets>', 'length of the probe with its IP header', wholeNumber)
-    .option('--ttl <hops>', 'TTL that the probe sets out with', wholeNumber)
-    .option('--fragment', 'let routers cut the probe (clears DF)')
-    .option('--tries <count>', 'probes until one comes back', wholeNumber, 2)
-    .option('--timeout <seconds>', 'most that one try waits', seconds, 1)
-    .option('--lab <name>', 'the only lab that is up when absent')
+    .option('--size <octets>', 'length of the probe, IP header included', wholeNumber)
+    .option('--ttl <hops>', 'TTL of the probe', wholeNumber)
+    .option('--fragment', 'allow fragmentation (clears DF)')
+    .option('--tries <count>', 'probes to send until one is answered', wholeNumber, 2)
+    .option('--timeout <seconds>', 'seconds to wait for each probe', seconds, 1)
+    .option('--lab <name>', 'lab to use (default: the running lab)')
     .addHelpText('after', HELP)
     .action(async (from, to, options) => {
       const { output } = options
@@ -48,7 +48,7 @@ export const defineTrace: DefineCommand = (command, context) => {
             ...(options.ttl === undefined ? {} : { ttl: options.ttl }),
           },
         })
-        const document = toDocument(result)
+        const document = toDocument(result, { lab: options.lab })
         context.out.write(
           output === 'json'
             ? `${JSON.stringify(document, undefined, 2)}\n`
@@ -67,7 +67,7 @@ Examples:
   tortie trace default/network-5z4qp 10.211.1.4 --explain
   tortie trace network-5z4qp server02 -o json | jq .verdict
 
-Signs: ✓ seen as predicted, ≠ seen otherwise, ✗ not seen, ? not captured, ! not expected, · not reached
+Signs: ✓ seen as predicted, ≠ seen with differences, ✗ not seen, ? not captured, ! not expected, · not reached
 
 Exit status: 0 delivered, 1 wrong usage, 2 nothing proven, 10 policy, 20 routing, 30 encapsulation,
 40 underlay, 50 host settings, 60 size, 80 endpoint, 90 lost without a known cause

@@ -3,8 +3,10 @@ import { messageOf, UserError } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import { familyOf } from '../net/ip-address.ts'
 import { capturePoints } from './observe/capture-points.ts'
-import { correlate, type TracedLeg } from './observe/correlate.ts'
-import { diagnose, lostBetweenNodes } from './diagnose/diagnose.ts'
+import { correlate, isAt, type TracedLeg } from './observe/correlate.ts'
+import { findFault } from './causes/find-fault.ts'
+import { lostBetweenNodes } from './causes/symptoms.ts'
+import { diagnose } from './diagnose/diagnose.ts'
 import type { Directory } from './tables/directory.ts'
 import { judge } from './diagnose/judge.ts'
 import type { LookupAnswer, NodeAccess, NodeSnapshot } from '../api/node-access.ts'
@@ -103,7 +105,7 @@ export async function trace(request: TraceRequest): Promise<Trace> {
   }
   const after = await reader.again(before)
   const again = await predictLegs(
-    { ends, probe, topology: new Topology(after, request.directory) },
+    { ends, probe, topology: new Topology(after, request.directory), findFault },
     (lookups) => reader.answers(lookups),
   )
   const nodesTalk = await tryNodes(request, failed)
@@ -272,7 +274,9 @@ async function predictWith(
 ): Promise<readonly Prediction[]> {
   for (let round = 0; ; round++) {
     const topology = new Topology(reader.snapshots, directory)
-    const legs = await predictLegs({ ends, probe, topology }, (lookups) => reader.answers(lookups))
+    const legs = await predictLegs({ ends, probe, topology, findFault }, (lookups) =>
+      reader.answers(lookups),
+    )
     const needs = [...new Set(legs.flatMap((leg) => leg.needs))].filter(
       (node) => !reader.unreachable.has(node),
     )
@@ -305,18 +309,7 @@ function progressOf(
   const own = packets.filter((packet) => packet.sequence === sequence)
   if (own.some(({ error }) => error !== undefined)) return 'settling'
   const isSeen = ({ leg, hops }: Prediction): boolean =>
-    hops.every(
-      (hop) =>
-        !hop.visible ||
-        own.some(
-          (packet) =>
-            packet.leg === leg &&
-            packet.node === hop.node &&
-            packet.netns === hop.netns &&
-            packet.link === hop.link &&
-            packet.direction === hop.direction,
-        ),
-    )
+    hops.every((hop) => own.some((packet) => packet.leg === leg && isAt(packet, hop)))
   const [forward] = predictions
   const isDelivered = predictions.every(({ outcome }) => outcome.kind === 'delivered')
   if (isDelivered && predictions.every(isSeen)) return 'complete'

@@ -2,7 +2,7 @@ import type { TracedHop, TracedLeg } from '../observe/correlate.ts'
 import type { Leg } from '../predict/prediction.ts'
 import { endNetns, type Ends, endName } from '../resolve-ends.ts'
 import type { Observation } from '../observe/observe.ts'
-import { type Cause, EXIT_CODE, type Verdict } from './verdict.ts'
+import { EXIT_CODE, type NamedCause, type Verdict } from './verdict.ts'
 
 interface Found {
   readonly ends: Ends
@@ -43,7 +43,7 @@ function isHome({ from }: Ends, back: TracedLeg): boolean {
 function verdict(
   found: Found,
   unreachable: ReadonlyMap<string, string>,
-  causes: readonly Cause[],
+  causes: readonly NamedCause[],
 ): Verdict {
   const failed = failedLeg(found)
   const remarks = [...remarksOf(found), ...missingNodes(unreachable)]
@@ -85,7 +85,7 @@ function lostSentence(
   { ends, observation }: Found,
   { leg, hops, firstMissing }: TracedLeg,
 ): string {
-  const way = leg === 'forward' ? 'on the way there' : 'on the way back'
+  const path = `on the ${leg} path`
   const refusal = observation.probes.at(-1)
   if (leg === 'forward' && refusal !== undefined && !refusal.sent) {
     return `Not sent: the kernel in ${endName(ends.from)} refuses (${refusal.code}).`
@@ -95,9 +95,9 @@ function lostSentence(
   const after = last === undefined ? '' : `, last seen ${passing(last)}`
   const at = missing === undefined ? '' : `, not seen ${passing(missing)}`
   if (last === undefined && missing === undefined) {
-    return `Lost ${way}: it never left ${leg === 'forward' ? endName(ends.from) : endName(ends.to)}.`
+    return `Lost ${path}: it never left ${leg === 'forward' ? endName(ends.from) : endName(ends.to)}.`
   }
-  return `Lost ${way}${after}${at}.`
+  return `Lost ${path}${after}${at}.`
 }
 
 function passing({ node, netns, link, direction }: TracedHop): string {
@@ -124,11 +124,10 @@ function remarksOf(found: Found): readonly string[] {
   const lost = found.tries - 1
   if (failedLeg(found) === undefined) {
     if (lost > 0)
-      remarks.push(`${lost} of ${found.tries} probes was lost; the hops are those of the last`)
+      remarks.push(`${lost} of ${found.tries} probes lost; the hops are those of the last`)
     for (const { leg, prediction, hops } of found.legs) {
-      const way = leg === 'forward' ? 'there' : 'back'
       if (prediction.outcome.kind === 'dropped') {
-        remarks.push(`by the tables the packet should not have come through on the way ${way}`)
+        remarks.push(`by the tables the packet should not have come through on the ${leg} path`)
       }
       for (const hop of hops) {
         if (hop.seen.state === 'not seen') remarks.push(`it was not seen ${passing(hop)}`)
@@ -139,7 +138,7 @@ function remarksOf(found: Found): readonly string[] {
   for (const { prediction } of found.legs) {
     if (prediction.outcome.kind === 'unknown') {
       remarks.push(
-        `the way ${prediction.leg === 'forward' ? 'there' : 'back'} could not be predicted: ${prediction.outcome.reason}`,
+        `the ${prediction.leg} path could not be predicted: ${prediction.outcome.reason}`,
       )
     }
   }

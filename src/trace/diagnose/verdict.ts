@@ -1,15 +1,6 @@
-import type { Fault } from './cause.ts'
+import type { CauseClass, Command, Confidence } from '../causes/cause.ts'
+import type { Fault } from '../predict/fault.ts'
 import type { Leg } from '../predict/prediction.ts'
-
-/** Kinds of causes, by which part of the network they are in. */
-export type CauseClass =
-  | 'policy'
-  | 'routing'
-  | 'encapsulation'
-  | 'underlay'
-  | 'host'
-  | 'size'
-  | 'endpoint'
 
 /**
  * Process exit status by verdict, so that a script can tell them apart. 1 is for what a person did
@@ -29,17 +20,20 @@ export const EXIT_CODE = {
   unexplained: 90,
 } as const satisfies Record<CauseClass | 'delivered' | 'inconclusive' | 'unexplained', number>
 
-/** One possible cause with what speaks for it. */
-export interface Cause {
-  readonly name: Fault['cause']
+/** One possible cause with what speaks for it, in words. */
+export interface NamedCause {
+  /** Id of the cause. */
+  readonly name: string
+  readonly fault: Fault
   readonly class: CauseClass
-  /** certain: the tables forbid it and the packet ended there; likely: it fits; possible: not excluded. */
-  readonly confidence: 'certain' | 'likely' | 'possible'
+  readonly confidence: Confidence
   readonly sentence: string
-  /** Facts, one sentence each. */
+  /** Facts, a phrase each. */
   readonly evidence: readonly string[]
-  /** Commands that mend it or show more, in order. */
-  readonly mend: readonly string[]
+  /** Commands that mend it, in order, for the namespace of the fault's place. */
+  readonly mend: readonly Command[]
+  /** Commands that show more and change nothing, for the same. */
+  readonly look: readonly Command[]
   /** What to do where no command does it. */
   readonly advice?: string
 }
@@ -52,7 +46,7 @@ export interface Verdict {
   /** Where prediction and observation part, by leg and index of its hops. */
   readonly firstDifference?: { readonly leg: Leg; readonly hop: number }
   /** The most probable first; none when all is well. */
-  readonly causes: readonly Cause[]
+  readonly causes: readonly NamedCause[]
   /** What is remarkable although the packet was delivered. */
   readonly remarks: readonly string[]
 }

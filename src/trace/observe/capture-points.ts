@@ -15,9 +15,7 @@ export function capturePoints(
 ): ReadonlyMap<string, readonly CapturePoint[]> {
   const points = new Points()
   for (const { hops } of predictions) {
-    for (const { node, netns, link, visible } of hops) {
-      if (visible) points.add(node, netns, link)
-    }
+    for (const { node, netns, link } of hops) points.add(node, netns, link)
   }
   for (const end of [ends.from, ends.to]) {
     if (end.kind !== 'pod') continue

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { findFault } from '../causes/find-fault.ts'
 import { ip } from '../../net/ip-address.ts'
 import { correlate } from './correlate.ts'
 import type { ArmedPoint, Observation } from './observe.ts'
@@ -27,6 +28,7 @@ function predicted(leg: Leg): Prediction {
     },
     new Topology(seedSnapshots(), seedDirectory),
     new Map(),
+    findFault,
   ).run()
 }
 

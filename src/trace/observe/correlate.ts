@@ -113,7 +113,6 @@ function surprise(packet: ObservedPacket, differences: readonly string[]): Trace
 }
 
 function unseen(hop: PredictedHop, points: readonly ArmedPoint[]): Seen {
-  if (!hop.visible) return { state: 'not captured', reason: hop.notes.at(-1) ?? 'not visible' }
   const point = points.find(
     ({ node, netns, link }) => node === hop.node && netns === hop.netns && link === hop.link,
   )

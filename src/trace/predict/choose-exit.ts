@@ -5,7 +5,7 @@ import type { NamespaceView } from '../tables/namespace-view.ts'
 import type { LookupAnswer } from '../../api/node-access.ts'
 import type { Way } from './prediction.ts'
 import { type RouteDecision, routeText } from '../tables/route-lookup.ts'
-import { dropped, unknown } from './walk-end.ts'
+import { unknown } from './walk-end.ts'
 
 /** A link that a packet is handed to, and the neighbor on it. */
 export interface Exit {
@@ -31,10 +31,8 @@ export function chooseExit(
   if (hop === undefined) throw unknown(`the route ${routeText(view, route)} has no next hop`)
   const text = routeText(view, route)
   const link = view.link(hop.linkIndex)
-  if (link === undefined) {
-    const facts = { link: view.linkName(hop.linkIndex), route: text }
-    throw dropped('link-missing', view, facts.link, facts)
-  }
+  // The tables are read one after the other: a link can come between.
+  if (link === undefined) throw unknown(`the route ${text} leads to a link that was not read`)
   const nextHop = hop.gateway ?? query.destination
   const alternatives = route.nextHops
     .filter((other) => other.linkIndex !== hop.linkIndex || other.gateway !== hop.gateway)
@@ -42,19 +40,6 @@ export function chooseExit(
   const kernel = answer === undefined ? 'not asked' : differs ? 'differs' : 'agrees'
   const way: Way = { route: text, table, nextHop, alternatives, kernel, query }
   return { link, nextHop, way, notes: exitNotes(way, link) }
-}
-
-/** Routes that end a packet's way. */
-export function refuseType(
-  view: NamespaceView,
-  decision: RouteDecision,
-  destination: IpAddress,
-): void {
-  const route = routeText(view, decision.route)
-  const facts = { destination, route }
-  if (decision.type === 'blackhole') throw dropped('blackhole-route', view, undefined, facts)
-  if (decision.type === 'unreachable') throw dropped('unreachable-route', view, undefined, facts)
-  if (decision.type === 'prohibit') throw dropped('prohibit-route', view, undefined, facts)
 }
 
 function exitNotes({ kernel, alternatives }: Way, link: Link): readonly string[] {

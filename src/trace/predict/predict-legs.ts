@@ -1,14 +1,22 @@
 import type { LookupAnswer } from '../../api/node-access.ts'
-import { type Leg, type Lookup, lookupKey, type Prediction } from './prediction.ts'
+import {
+  type Leg,
+  type Lookup,
+  lookupKey,
+  type Prediction,
+  type WalkRequest,
+} from './prediction.ts'
+import type { FindFault } from './steps.ts'
 import type { ProbeIdentity } from '../observe/probe-packet.ts'
 import { type End, endNetns, type Ends, type SourceEnd } from '../resolve-ends.ts'
 import type { Topology } from '../tables/topology.ts'
-import { Walk, type WalkRequest } from './walk.ts'
+import { Walk } from './walk.ts'
 
 export interface LegsRequest {
   readonly ends: Ends
   readonly probe: ProbeIdentity
   readonly topology: Topology
+  readonly findFault: FindFault
 }
 
 /** Asks kernels; undefined for a lookup that nobody answered. */
@@ -20,8 +28,8 @@ export type AskKernels = (
 const ROUNDS_MAX = 4
 
 /**
- * The way there and back by the tables, every step checked against the kernels' own lookups. Only the
- * way there, when the destination is nobody's.
+ * The forward and the return path by the tables, every step checked against the kernels' own lookups.
+ * Only the forward path, when the destination is nobody's.
  */
 export async function predictLegs(
   request: LegsRequest,
@@ -31,7 +39,9 @@ export async function predictLegs(
   const answers = new Map<string, LookupAnswer>()
   const asked = new Set<string>()
   for (let round = 0; ; round++) {
-    const legs = walks.map((walk) => new Walk(walk, request.topology, answers).run())
+    const legs = walks.map((walk) =>
+      new Walk(walk, request.topology, answers, request.findFault).run(),
+    )
     const open = legs
       .flatMap(({ lookups }) => lookups)
       .filter((lookup) => !asked.has(lookupKey(lookup)))

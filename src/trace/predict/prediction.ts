@@ -1,10 +1,24 @@
 import type { IpAddress } from '../../net/ip-address.ts'
 import type { RouteQuery } from '../../kernel/kernel.ts'
-import type { Fault } from '../diagnose/cause.ts'
+import type { Fault } from './fault.ts'
 import type { Netns } from '../../api/node-access.ts'
 
-/** The way there, and the way back. */
+/** The path to the destination, and the path back to the source. */
 export type Leg = 'forward' | 'return'
+
+/** Where a walk begins and what for. */
+export interface WalkRequest {
+  readonly leg: Leg
+  readonly start: { readonly node: string; readonly netns: Netns }
+  /** Where it should end; undefined for an address that is nobody's. */
+  readonly end: { readonly node: string; readonly netns: Netns } | undefined
+  readonly source: IpAddress
+  readonly destination: IpAddress
+  readonly ttl: number
+  /** The packet's length, its header included. */
+  readonly octets: number
+  readonly dontFragment: boolean
+}
 
 /** The header around a packet in a tunnel. */
 export interface OuterHeader {
@@ -34,8 +48,6 @@ export interface PredictedHop {
   readonly mtu: number
   /** Why it left by this interface; on `out` hops. */
   readonly way?: Way
-  /** False where no capture can see it, with the reason in `notes`. */
-  readonly visible: boolean
   /** What is uncertain or remarkable here, one sentence each. */
   readonly notes: readonly string[]
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { findFault } from '../causes/find-fault.ts'
 import { ip } from '../../net/ip-address.ts'
 import { endNetns, resolveEnds } from '../resolve-ends.ts'
 import type { LookupAnswer } from '../../api/node-access.ts'
@@ -32,6 +33,7 @@ function predict(from: string, to: string, options: Options = {}): Prediction {
     },
     new Topology(seedSnapshots(options.changes), seedDirectory),
     options.answers ?? new Map(),
+    findFault,
   ).run()
 }
 
@@ -174,6 +176,7 @@ describe('the predicted way', () => {
       },
       new Topology(seedSnapshots().slice(0, 1), seedDirectory),
       new Map(),
+      findFault,
     )
     expect(walk.run()).toMatchObject({ needs: ['server02'], outcome: { kind: 'unknown' } })
   })
@@ -287,7 +290,7 @@ describe('what stops a packet by the tables', () => {
         ]),
       },
       'wrong-pod',
-      { node: 'server01', netns: 'kube-system/coredns-777d78ff6f-6sjt5' },
+      { node: 'server01', netns: 'host', link: 'calib99e709bd2c' },
     ],
     [
       'an address that the pod has not got',

@@ -1,46 +1,30 @@
 import { familyOf, type IpAddress } from '../../net/ip-address.ts'
 import type { Link, RouteQuery } from '../../kernel/kernel.ts'
 import { IP_PROTOCOL } from '../../wire/packet/protocols.ts'
-import type { Fault } from '../diagnose/cause.ts'
-import { chooseExit, type Exit, refuseType, sourceToward } from './choose-exit.ts'
-import { outerOctets } from './encapsulation.ts'
-import { isDeaf, isKnown, isTunnel, isWired, uplinkOf } from '../tables/link-facts.ts'
-import type { NamespaceView } from '../tables/namespace-view.ts'
-import { neighborFault } from './neighbor-resolution.ts'
 import type { LookupAnswer, Netns } from '../../api/node-access.ts'
+import { isKnown, isTunnel, isWired, uplinkOf } from '../tables/link-facts.ts'
+import type { NamespaceView } from '../tables/namespace-view.ts'
+import { lookUpRoute } from '../tables/route-lookup.ts'
+import type { FarEnd, Topology } from '../tables/topology.ts'
+import { chooseExit, type Exit, sourceToward } from './choose-exit.ts'
+import { outerOctets } from './encapsulation.ts'
 import {
-  type Leg,
   type Lookup,
   lookupKey,
   type Outcome,
   type OuterHeader,
   type PredictedHop,
   type Prediction,
+  type WalkRequest,
   type Way,
 } from './prediction.ts'
-import { reversePathFault } from './reverse-path.ts'
-import { lookUpRoute } from '../tables/route-lookup.ts'
-import type { Topology } from '../tables/topology.ts'
-import { dropped, Ended, unknown } from './walk-end.ts'
+import type { FindFault, Step, StepName, Steps } from './steps.ts'
+import { Ended, unknown } from './walk-end.ts'
 
 /** Hops after which a walk is given up; a packet has 255 at most. */
 const HOPS_MAX = 64
 /** What a namespace gives its packets where its setting was not read. */
 const DEFAULT_TTL = 64
-
-/** Where a walk begins and what for. */
-export interface WalkRequest {
-  readonly leg: Leg
-  readonly start: { readonly node: string; readonly netns: Netns }
-  /** Where it should end; undefined for an address that is nobody's. */
-  readonly end: { readonly node: string; readonly netns: Netns } | undefined
-  readonly source: IpAddress
-  readonly destination: IpAddress
-  readonly ttl: number
-  /** The packet's length, its header included. */
-  readonly octets: number
-  readonly dontFragment: boolean
-}
 
 /**
  * Predicts the way of one packet by the tables alone: in each namespace rules, tables and longest
@@ -53,6 +37,7 @@ export class Walk {
   readonly #request: WalkRequest
   readonly #topology: Topology
   readonly #answers: ReadonlyMap<string, LookupAnswer>
+  readonly #findFault: FindFault
   readonly #hops: PredictedHop[] = []
   readonly #lookups: Lookup[] = []
   readonly #needs: string[] = []
@@ -66,10 +51,12 @@ export class Walk {
     request: WalkRequest,
     topology: Topology,
     answers: ReadonlyMap<string, LookupAnswer>,
+    findFault: FindFault,
   ) {
     this.#request = request
     this.#topology = topology
     this.#answers = answers
+    this.#findFault = findFault
     this.#ttl = request.ttl
   }
 
@@ -84,7 +71,7 @@ export class Walk {
     try {
       const { start, source, destination } = this.#request
       const view = this.#viewOf(start.node, start.netns)
-      this.#checkAddress(view, source)
+      this.#check('start', view, {})
       return this.#emit(view, this.#decide(view, { destination, source }, undefined))
     } catch (thrown) {
       if (thrown instanceof Ended) return thrown.outcome
@@ -103,11 +90,17 @@ export class Walk {
     throw unknown(why)
   }
 
-  /** What the pod sends must come from an address that it has. */
-  #checkAddress(view: NamespaceView, source: IpAddress): void {
-    if (view.holding(source) !== undefined) return
-    const pod = view.netns === 'host' ? view.node : view.netns
-    throw dropped('address-missing', view, undefined, { pod, address: source })
+  /** Ends the walk if there is a cause why the packet does not get beyond a step. */
+  #check<Name extends StepName>(
+    name: Name,
+    view: NamespaceView,
+    evidence: Omit<Steps[Name], keyof Step> & { readonly family?: Step['family'] },
+  ): void {
+    const [topology, request] = [this.#topology, this.#request]
+    const family = familyOf(this.#header.destination)
+    const step = { topology, request, view, family, ...evidence } as unknown as Steps[Name]
+    const fault = this.#findFault(name, step)
+    if (fault !== undefined) throw new Ended({ kind: 'dropped', fault })
   }
 
   /** The header that routers look at: the outer one in a tunnel. */
@@ -126,12 +119,12 @@ export class Walk {
     })
     this.#lookups.push({ node: view.node, netns: view.netns, query })
     const answer = this.#answerTo(view, query)
-    if (decision === undefined) throw dropped('no-route', view, undefined, { destination })
-    refuseType(view, decision, destination)
-    if (answer !== undefined && 'code' in answer) {
-      throw dropped('kernel-refuses', view, input?.name, { destination, code: answer.code })
-    }
-    return chooseExit(view, decision, query, answer?.route)
+    const family = familyOf(destination)
+    this.#check('route', view, { family, destination, source, input, decision, answer })
+    if (decision === undefined)
+      throw unknown(`no table of ${view.node} was read for ${destination}`)
+    const own = answer !== undefined && 'route' in answer ? answer.route : undefined
+    return chooseExit(view, decision, query, own)
   }
 
   #answerTo({ node, netns }: NamespaceView, query: RouteQuery): LookupAnswer | undefined {
@@ -141,54 +134,34 @@ export class Walk {
   // ---------------------------------------------------------------- sending
 
   #emit(view: NamespaceView, exit: Exit): Outcome {
-    const { link, nextHop } = exit
-    if (!link.up) throw dropped('link-down', view, link.name, { link: link.name })
-    if (!link.carrier && isWired(link)) throw this.#withoutCarrier(view, link)
-    this.#checkSize(view, link)
+    const { link, nextHop, way } = exit
+    this.#checkLink(view, link)
     if (isTunnel(link)) return this.#encapsulate(view, exit)
     const far = this.#farEnd(view, link, nextHop)
-    if (far !== undefined && isDeaf(far.link) && !isKnown(view, link, nextHop)) {
-      throw this.#deaf(far.view, far.link)
-    }
-    const fault = neighborFault(view, link, nextHop, far)
-    if (fault !== undefined) throw this.#unanswered(fault, far?.view)
-    this.#hop(view, link, 'out', exit)
+    if (far !== undefined && !isKnown(view, link, nextHop)) this.#checkArrival(far)
+    this.#checkNeighbor(view, exit, far)
+    this.#hop(view, link, 'out', { way, notes: exit.notes })
     return this.#cross(view, exit, far)
   }
 
-  #deaf(view: NamespaceView, link: Link): Ended {
-    if (link.up) return this.#withoutCarrier(view, link)
-    return dropped('link-down', view, link.name, { link: link.name })
-  }
-
-  /** A pair's end has no carrier while its other end is down: that one is the cause. */
-  #withoutCarrier(view: NamespaceView, link: Link): Ended {
-    const peer = this.#topology.peer(view, link)
-    if (peer === undefined || peer.link.up) {
-      return dropped('no-carrier', view, link.name, { link: link.name })
-    }
-    return dropped('link-down', peer.view, peer.link.name, { link: peer.link.name })
-  }
-
-  /** A pod that does not answer for an address that is not its own was the wrong one to ask. */
-  #unanswered(fault: Fault, view: NamespaceView | undefined): Ended {
-    const { destination } = this.#request
-    const isStranger =
-      fault.cause === 'address-missing' &&
-      view !== undefined &&
-      this.#topology.registeredPod(destination)?.pod !== view.netns
-    if (!isStranger) return new Ended({ kind: 'dropped', fault })
-    return dropped('wrong-pod', view, fault.place.link, { pod: view.netns, destination })
-  }
-
-  #checkSize(view: NamespaceView, link: Link): void {
+  #checkLink(view: NamespaceView, link: Link): void {
     const outer = this.#outer === undefined ? 0 : outerOctets(this.#outer)
     const octets = this.#request.octets + outer
-    // The header that VXLAN puts before a packet lets itself be fragmented.
-    const isWhole = this.#request.dontFragment && this.#outer?.vxlan === undefined
-    if (octets <= link.mtu || !isWhole) return
-    const facts = { link: link.name, mtu: link.mtu, octets, outerOctets: outer }
-    throw dropped('mtu-exceeded', view, link.name, facts)
+    // The header that VXLAN puts before a packet lets itself be fragmented; in IPv6 no router cuts.
+    const mayNotBeCut = this.#request.dontFragment || familyOf(this.#request.destination) === 6
+    const isWhole = mayNotBeCut && this.#outer?.vxlan === undefined
+    const peer = this.#topology.peer(view, link)
+    this.#check('leave', view, { link, peer, octets, outerOctets: outer, isWhole })
+  }
+
+  #checkArrival({ view, link }: FarEnd): void {
+    this.#check('arrive', view, { link, peer: this.#topology.peer(view, link) })
+  }
+
+  #checkNeighbor(view: NamespaceView, { link, nextHop, way }: Exit, far: FarEnd | undefined): void {
+    const entry = view.neighbor(link.index, nextHop)
+    const [family, address, { route }] = [familyOf(nextHop), nextHop, way]
+    this.#check('resolve', view, { family, link, address, entry, far, route })
   }
 
   /**
@@ -199,11 +172,12 @@ export class Walk {
    * (vxlan_xmit_one in drivers/net/vxlan).
    */
   #encapsulate(view: NamespaceView, exit: Exit): Outcome {
-    const { link } = exit
-    const remote = link.vxlan === undefined ? exit.nextHop : this.#vxlanRemote(view, exit)
-    this.#hop(view, link, 'out', exit)
+    const { link, nextHop, way, notes } = exit
+    const far = this.#vtep(view, exit)
+    if (link.vxlan !== undefined) this.#checkNeighbor(view, exit, far)
+    this.#hop(view, link, 'out', { way, notes })
     if (this.#outer !== undefined) throw unknown(`a tunnel in a tunnel by ${link.name}`)
-    if (typeof remote !== 'string') throw remote
+    const remote = link.vxlan === undefined ? nextHop : this.#vxlanRemote(view, exit, far)
     const { vni, port, localAddress } = link.vxlan ?? {}
     const query = {
       destination: remote,
@@ -224,33 +198,25 @@ export class Walk {
     return { source, destination, ttl, protocol: IP_PROTOCOL.udp }
   }
 
-  /** Where the frame for a next hop goes; ended where it cannot leave the node. */
-  #vxlanRemote(view: NamespaceView, { link, nextHop }: Exit): IpAddress | Ended {
-    const far = this.#topology
+  /** The VXLAN link of another node that has the next hop's address. */
+  #vtep(view: NamespaceView, { nextHop }: Exit): FarEnd | undefined {
+    return this.#topology
       .holders(nextHop)
       .find((holder) => holder.view !== view && holder.link.vxlan !== undefined)
+  }
+
+  /** The node that frames for a next hop go to. */
+  #vxlanRemote(view: NamespaceView, { link, nextHop }: Exit, far: FarEnd | undefined): IpAddress {
     const macAddress = view.neighbor(link.index, nextHop)?.macAddress
-    const fault = neighborFault(view, link, nextHop, far)
-    if (fault !== undefined) throw new Ended({ kind: 'dropped', fault })
-    if (macAddress === undefined) {
-      const facts = { link: link.name, address: nextHop, state: 'unknown' }
-      throw dropped('neighbor-failed', view, link.name, facts)
-    }
+    if (macAddress === undefined) throw unknown(`${link.name} has no neighbor ${nextHop}`)
     const remote = view.forwarding(link.index, macAddress)
-    const facts = { link: link.name, address: nextHop, mac: macAddress }
-    if (remote === undefined) return dropped('vtep-unknown', view, link.name, facts)
-    const expected = far?.link.vxlan?.localAddress
-    return expected === undefined || expected === remote
-      ? remote
-      : dropped('vtep-elsewhere', view, link.name, { ...facts, remote, expected })
+    this.#check('encapsulate', view, { link, address: nextHop, macAddress, remote, far })
+    if (remote === undefined) throw unknown(`${link.name} has no row for ${macAddress}`)
+    return remote
   }
 
   /** Who would answer for the next hop: the other end of a pair, or the node that has the address. */
-  #farEnd(
-    view: NamespaceView,
-    link: Link,
-    nextHop: IpAddress,
-  ): { view: NamespaceView; link: Link } | undefined {
+  #farEnd(view: NamespaceView, link: Link, nextHop: IpAddress): FarEnd | undefined {
     const peer = this.#topology.peer(view, link)
     if (peer !== undefined) return peer
     return this.#topology
@@ -260,18 +226,14 @@ export class Walk {
 
   // ---------------------------------------------------------------- crossing a link
 
-  #cross(
-    view: NamespaceView,
-    exit: Exit,
-    far: { view: NamespaceView; link: Link } | undefined,
-  ): Outcome {
+  #cross(view: NamespaceView, exit: Exit, far: FarEnd | undefined): Outcome {
     if (far !== undefined) return this.#receive(far.view, far.link)
     const pod =
       view.netns === 'host' ? this.#topology.podBehind(view.node, exit.link.name) : undefined
     if (pod !== undefined) {
       const there = this.#viewOf(view.node, pod.pod as Netns)
-      const facts = { link: pod.containerInterface, route: exit.way.route }
-      throw dropped('link-missing', there, pod.containerInterface, facts)
+      this.#check('cross', there, { link: exit.link, pod, route: exit.way.route })
+      throw unknown(`what is at the other end of ${exit.link.name} was not found`)
     }
     const node = this.#topology.registeredNode(exit.nextHop)
     if (node !== undefined && this.#topology.node(node) === undefined) {
@@ -305,27 +267,28 @@ export class Walk {
   // ---------------------------------------------------------------- receiving
 
   #receive(view: NamespaceView, link: Link, notes: readonly string[] = []): Outcome {
-    if (isDeaf(link)) throw this.#deaf(view, link)
+    this.#checkArrival({ view, link })
     this.#hop(view, link, 'in', { notes })
-    this.#checkLoop(view, link)
     const { source, destination } = this.#header
-    const backwards = reversePathFault(view, link, source, destination)
-    if (backwards !== undefined) throw new Ended({ kind: 'dropped', fault: backwards })
+    const back =
+      familyOf(source) === 4
+        ? lookUpRoute(view, { destination: source, source: destination })
+        : undefined
+    this.#check('receive', view, { link, source, back, ...this.#roundTrip(view, link) })
     const local = lookUpRoute(view, { destination, source, inputLink: link.name })
     if (local?.type !== 'local') return this.#forward(view, link)
     return this.#outer === undefined ? this.#deliver(view) : this.#decapsulate(view)
   }
 
-  #checkLoop(view: NamespaceView, link: Link): void {
+  /** Whether the packet has come in here before, and where it has. */
+  #roundTrip(view: NamespaceView, link: Link) {
     const key = `${view.node} ${view.netns} ${link.name} ${this.#outer?.destination ?? ''}`
-    if (!this.#visited.has(key) && this.#hops.length < HOPS_MAX) {
-      this.#visited.add(key)
-      return
-    }
+    const isAgain = this.#visited.has(key) || this.#hops.length >= HOPS_MAX
+    this.#visited.add(key)
     const through = this.#hops
       .filter(({ direction }) => direction === 'in')
       .map((hop) => `${hop.netns === 'host' ? hop.node : hop.netns} ${hop.link}`)
-    throw dropped('loop', view, link.name, { through })
+    return { isAgain, through }
   }
 
   #decapsulate(view: NamespaceView): Outcome {
@@ -335,73 +298,28 @@ export class Walk {
         ? isTunnel(link) && link.vxlan === undefined
         : link.vxlan?.vni === inside.vni && link.vxlan.port === inside.port,
     )
-    const { source } = this.#header
-    if (tunnel === undefined) {
-      const facts = { outerSource: source, ...(inside === undefined ? {} : { vni: inside.vni }) }
-      throw dropped('tunnel-missing', view, undefined, facts)
-    }
-    if (!tunnel.up) throw dropped('tunnel-down', view, tunnel.name, { link: tunnel.name })
+    const outerSource = this.#header.source
+    this.#check('decapsulate', view, { outerSource, vni: inside?.vni, tunnel })
+    if (tunnel === undefined) throw unknown(`${view.node} has no tunnel device`)
     this.#outer = undefined
     this.#outerTtlIsUpperBound = false
     return this.#receive(view, tunnel)
   }
 
   #deliver(view: NamespaceView): Outcome {
-    const { end, destination } = this.#request
-    if (end === undefined || (end.node === view.node && end.netns === view.netns)) {
-      return { kind: 'delivered' }
-    }
-    const name = (node: string, netns: Netns): string =>
-      netns === 'host' ? node : `${netns} on ${node}`
-    throw dropped('wrong-holder', view, undefined, {
-      address: destination,
-      expected: name(end.node, end.netns),
-      holder: name(view.node, view.netns),
-    })
+    this.#check('deliver', view, {})
+    return { kind: 'delivered' }
   }
 
   #forward(view: NamespaceView, link: Link): Outcome {
     const { source, destination } = this.#header
-    const { netns } = view
-    if (netns !== 'host') {
-      const isOwner = this.#topology.registeredPod(destination)?.pod === netns
-      throw isOwner
-        ? dropped('address-missing', view, link.name, { pod: netns, address: destination })
-        : dropped('wrong-pod', view, link.name, { pod: netns, destination })
-    }
-    const family = familyOf(destination) === 4 ? 'ipv4' : 'ipv6'
-    if (view.setting(family, link.name, 'forwarding') === 0) {
-      const everywhere = view.setting(family, 'all', 'forwarding') === 0
-      throw dropped('forwarding-off', view, link.name, { link: link.name, everywhere })
-    }
-    const query = { destination, source, inputLinkIndex: link.index }
-    const exit = this.#decide(view, query, link)
-    this.#checkNextNode(view, exit)
+    this.#check('forward', view, { link })
+    const exit = this.#decide(view, { destination, source, inputLinkIndex: link.index }, link)
     const ttl = this.#outer?.ttl ?? this.#ttl
-    if (ttl <= 1) throw dropped('ttl-expired', view, link.name, { ttl })
+    this.#check('handOver', view, { link, exit, ttl, isInTunnel: this.#outer !== undefined })
     if (this.#outer === undefined) this.#ttl--
     else this.#outer = { ...this.#outer, ttl: ttl - 1 }
     return this.#emit(view, exit)
-  }
-
-  /** Noticed here, where it is decided, rather than at the node that then has no way to the pod. */
-  #checkNextNode(view: NamespaceView, { way, nextHop }: Exit): void {
-    const owner = this.#topology.registeredPod(this.#request.destination)?.node
-    const nextNode = this.#topology.registeredNode(nextHop)
-    if (owner === undefined || nextNode === undefined) return
-    if (this.#outer !== undefined || nextNode === owner || nextNode === view.node) return
-    const { destination } = this.#request
-    if (!this.#isDeadEnd(nextNode, destination)) return
-    const facts = { destination, nextHop, nextNode, owner, route: way.route }
-    throw dropped('wrong-next-hop', view, undefined, facts)
-  }
-
-  /** Whether a node that is not the owner's, being handed the packet, would not pass it on. */
-  #isDeadEnd(node: string, destination: IpAddress): boolean {
-    const view = this.#topology.view(node, 'host')
-    if (view === undefined) return false
-    const type = lookUpRoute(view, { destination })?.type
-    return type !== 'unicast'
   }
 
   // ---------------------------------------------------------------- notes
@@ -411,9 +329,7 @@ export class Walk {
     link: Link,
     direction: 'in' | 'out',
     why: { readonly way?: Way; readonly notes: readonly string[] },
-    visible = true,
   ): void {
-    const hidden = 'its programs take packets before a capture on it can'
     this.#hops.push({
       node: view.node,
       netns: view.netns,
@@ -425,9 +341,7 @@ export class Walk {
       outerTtlIsUpperBound: this.#outerTtlIsUpperBound,
       ...(this.#outer === undefined ? {} : { outer: this.#outer }),
       mtu: link.mtu,
-      ...(why.way === undefined ? {} : { way: why.way }),
-      visible,
-      notes: visible ? why.notes : [...why.notes, hidden],
+      ...why,
     })
   }
 }

@@ -1,5 +1,5 @@
 import type { TracedHop } from '../observe/correlate.ts'
-import { enterText } from '../diagnose/place.ts'
+import { enterText } from '../predict/place.ts'
 import type { Prediction } from '../predict/prediction.ts'
 import type { Topology } from '../tables/topology.ts'
 
@@ -19,7 +19,7 @@ export function explain(
   const from = query?.source === undefined ? '' : ` from ${query.source}`
   const filter =
     outer === undefined
-      ? `icmp and host ${source} and host ${destination}`
+      ? `${source.includes(':') ? 'icmp6' : 'icmp'} and host ${source} and host ${destination}`
       : outer.vxlan === undefined
         ? `'ip proto 4 and host ${outer.destination}'`
         : `'udp port ${outer.vxlan.port} and host ${outer.destination}'`

@@ -42,12 +42,12 @@ const picture = (document: TraceDocument, options: Partial<RenderOptions> = {}):
   )
 
 describe('the table of a trace', () => {
-  it('shows the way there and back at one glance', async () => {
+  it('shows the forward and the return path at one glance', async () => {
     const text = picture(await traced('pod2')).replace(/in [\d.]+ ms/, 'in ~ ms')
     expect(text).toBe(`\
 default/pod1 10.211.0.4 (server01) → default/pod2 10.211.1.4 (server02)
 
-  THERE     INTERFACE        DIR  TTL  SEEN  SINCE  ROUTE
+  FORWARD   INTERFACE        DIR  TTL  SEEN  SINCE  ROUTE
 ✓ pod1      eth0             out   64    64         default via 169.254.1.1
 ✓ server01  cali00000000001  in    64    64      ~
 ✓ server01  ens33            out   63    63      ~  10.211.1.0/24 via 172.16.170.129 (bird)
@@ -55,7 +55,7 @@ default/pod1 10.211.0.4 (server01) → default/pod2 10.211.1.4 (server02)
 ✓ server02  cali00000000002  out   62    62      ~  10.211.1.4
 ✓ pod2      eth0             in    62    62      ~
 
-  BACK      INTERFACE        DIR  TTL  SEEN  SINCE  ROUTE
+  RETURN    INTERFACE        DIR  TTL  SEEN  SINCE  ROUTE
 ✓ pod2      eth0             out   64    64      ~  default via 169.254.1.1
 ✓ server02  cali00000000002  in    64    64      ~
 ✓ server02  ens33            out   63    63      ~  10.211.0.0/24 via 172.16.170.128 (bird)
@@ -76,16 +76,16 @@ default/pod1 10.211.0.4 (server01) → default/pod2 10.211.1.4 (server02)
     expect(text).toBe(`\
 default/pod1 10.211.0.4 (server01) → default/pod2 10.211.1.4 (server02)
 
-  THERE     INTERFACE        DIR  TTL  SEEN  SINCE  ROUTE
+  FORWARD   INTERFACE        DIR  TTL  SEEN  SINCE  ROUTE
 ✓ pod1      eth0             out   64    64         default via 169.254.1.1
 ✓ server01  cali00000000001  in    64    64      ~
 ✓ server01  ens33            out   63    63      ~  10.211.1.0/24 via 172.16.170.129 (bird)
 ✓ server02  ens33            in    63    63      ~
-✗ server02: the tables end the way here, forwarding-off
+✗ server02: the tables drop the packet here, forwarding-off
 
-  BACK  not reached (6 hops predicted)
+  RETURN  not reached (6 hops predicted)
 
-✗ Lost on the way there, last seen entering server02 by ens33.
+✗ Lost on the forward path, last seen entering server02 by ens33.
 
   Cause, certain: server02 does not forward what comes in by ens33.
     · net.ipv4.conf.ens33.forwarding = 0
@@ -129,7 +129,7 @@ default/pod1 10.211.0.4 (server01) → default/pod2 10.211.1.4 (server02)
 · server03  cali00000000003  out   62
 · pod3      eth0             in    62
 
-  BACK  not reached (8 hops predicted)
+  RETURN  not reached (8 hops predicted)
 `)
   })
 

@@ -1,6 +1,12 @@
 import { styleText } from 'node:util'
 import { encapsulationText } from '../predict/encapsulation.ts'
-import type { EndDocument, HopDocument, LegDocument, TraceDocument } from './trace-document.ts'
+import type {
+  CauseDocument,
+  EndDocument,
+  HopDocument,
+  LegDocument,
+  TraceDocument,
+} from './trace-document.ts'
 
 export interface RenderOptions {
   readonly color: boolean
@@ -135,7 +141,7 @@ function widthsOf(rows: readonly Row[]): Widths {
   const most = (of: (row: Row) => string, least: number): number =>
     Math.max(least, ...rows.map((row) => of(row).length))
   return {
-    where: most(({ where }) => where, 6),
+    where: most(({ where }) => where, TITLES.forward.length),
     link: most(({ hop }) => hop.interface, 9),
     since: most(({ since }) => since, 5),
   }
@@ -148,7 +154,7 @@ interface LegStyle {
   readonly explain: boolean
 }
 
-const TITLES = { forward: 'THERE', return: 'BACK' } as const
+const TITLES = { forward: 'FORWARD', return: 'RETURN' } as const
 
 function legLines(leg: LegDocument, rows: readonly Row[], style: LegStyle): string[] {
   const { widths, paint } = style
@@ -221,19 +227,19 @@ function detailLines(hop: HopDocument, isBeyond: boolean, explain: boolean): str
   ]
 }
 
-/** Where the tables end the way, beneath its last hop. */
+/** Where the tables drop the packet, beneath its last hop. */
 function endLines({ outcome, errors }: LegDocument, paint: Paint): string[] {
   const refusals = errors.map(
     ({ sender, text }) => `${paint('red', '✗')} ${sender} answers: ${text}`,
   )
   if (outcome.kind === 'dropped') {
     return [
-      `${paint('red', '✗')} ${outcome.node}: the tables end the way here, ${outcome.cause}`,
+      `${paint('red', '✗')} ${outcome.node}: the tables drop the packet here, ${outcome.cause}`,
       ...refusals,
     ]
   }
   if (outcome.kind === 'unknown') {
-    return [`${paint('yellow', '?')} the way on is not known: ${outcome.reason}`, ...refusals]
+    return [`${paint('yellow', '?')} the path beyond is not known: ${outcome.reason}`, ...refusals]
   }
   return refusals
 }
@@ -258,7 +264,7 @@ function verdictLines({ verdict }: TraceDocument, paint: Paint, columns: number)
 }
 
 function causeLines(
-  { sentence, confidence, evidence, mend, advice }: TraceDocument['verdict']['causes'][number],
+  { sentence, confidence, evidence, mend, look, advice }: CauseDocument,
   at: number,
   paint: Paint,
   columns: number,
@@ -275,6 +281,7 @@ function causeLines(
       ),
     ),
     ...mend.map((command) => `    ${paint('cyan', `$ ${command}`)}`),
+    ...look.map((command) => `    ${paint('dim', `$ ${command}  # shows more`)}`),
   ]
 }
 

@@ -1,22 +1,24 @@
 import type { TracedHop, TracedLeg } from '../observe/correlate.ts'
+import type { Command } from '../causes/cause.ts'
+import type { NamedCause } from '../diagnose/verdict.ts'
+import { commandText, type Reach } from './command-text.ts'
 import { explain } from './explain.ts'
 import { errorText } from '../observe/observed-packet.ts'
 import type { OuterHeader, PredictedHop, Way } from '../predict/prediction.ts'
 import { type End, endName } from '../resolve-ends.ts'
 import type { Topology } from '../tables/topology.ts'
 import type { Trace } from '../trace.ts'
-import type { EndDocument, HopDocument, LegDocument, TraceDocument } from './trace-document.ts'
+import type {
+  CauseDocument,
+  EndDocument,
+  HopDocument,
+  LegDocument,
+  TraceDocument,
+} from './trace-document.ts'
 
 /** A trace in the form that is printed, stored and read by other programs. */
-export function toDocument({
-  ends,
-  probe,
-  legs,
-  tries,
-  verdict,
-  topology,
-  unreachable,
-}: Trace): TraceDocument {
+export function toDocument(trace: Trace, reach: Reach = {}): TraceDocument {
+  const { ends, probe, legs, tries, verdict, topology, unreachable } = trace
   const { octets, ttl, dontFragment, identifier } = probe
   const { kind, exitCode, sentence, firstDifference, causes, remarks } = verdict
   return {
@@ -30,15 +32,26 @@ export function toDocument({
       exitCode,
       sentence,
       ...(firstDifference === undefined ? {} : { firstDifference }),
-      causes: causes.map((cause) => ({
-        ...cause,
-        evidence: [...cause.evidence],
-        mend: [...cause.mend],
-      })),
+      causes: causes.map((cause) => causeDocument(cause, reach)),
       remarks: [...remarks],
     },
     legs: legs.map((leg) => legDocument(leg, topology)),
     unreachable: [...unreachable].map(([node, reason]) => ({ node, reason })),
+  }
+}
+
+function causeDocument(cause: NamedCause, reach: Reach): CauseDocument {
+  const { name, class: kind, confidence, sentence, evidence, mend, look, advice, fault } = cause
+  const text = (command: Command): string => commandText(command, fault.place, reach)
+  return {
+    name,
+    class: kind,
+    confidence,
+    sentence,
+    evidence: [...evidence],
+    mend: mend.map(text),
+    look: look.map(text),
+    ...(advice === undefined ? {} : { advice }),
   }
 }
 

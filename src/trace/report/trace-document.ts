@@ -29,12 +29,13 @@ const end = z.strictObject({
 })
 
 const cause = z.strictObject({
-  name: z.string().describe('of the catalogue: "blackhole-route"'),
+  name: z.string().describe('id of the cause: "blackhole-route"'),
   class: z.enum(['policy', 'routing', 'encapsulation', 'underlay', 'host', 'size', 'endpoint']),
   confidence: z.enum(['certain', 'likely', 'possible']),
   sentence: z.string(),
   evidence: z.array(z.string()),
-  mend: z.array(z.string()).describe('commands that mend it or show more, in order'),
+  mend: z.array(z.string()).describe('commands that mend it, in order'),
+  look: z.array(z.string()).describe('commands that show more and change nothing'),
   advice: z.string().optional().describe('what to do where no command does it'),
 })
 
@@ -131,4 +132,5 @@ export const traceDocument = z.strictObject({
 export type TraceDocument = z.output<typeof traceDocument>
 export type LegDocument = TraceDocument['legs'][number]
 export type HopDocument = LegDocument['hops'][number]
+export type CauseDocument = TraceDocument['verdict']['causes'][number]
 export type EndDocument = TraceDocument['from']

@@ -10,6 +10,12 @@ import {
   type PodAttachment,
 } from '../../api/node-access.ts'
 
+/** A link of some namespace that another one reaches. */
+export interface FarEnd {
+  readonly view: NamespaceView
+  readonly link: Link
+}
+
 /** The snapshots of some nodes as one network: what is at the other end of a link, who has an address. */
 export class Topology {
   readonly #views = new Map<string, NamespaceView>()
@@ -62,7 +68,7 @@ export class Topology {
   }
 
   /** The other end of a pod's pair, whichever end `link` is; undefined for any other link. */
-  peer(view: NamespaceView, link: Link): { view: NamespaceView; link: Link } | undefined {
+  peer(view: NamespaceView, link: Link): FarEnd | undefined {
     const { node, netns } = view
     if (netns === 'host') {
       const pod = this.podBehind(node, link.name)
@@ -78,7 +84,7 @@ export class Topology {
   }
 
   /** Nodes whose own namespace has the address, by their snapshots; tunnels and `lo` included. */
-  holders(address: IpAddress): readonly { view: NamespaceView; link: Link }[] {
+  holders(address: IpAddress): readonly FarEnd[] {
     return this.hosts().flatMap((view) => {
       const link = view.link(view.holding(address)?.linkIndex ?? -1)
       return link === undefined ? [] : [{ view, link }]
@@ -88,6 +94,21 @@ export class Topology {
   /** The node that the datastore says has the address; its snapshot may not have been taken. */
   registeredNode(address: IpAddress): string | undefined {
     return this.#directory.nodes.find(({ addresses }) => addresses.includes(address))?.name
+  }
+
+  /** What the datastore says that a node's addresses are, the one that others reach it by first. */
+  nodeAddresses(node: string): readonly IpAddress[] {
+    return this.#directory.nodes.find(({ name }) => name === node)?.addresses ?? []
+  }
+
+  /** A pod's namespace on its node. */
+  viewOfPod(node: string, pod: string): NamespaceView | undefined {
+    return this.view(node, pod as Netns)
+  }
+
+  /** The workload endpoint of a pod, "namespace/name". */
+  registeredEndpoint(pod: string) {
+    return this.#directory.endpoints.find((endpoint) => endpoint.pod === pod)
   }
 
   /** The pod that the datastore says has the address. */

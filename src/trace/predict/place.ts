@@ -1,6 +1,6 @@
-import type { Place } from './cause.ts'
 import type { NamespaceView } from '../tables/namespace-view.ts'
 import type { NamespaceSnapshot } from '../../api/node-access.ts'
+import type { Place } from './fault.ts'
 
 /** What runs a command inside a namespace: "ip netns exec server01 "; "" where it has no path. */
 export function enterText({ path }: Pick<NamespaceSnapshot, 'path'>): string {

@@ -1,0 +1,221 @@
+import { familyOf, type IpAddress } from '../../net/ip-address.ts'
+import type { Steps } from '../predict/steps.ts'
+import { lookUpRoute } from '../tables/route-lookup.ts'
+import type { FarEnd } from '../tables/topology.ts'
+import { cause, type Finding } from './cause.ts'
+import { forwardingSetting } from './host.ts'
+import { neighborOfNode } from './missing-routes.ts'
+import { gapOf } from './symptoms.ts'
+import { command, ipOf, linkSetting, neighborProtocol, where, writeSysctl } from './words.ts'
+
+/** Causes in the way from a next hop to a MAC address. */
+
+type NeighborFailed = {
+  readonly link: string
+  readonly address: IpAddress
+  /** Of the neighbor entry; "unanswered" where nobody at the other end has the address. */
+  readonly state: string
+  /** A command's end that names the right neighbor: an entry, or a route by another next hop. */
+  readonly entry: string | undefined
+  readonly route: string | undefined
+}
+
+export const neighborFailed = cause<NeighborFailed>()({
+  id: 'neighbor-failed',
+  class: 'underlay',
+  detect: {
+    resolve(step) {
+      const { view, link, address, entry, far } = step
+      if (link.macAddress === undefined || isResolved(step)) return undefined
+      const state =
+        far === undefined ? entry?.state : holds(far, address) ? undefined : 'unanswered'
+      // Between a pod and its node others answer, or the pod has lost its address.
+      const isOfPod = view.netns !== 'host' || (far !== undefined && far.view.netns !== 'host')
+      if (link.vxlan !== undefined) return entry === undefined ? unknownVtep(step) : undefined
+      if (state === undefined || (isOfPod && far !== undefined)) return undefined
+      if (far === undefined && state !== 'failed') return undefined
+      return { view, link: link.name, facts: failed(step, state) }
+    },
+    loss({ leg, after }) {
+      const { missing } = gapOf(leg)
+      const way = missing?.predicted?.way
+      if (way === undefined || missing?.direction !== 'out') return undefined
+      const view = after.view(missing.node, missing.netns)
+      const entry = view?.neighbor(missing.predicted!.linkIndex, way.nextHop)
+      if (entry?.state !== 'failed' && entry?.state !== 'incomplete') return undefined
+      const facts = { link: missing.link, address: way.nextHop, state: entry.state }
+      const none = { entry: undefined, route: undefined }
+      return { view: view!, link: missing.link, facts: { ...facts, ...none } }
+    },
+  },
+  sentence: ({ link, address }, place) =>
+    `Nobody answers for ${address} on ${link} of ${where(place)}.`,
+  evidence: ({ address, state, link }) => [
+    state === 'unanswered'
+      ? `nothing at the other end of ${link} has ${address}`
+      : state === 'absent'
+        ? `${link} has no neighbor entry for ${address}, which the agent writes`
+        : `its neighbor entry is ${state.toUpperCase()}`,
+  ],
+  mend: ({ family, entry, route }) => [
+    ...(entry === undefined ? [] : [command(`${ipOf(family)} neigh replace ${entry}`)]),
+    ...(route === undefined ? [] : [command(`${ipOf(family)} route replace ${route}`)]),
+  ],
+  look: ({ family, address, link }) => [
+    command(`${ipOf(family)} neigh show ${address} dev ${link}`),
+    command(family === 4 ? `arping -I ${link} -c 3 ${address}` : `ndisc6 ${address} ${link}`),
+  ],
+  fault: 'neighbor-failed',
+})
+
+/** Whether the entry that is there gives a MAC address. */
+function isResolved({ entry }: Steps['resolve']): boolean {
+  return entry?.macAddress !== undefined && entry.state !== 'failed' && entry.state !== 'incomplete'
+}
+
+/** The address is the far end's own: of its node in ARP, of the very link in neighbor discovery. */
+function holds({ view, link }: FarEnd, address: IpAddress): boolean {
+  if (familyOf(address) === 4) {
+    return lookUpRoute(view, { destination: address, inputLink: link.name })?.type === 'local'
+  }
+  return view.snapshot.addresses.some(
+    (own) => own.address === address && own.linkIndex === link.index,
+  )
+}
+
+function failed(step: Steps['resolve'], state: string): NeighborFailed {
+  const { topology, view, link, address, family, request, route } = step
+  const owner = topology.registeredPod(request.destination)?.node
+  const near = owner === undefined ? undefined : neighborOfNode(topology, view, owner, family)
+  const right =
+    near === undefined || near.address === address || near.link !== link.name
+      ? undefined
+      : route.replace(`via ${address} dev`, `via ${near.address} dev`)
+  return { link: link.name, address, state, entry: undefined, route: right }
+}
+
+/** The neighbors of a VXLAN link are written, not asked for. */
+function unknownVtep({ view, link, address, far }: Steps['resolve']): Finding<NeighborFailed> {
+  const mac = far?.link.macAddress
+  const entry =
+    mac === undefined ? undefined : `${address} lladdr ${mac} dev ${link.name} nud permanent`
+  const facts = { link: link.name, address, state: 'absent', entry, route: undefined }
+  return { view, link: link.name, facts }
+}
+
+export const neighborWrongMac = cause<{
+  readonly link: string
+  readonly address: IpAddress
+  readonly mac: string
+  readonly actual: string
+}>()({
+  id: 'neighbor-wrong-mac',
+  class: 'host',
+  detect: {
+    resolve(step) {
+      const { view, link, address, entry, far } = step
+      const actual = far?.link.macAddress
+      const mac = entry?.macAddress
+      if (link.macAddress === undefined || !isResolved(step)) return undefined
+      if (mac === undefined || actual === undefined || actual === mac) return undefined
+      return { view, link: link.name, facts: { link: link.name, address, mac, actual } }
+    },
+  },
+  sentence: ({ address, mac, actual }, place) =>
+    `${where(place)} sends packets for ${address} to the MAC address ${mac}, but it is ${actual}.`,
+  evidence: ({ address, link, mac }) => [`neighbor entry ${address} dev ${link} lladdr ${mac}`],
+  mend: ({ family, address, link }) => [
+    command(`${ipOf(family)} neigh del ${address} dev ${link}`),
+  ],
+  look: ({ family, address, link }) => [
+    command(`${ipOf(family)} neigh show ${address} dev ${link}`),
+  ],
+  fault: 'neighbor-wrong-mac',
+})
+
+/**
+ * What a node must do to answer a pod for the gateway, as arp_process in net/ipv4/arp.c: forward, have
+ * proxy_arp, and send a packet for the address out of another link. In IPv6 the gateway is the node's.
+ */
+type ProxyFacts = {
+  readonly link: string
+  readonly address: IpAddress
+}
+
+/** The node's end of a pod's link that would have to answer for an address that is not its own. */
+function askedProxy(step: Steps['resolve']): FarEnd | undefined {
+  const { view, address, far } = step
+  const isAsked = view.netns !== 'host' && far?.view.netns === 'host' && familyOf(address) === 4
+  if (!isAsked || isResolved(step) || holds(far, address)) return undefined
+  return far
+}
+
+function proxyFinding({ view, link }: FarEnd, address: IpAddress): Finding<ProxyFacts> {
+  return { view, link: link.name, facts: { link: link.name, address } }
+}
+
+export const proxyArpOff = cause<ProxyFacts>()({
+  id: 'proxy-arp-off',
+  class: 'host',
+  detect: {
+    resolve(step) {
+      const far = askedProxy(step)
+      const isOff = far?.view.largerSetting('ipv4', far.link.name, 'proxy_arp') === 0
+      return far !== undefined && isOff ? proxyFinding(far, step.address) : undefined
+    },
+  },
+  sentence: ({ link, address }, place) =>
+    `${where(place)} does not answer ARP for ${address} on ${link}: proxy_arp is off.`,
+  evidence: ({ link }) => [`${linkSetting(4, link, 'proxy_arp')} = 0`],
+  mend: ({ link }) => [writeSysctl(linkSetting(4, link, 'proxy_arp'), 1)],
+  fault: 'proxy-arp-off',
+})
+
+export const proxyArpNoForwarding = cause<ProxyFacts & { readonly everywhere: boolean }>()({
+  id: 'proxy-arp-no-forwarding',
+  class: 'host',
+  detect: {
+    resolve(step) {
+      const far = askedProxy(step)
+      if (far?.view.setting('ipv4', far.link.name, 'forwarding') !== 0) return undefined
+      const found = proxyFinding(far, step.address)
+      const everywhere = far.view.setting('ipv4', 'all', 'forwarding') === 0
+      return { ...found, facts: { ...found.facts, everywhere } }
+    },
+  },
+  sentence: ({ link, address }, place) =>
+    `${where(place)} does not answer ARP for ${address} on ${link}: forwarding is off there.`,
+  evidence: ({ link, everywhere }) => [
+    `${forwardingSetting(4, everywhere ? undefined : link)} = 0; proxy ARP needs forwarding`,
+  ],
+  mend: ({ link, everywhere }) => [
+    writeSysctl(forwardingSetting(4, everywhere ? undefined : link), 1),
+  ],
+  fault: 'proxy-arp-no-forwarding',
+})
+
+export const proxyArpNoRoute = cause<ProxyFacts>()({
+  id: 'proxy-arp-no-route',
+  class: 'host',
+  detect: {
+    resolve(step) {
+      const far = askedProxy(step)
+      if (far === undefined) return undefined
+      const { view, link } = far
+      const route = lookUpRoute(view, { destination: step.address, inputLink: link.name })
+      const leavesElsewhere =
+        route?.type === 'unicast' &&
+        route.route.nextHops.some(({ linkIndex }) => linkIndex !== link.index)
+      return leavesElsewhere ? undefined : proxyFinding(far, step.address)
+    },
+  },
+  sentence: ({ link, address }, place) =>
+    `${where(place)} does not answer ${neighborProtocol(4)} for ${address} on ${link}: it has no route to it.`,
+  evidence: ({ link, address }, place) => [
+    `proxy_arp of ${link} is on, but answers only for what leaves by another interface`,
+    `no route of ${where(place)} covers ${address}; usually the default route is missing`,
+  ],
+  mend: ({ address }) => [command(`ip route add ${address} dev lo scope link`)],
+  advice: 'or give the node a default route',
+  fault: 'proxy-arp-no-route',
+})
