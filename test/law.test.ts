@@ -20,6 +20,8 @@ const LEVEL: Readonly<Record<string, number>> = {
   api: 4,
   ipam: 4,
   routes: 4,
+  // Side by side, so that neither imports the other: a diagnosis must not know what is broken.
+  faults: 5,
   trace: 5,
   agent: 6,
   bgpd: 6,
@@ -100,6 +102,14 @@ describe('the law of the tree', () => {
   it('sees a folder of the same level', () => {
     const text = "import { thing } from '../kernel/kernel.ts'\n"
     expect(breaches(join(source, 'bgp/planted.ts'), text)).toHaveLength(1)
+  })
+
+  it.each([
+    ['trace', 'faults'],
+    ['faults', 'trace'],
+  ])('sees %s look into %s', (own, other) => {
+    const text = `import { thing } from '../${other}/thing.ts'\n`
+    expect(breaches(join(source, own, 'planted.ts'), text)).toHaveLength(1)
   })
 
   it('sees platform imported outside main', () => {

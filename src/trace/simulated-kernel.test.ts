@@ -3,6 +3,7 @@ import { VirtualClock } from '../lib/clock.ts'
 import { SeededRandom } from '../lib/random.ts'
 import { createSimulatedMachine, type SimulatedMachine } from '../kernel/sim/machine.ts'
 import { oneRuleTable } from '../kernel/testing/one-rule-table.ts'
+import type { NodeAccess } from '../api/node-access.ts'
 import { type TestCluster, testCluster } from './testing/test-cluster.ts'
 import { traceContract } from './trace.contract.ts'
 import { type Trace, trace, type TraceOptions } from './trace.ts'
@@ -43,13 +44,18 @@ describe('what only a simulated network can be made to do', () => {
   })
   afterEach(() => cluster.close())
 
-  const run = (from: string, to: string, options: TraceOptions = {}): Promise<Trace> =>
+  const run = (
+    from: string,
+    to: string,
+    options: TraceOptions = {},
+    nodes: readonly NodeAccess[] = cluster.nodes.map(({ access }) => access),
+  ): Promise<Trace> =>
     runOn(
       clock,
       trace({
         from,
         to,
-        nodes: cluster.nodes.map(({ access }) => access),
+        nodes,
         directory: cluster.directory,
         clock,
         random: new SeededRandom(7),
@@ -76,6 +82,18 @@ describe('what only a simulated network can be made to do', () => {
     expect((await run('pod1', 'pod3')).verdict.causes[0]!.sentence).toBe(
       'The network between server01 ens33 and server03 ens33 lets nothing through.',
     )
+  })
+
+  it('is a defect, and no lost packet, when the second trace between the nodes throws one', async () => {
+    cluster.network.keepPacketFilter(oneRuleTable('forward', { protocol: IPIP }, 'drop'))
+    const nodes = cluster.nodes.map(({ access }) => ({
+      ...access,
+      probe: (request: Parameters<typeof access.probe>[0]) =>
+        request.netns === 'host'
+          ? Promise.reject(new TypeError('x is not a function'))
+          : access.probe(request),
+    }))
+    await expect(run('pod1', 'pod3', {}, nodes)).rejects.toThrow('x is not a function')
   })
 
   it('names VXLAN where a network drops that', async () => {

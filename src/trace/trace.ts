@@ -1,5 +1,7 @@
 import type { Clock } from '../lib/clock.ts'
+import { KernelError } from '../kernel/kernel.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
+import { RpcError } from '../lib/rpc.ts'
 import type { Random } from '../lib/random.ts'
 import { familyOf } from '../net/ip-address.ts'
 import { capturePoints } from './observe/capture-points.ts'
@@ -12,6 +14,7 @@ import { judge } from './diagnose/judge.ts'
 import type { LookupAnswer, NodeAccess, NodeSnapshot } from '../api/node-access.ts'
 import { type NodePlan, type Observation, observe, type Progress } from './observe/observe.ts'
 import type { ObservedPacket } from './observe/observed-packet.ts'
+import { NodeError } from './node/node-error.ts'
 import { predictLegs } from './predict/predict-legs.ts'
 import type { Lookup, Prediction } from './predict/prediction.ts'
 import {
@@ -112,6 +115,7 @@ export async function trace(request: TraceRequest): Promise<Trace> {
   const causes = diagnose({
     ...(nodesTalk === undefined ? {} : { nodesTalk }),
     leg: failed,
+    legs,
     end: failed.leg === 'forward' ? ends.to : ends.from,
     observation,
     before: topology,
@@ -131,9 +135,15 @@ async function tryNodes(request: TraceRequest, leg: TracedLeg): Promise<boolean 
   try {
     const { verdict } = await trace({ ...request, from, to, options })
     return verdict.kind === 'inconclusive' ? undefined : verdict.kind === 'delivered'
-  } catch {
-    return undefined // One of them cannot be reached by name: then it was not tried.
+  } catch (thrown) {
+    if (!isRefusal(thrown)) throw thrown
+    return undefined // One of them cannot be reached by name, or does not send: then it was not tried.
   }
+}
+
+/** What a trace between two nodes may end with although the program is right. */
+function isRefusal(thrown: unknown): boolean {
+  return [UserError, RpcError, NodeError, KernelError].some((kind) => thrown instanceof kind)
 }
 
 /**

@@ -53,6 +53,8 @@ export interface Impairment {
   readonly loss?: number
   /** Nothing gets out, and the carrier does not tell. */
   readonly cut?: boolean
+  /** The last bit of every IPv4 packet is flipped. */
+  readonly corrupt?: boolean
 }
 
 export interface LinkStatistics {

@@ -1,4 +1,5 @@
 import * as ethernet from '../../wire/packet/ethernet.ts'
+import { ETHER_TYPE } from '../../wire/packet/protocols.ts'
 import type { Device, Frame, LinkDriver } from './device.ts'
 
 /** The loopback link: what is sent arrives. */
@@ -38,9 +39,18 @@ export const vethDriver: LinkDriver = {
     const jitter = trouble.jitterMilliseconds ?? 0
     const delay =
       (trouble.latencyMilliseconds ?? 0) + (jitter === 0 ? 0 : jitter * machine.random.fraction())
-    if (delay === 0) machine.deliver(peer, frame)
-    else machine.clock.after(delay, () => machine.deliver(peer, frame))
+    const arriving = trouble.corrupt === true ? corrupted(frame) : frame
+    if (delay === 0) machine.deliver(peer, arriving)
+    else machine.clock.after(delay, () => machine.deliver(peer, arriving))
   },
+}
+
+/** Of IPv4 packets only: else no neighbor would be found, and no packet sent. */
+function corrupted(frame: Frame): Frame {
+  if (frame.etherType !== ETHER_TYPE.ipv4) return frame
+  const octets = frame.octets.slice()
+  octets[octets.length - 1]! ^= 1
+  return { ...frame, octets, shared: false }
 }
 
 /** is_skb_forwardable: a link drops what its MTU and a VLAN tag cannot hold, without a word. */

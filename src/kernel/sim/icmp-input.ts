@@ -173,6 +173,7 @@ export function receiveIcmpv6(namespace: Namespace, packet: Inbound): boolean {
 }
 
 function echo6(namespace: Namespace, packet: Inbound): void {
+  if (namespace.sysctl.number('ipv6.icmp.echo_ignore_all') !== 0) return
   const message = packet.octets.slice(packet.at, packet.end)
   message[0] = icmpv6.TYPE.echoReply
   const isAnycast = [...namespace.devices.values()].some(({ anycast6 }) =>
@@ -194,7 +195,8 @@ function echo6(namespace: Namespace, packet: Inbound): void {
     payload: message,
     typeOfService: ipv6.trafficClass(packet.octets),
   }
-  sendLocal(namespace, buildPacket(namespace, route.source, reply), route)
+  const { hop_limit: hopLimit } = route.device.conf.conf6
+  sendLocal(namespace, buildPacket(namespace, route.source, reply, hopLimit), route)
 }
 
 function isLinkScoped(addr: Addr): boolean {

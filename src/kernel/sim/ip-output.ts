@@ -229,7 +229,7 @@ export function sendPayload(
     )
     return route
   }
-  const octets = buildPacket(namespace, route.source, packet)
+  const octets = buildPacket(namespace, route.source, packet, route.device.conf.conf6.hop_limit)
   sendLocal(namespace, octets, route)
   return route
 }
@@ -247,6 +247,8 @@ export function buildPacket(
     typeOfService?: number
     dontFragment?: boolean
   },
+  /** Of the link that it leaves by, for IPv6 (ip6_dst_hoplimit). */
+  hopLimit = 64,
 ): Uint8Array {
   const { destination, protocol, payload } = packet
   const headerOctets = packet.header?.length ?? 0
@@ -275,7 +277,7 @@ export function buildPacket(
     source: octetsOfAddr6(String(source)),
     destination: octetsOfAddr6(String(destination)),
     nextHeader: protocol,
-    hopLimit: packet.timeToLive ?? 64,
+    hopLimit: packet.timeToLive ?? hopLimit,
     trafficClass: packet.typeOfService ?? 0,
   }
   ipv6.write(octets, 0, header, messageOctets)
@@ -311,5 +313,6 @@ export function sendError(
     payload: message.payload(outputMtu(namespace, route, message.destination)),
     typeOfService: message.typeOfService,
   }
-  sendLocal(namespace, buildPacket(namespace, route.source, packet), route)
+  const { hop_limit: hopLimit } = route.device.conf.conf6
+  sendLocal(namespace, buildPacket(namespace, route.source, packet, hopLimit), route)
 }

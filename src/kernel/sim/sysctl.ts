@@ -77,6 +77,7 @@ const GLOBAL: ReadonlyMap<string, string> = new Map(
     'ipv4.tcp_synack_retries': '5',
     'ipv4.tcp_l3mdev_accept': '0',
     'ipv6.bindv6only': '0',
+    'ipv6.icmp.echo_ignore_all': '0',
     'ipv6.icmp.ratelimit': '1000',
     'ipv6.fib_multipath_hash_policy': '0',
     'core.somaxconn': '4096',

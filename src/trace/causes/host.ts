@@ -1,4 +1,5 @@
 import type { IpAddress } from '../../net/ip-address.ts'
+import type { RouteType } from '../../kernel/kernel.ts'
 import { routeText } from '../tables/route-lookup.ts'
 import { cause } from './cause.ts'
 import { lossWithin } from './symptoms.ts'
@@ -61,7 +62,7 @@ export const rpFilter = cause<{
   detect: {
     receive({ view, link, family, source, back }) {
       const value = view.largerSetting('ipv4', link.name, 'rp_filter') ?? 0
-      if (family === 6 || value === 0 || back?.type === 'local') return undefined
+      if (family === 6 || value === 0 || isNoHost(back?.type)) return undefined
       const isUnicast = back?.type === 'unicast'
       const leavesHere =
         isUnicast && back.route.nextHops.some(({ linkIndex }) => linkIndex === link.index)
@@ -99,6 +100,11 @@ export const rpFilter = cause<{
 })
 
 const REVERSE_PATH_COUNTER = 'TcpExt.IPReversePathFilter'
+
+/** A source that has a route of such a type is refused before its reverse path is looked at. */
+function isNoHost(type: RouteType | undefined): boolean {
+  return type !== undefined && ['local', 'broadcast', 'multicast', 'anycast'].includes(type)
+}
 
 export const martianSource = cause<{
   readonly link: string

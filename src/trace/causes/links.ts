@@ -1,7 +1,8 @@
 import { familyOf } from '../../net/ip-address.ts'
 import { isWired } from '../tables/link-facts.ts'
+import type { NamespaceView } from '../tables/namespace-view.ts'
 import type { FarEnd, Topology } from '../tables/topology.ts'
-import { cause, type Finding } from './cause.ts'
+import { cause, type Command, type Finding, type Told } from './cause.ts'
 import { ownPodRoute, podRoutes } from './missing-routes.ts'
 import type { Symptoms } from './symptoms.ts'
 import { command, hostLength, ipOf, where } from './words.ts'
@@ -35,48 +36,42 @@ export const linkDown = cause<LinkDown>()({
   },
   sentence: ({ link }, place) => `${link} of ${where(place)} is down.`,
   evidence: ({ link }) => [`${link} is not UP`],
-  mend: ({ family, link, addresses, routes }) => [
+  mend: liftingCommands,
+  fault: 'link-down',
+})
+
+/** Sets a link up and gives back what it has lost. */
+function liftingCommands({ family, link, addresses, routes }: Told<LinkDown>): readonly Command[] {
+  return [
     command(`ip link set ${link} up`),
     ...addresses.map((address) => command(`${ipOf(family)} address replace ${address}`)),
     ...routes.map((route) => command(`${ipOf(family)} route replace ${route}`)),
-  ],
-  fault: 'link-down',
-})
+  ]
+}
 
 function hasNoCarrier({ link }: FarEnd): boolean {
   return link.up && !link.carrier && isWired(link)
 }
 
 function downed(topology: Topology, { view, link }: FarEnd): Finding<LinkDown> {
-  const none = { addresses: [], routes: [] }
-  return {
-    view,
-    link: link.name,
-    facts: { link: link.name, ...none, ...lost(topology, view, link) },
-  }
+  return { view, link: link.name, facts: { link: link.name, ...lost(topology, view, link.name) } }
 }
 
-/** What goes with a pod's link in the family of the pod's addresses; see {@link podLinkDown}. */
-function lost(topology: Topology, view: FarEnd['view'], link: FarEnd['link']) {
-  const peer = topology.peer(view, link)
-  if (peer === undefined) return {}
-  const pod = view.netns === 'host' ? peer.view.netns : view.netns
-  const endpoint = topology.registeredEndpoint(pod)
-  if (endpoint === undefined) return {}
-  const routes =
-    view.netns === 'host'
-      ? endpoint.addresses.flatMap((address) => ownPodRoute(topology, view, address))
-      : [...new Set(endpoint.addresses.map(familyOf))].flatMap((family) =>
-          podRoutes(topology, view, family),
-        )
+/** What a pod's link loses when it goes down: see {@link podLinkDown}. */
+function lost(topology: Topology, view: NamespaceView, link: string) {
+  const isHost = view.netns === 'host'
+  const pod = isHost ? topology.podBehind(view.node, link)?.pod : view.netns
+  const endpoint = pod === undefined ? undefined : topology.registeredEndpoint(pod)
+  const own = endpoint?.addresses ?? []
+  if (isHost) {
+    return { addresses: [], routes: own.flatMap((address) => ownPodRoute(topology, view, address)) }
+  }
   // The kernel takes IPv6 addresses from a link that goes down (keep_addr_on_down).
-  const addresses =
-    view.netns === 'host'
-      ? []
-      : endpoint.addresses
-          .filter((address) => familyOf(address) === 6)
-          .map((address) => `${address}/${hostLength(6)} dev ${link.name}`)
-  return { routes, addresses }
+  const addresses = own
+    .filter((address) => familyOf(address) === 6)
+    .map((address) => `${address}/${hostLength(6)} dev ${link}`)
+  const families = [...new Set(own.map(familyOf))]
+  return { addresses, routes: families.flatMap((family) => podRoutes(topology, view, family)) }
 }
 
 /**
@@ -119,52 +114,50 @@ export const noCarrier = cause<{ readonly link: string }>()({
   fault: 'no-carrier',
 })
 
-export const linkMissing = cause<{
-  readonly link: string
+type LinkMissing = LinkDown & {
   /** What the link at the other end of the pair is called instead; undefined if there is none. */
   readonly actual: string | undefined
-}>()({
+}
+
+export const linkMissing = cause<LinkMissing>()({
   id: 'link-missing',
   class: 'host',
   detect: {
-    start: ({ topology, view }) => renamed(topology, view),
-    cross: ({ topology, view }) => renamed(topology, view),
-    resolve: ({ topology, view, link }) => {
-      const pod = view.netns === 'host' ? topology.podBehind(view.node, link.name) : undefined
-      const there = pod && topology.viewOfPod(view.node, pod.pod)
-      return there && renamed(topology, there)
+    leave: ({ topology, view, peer }) =>
+      renamed(topology, view.netns === 'host' ? peer : undefined),
+    arrive: ({ topology, view, link }) => renamed(topology, { view, link }),
+    cross({ topology, view, pod: { containerInterface: link } }) {
+      if (view.linkNamed(link) !== undefined) return undefined
+      const facts = { link, actual: undefined, ...lost(topology, view, link) }
+      return { view, link, facts }
     },
   },
   sentence: ({ link, actual }, place) =>
     actual === undefined
       ? `${where(place)} has no interface ${link}.`
-      : `The interface ${link} of ${where(place)} is called ${actual}.`,
+      : `The interface ${link} of ${where(place)} is called ${actual}, and is down.`,
   evidence: ({ link }, place) => [`${where(place)} was attached with an interface ${link}`],
-  mend: ({ link, actual }) =>
+  mend: ({ family, link, actual, addresses, routes }) =>
     actual === undefined
       ? []
       : [
-          command(`ip link set ${actual} down`),
           command(`ip link set ${actual} name ${link}`),
-          command(`ip link set ${link} up`),
+          ...liftingCommands({ family, link, addresses, routes }),
         ],
   look: () => [command('ip link show')],
   advice: 'if it is not there at all, have the container runtime create the pod again',
   fault: 'link-missing',
 })
 
-/** A pod whose interface is not called what it was attached with. */
-function renamed(
-  topology: Topology,
-  view: FarEnd['view'],
-): Finding<{ readonly link: string; readonly actual: string | undefined }> | undefined {
-  const pod = view.netns === 'host' ? undefined : topology.attachment(view.node, view.netns)
-  if (pod === undefined || view.linkNamed(pod.containerInterface) !== undefined) return undefined
-  const link = pod.containerInterface
-  const host = topology.view(view.node, 'host')?.linkNamed(pod.hostInterface)
-  if (host === undefined) return undefined
-  const actual = view.snapshot.links.find((each) => each.peerIndex === host.index)?.name
-  return { view, link, facts: { link, actual } }
+/** A pod's end that is down and not called what it was attached with. */
+function renamed(topology: Topology, end: FarEnd | undefined): Finding<LinkMissing> | undefined {
+  if (end === undefined || end.view.netns === 'host' || end.link.up) return undefined
+  const { view, link } = end
+  const attached = topology.attachment(view.node, view.netns)?.containerInterface
+  if (attached === undefined || attached === link.name) return undefined
+  if (view.linkNamed(attached) !== undefined) return undefined
+  const facts = { link: attached, actual: link.name, ...lost(topology, view, attached) }
+  return { view, link: link.name, facts }
 }
 
 export const mtuExceeded = cause<{

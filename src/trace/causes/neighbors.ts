@@ -1,7 +1,8 @@
 import { familyOf, type IpAddress } from '../../net/ip-address.ts'
 import type { Steps } from '../predict/steps.ts'
 import { lookUpRoute } from '../tables/route-lookup.ts'
-import type { FarEnd } from '../tables/topology.ts'
+import type { NamespaceView } from '../tables/namespace-view.ts'
+import type { FarEnd, Topology } from '../tables/topology.ts'
 import { cause, type Finding } from './cause.ts'
 import { forwardingSetting } from './host.ts'
 import { neighborOfNode } from './missing-routes.ts'
@@ -27,14 +28,16 @@ export const neighborFailed = cause<NeighborFailed>()({
     resolve(step) {
       const { view, link, address, entry, far } = step
       if (link.macAddress === undefined || isResolved(step)) return undefined
+      if (link.vxlan !== undefined) return unknownVtep(step)
       const state =
         far === undefined ? entry?.state : holds(far, address) ? undefined : 'unanswered'
       // Between a pod and its node others answer, or the pod has lost its address.
       const isOfPod = view.netns !== 'host' || (far !== undefined && far.view.netns !== 'host')
-      if (link.vxlan !== undefined) return entry === undefined ? unknownVtep(step) : undefined
       if (state === undefined || (isOfPod && far !== undefined)) return undefined
       if (far === undefined && state !== 'failed') return undefined
-      return { view, link: link.name, facts: failed(step, state) }
+      const { topology, request, route } = step
+      const next = { link: link.name, address, route, destination: request.destination }
+      return { view, link: link.name, facts: failed(topology, view, next, state) }
     },
     loss({ leg, after }) {
       const { missing } = gapOf(leg)
@@ -43,9 +46,9 @@ export const neighborFailed = cause<NeighborFailed>()({
       const view = after.view(missing.node, missing.netns)
       const entry = view?.neighbor(missing.predicted!.linkIndex, way.nextHop)
       if (entry?.state !== 'failed' && entry?.state !== 'incomplete') return undefined
-      const facts = { link: missing.link, address: way.nextHop, state: entry.state }
-      const none = { entry: undefined, route: undefined }
-      return { view: view!, link: missing.link, facts: { ...facts, ...none } }
+      const { destination } = leg.prediction
+      const next = { link: missing.link, address: way.nextHop, route: way.route, destination }
+      return { view: view!, link: missing.link, facts: failed(after, view!, next, entry.state) }
     },
   },
   sentence: ({ link, address }, place) =>
@@ -83,23 +86,45 @@ function holds({ view, link }: FarEnd, address: IpAddress): boolean {
   )
 }
 
-function failed(step: Steps['resolve'], state: string): NeighborFailed {
-  const { topology, view, link, address, family, request, route } = step
-  const owner = topology.registeredPod(request.destination)?.node
-  const near = owner === undefined ? undefined : neighborOfNode(topology, view, owner, family)
-  const right =
-    near === undefined || near.address === address || near.link !== link.name
+interface NextHop {
+  readonly link: string
+  readonly address: IpAddress
+  /** The route that named it, and what was to be reached. */
+  readonly route: string
+  readonly destination: IpAddress
+}
+
+/** Where another node has the pod, the route by that one would be right. */
+function failed(
+  topology: Topology,
+  view: NamespaceView,
+  { link, address, route, destination }: NextHop,
+  state: string,
+): NeighborFailed {
+  const owner = topology.registeredPod(destination)?.node
+  const family = familyOf(address)
+  const near =
+    owner === undefined || owner === view.node
       ? undefined
-      : route.replace(`via ${address} dev`, `via ${near.address} dev`)
-  return { link: link.name, address, state, entry: undefined, route: right }
+      : neighborOfNode(topology, view, owner, family)
+  const isOther = near !== undefined && near.address !== address && near.link === link
+  const right = isOther ? route.replace(`via ${address} dev`, `via ${near.address} dev`) : undefined
+  return { link, address, state, entry: undefined, route: right }
 }
 
 /** The neighbors of a VXLAN link are written, not asked for. */
-function unknownVtep({ view, link, address, far }: Steps['resolve']): Finding<NeighborFailed> {
+function unknownVtep({
+  view,
+  link,
+  address,
+  far,
+  entry: asked,
+}: Steps['resolve']): Finding<NeighborFailed> {
   const mac = far?.link.macAddress
   const entry =
     mac === undefined ? undefined : `${address} lladdr ${mac} dev ${link.name} nud permanent`
-  const facts = { link: link.name, address, state: 'absent', entry, route: undefined }
+  const state = asked?.state ?? 'absent'
+  const facts = { link: link.name, address, state, entry, route: undefined }
   return { view, link: link.name, facts }
 }
 

@@ -67,6 +67,11 @@ export const filtered = cause<{
         const facts = { arrived: undefined, counter: undefined, taken: undefined }
         return refused.code === 'EPERM' && first !== undefined ? { view: first, facts } : undefined
       }
+      const { last: lastSeen, missing } = gapOf(symptoms.leg)
+      if (symptoms.leg.leg === 'forward' && lastSeen === undefined && missing !== undefined) {
+        const facts = { arrived: undefined, counter: undefined, taken: undefined }
+        return first && { view: first, facts, confidence: 'possible' }
+      }
       const loss = lossWithin(symptoms)
       if (loss?.last.direction !== 'in') return undefined
       const { last, view, moved } = loss
@@ -78,13 +83,13 @@ export const filtered = cause<{
   },
   sentence: ({ arrived, taken }, place) =>
     arrived === undefined
-      ? `A packet filter in ${where(place)} refuses what it sends.`
+      ? `A packet filter in ${where(place)} drops what it sends.`
       : taken === undefined
         ? `${where(place)} drops the packet after it came in by ${arrived}; no table explains it, so a packet filter does.`
         : `The agent's packet filter on ${where(place)} drops the packet after it came in by ${arrived}, as ${taken}.`,
   evidence: ({ counter, arrived }) => [
     ...(counter === undefined ? [] : [`${counter} went up`]),
-    ...(arrived === undefined ? ['the kernel answered EPERM to the probe'] : []),
+    ...(arrived === undefined ? ['the probe did not leave by any interface'] : []),
   ],
   look: ({ taken }) =>
     taken === undefined
@@ -100,10 +105,11 @@ export const checksumWrong = cause<{ readonly link: string }>()({
   id: 'checksum-wrong',
   class: 'size',
   detect: {
-    loss({ leg, before }) {
-      const hop = leg.hops.find(
-        ({ seen }) => seen.state === 'seen' && seen.packet.checksumValid === false,
-      )
+    loss({ legs, before }) {
+      // The receiver drops it without a word, and so it is the answer that is missed.
+      const hop = legs
+        .flatMap(({ hops }) => hops)
+        .find(({ seen }) => seen.state === 'seen' && seen.packet.checksumValid === false)
       const view = hop && before.view(hop.node, hop.netns)
       return view && { view, link: hop.link, facts: { link: hop.link } }
     },

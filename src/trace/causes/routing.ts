@@ -189,15 +189,21 @@ export const wrongNextHop = cause<{
   fault: 'wrong-next-hop',
 })
 
-export const ttlExpired = cause<{ readonly ttl: number }>()({
+export const ttlExpired = cause<{
+  readonly ttl: number
+  /** The TTL that it set out with. */
+  readonly initial: number
+}>()({
   id: 'ttl-expired',
   class: 'routing',
   detect: {
-    handOver: ({ view, link, ttl }) =>
-      ttl > 1 ? undefined : { view, link: link.name, facts: { ttl } },
+    handOver: ({ view, link, ttl, request }) =>
+      ttl > 1 ? undefined : { view, link: link.name, facts: { ttl, initial: request.ttl } },
   },
   sentence: (_, place) => `The packet's TTL runs out at ${where(place)}.`,
-  evidence: ({ ttl }) => [`it arrives there with TTL ${ttl}`],
+  evidence: ({ ttl, initial }) => [
+    `it sets out with TTL ${initial} and arrives there with TTL ${ttl}`,
+  ],
   advice:
     'send with a higher TTL (--ttl 64); if the answer is what expires, raise net.ipv4.ip_default_ttl (IPv6: hop_limit of the link) where it sets out',
   counters: ['Icmp.OutTimeExcds', 'Ip.InHdrErrors', 'Icmp6.OutTimeExcds', 'Ip6.InHdrErrors'],

@@ -10,6 +10,8 @@ import type { Topology } from '../tables/topology.ts'
 export interface Symptoms {
   /** The leg that failed; all before it arrived. */
   readonly leg: TracedLeg
+  /** All legs, that one included. */
+  readonly legs: readonly TracedLeg[]
   /** Where that leg should end. */
   readonly end: End
   readonly observation: Observation

@@ -1,4 +1,5 @@
 import type { TracedHop, TracedLeg } from '../observe/correlate.ts'
+import type { Netns } from '../../api/node-access.ts'
 import type { Leg } from '../predict/prediction.ts'
 import { endNetns, type Ends, endName } from '../resolve-ends.ts'
 import type { Observation } from '../observe/observe.ts'
@@ -18,13 +19,32 @@ export const judge = { failedLeg, verdict }
  * The leg on which the packet was lost; undefined when it was answered, or, for a destination that is
  * nobody's and so cannot answer, when it was seen to arrive.
  */
-function failedLeg({ ends, legs }: Found): TracedLeg | undefined {
+function failedLeg(found: Found): TracedLeg | undefined {
+  const { ends, legs } = found
   const [forward, back] = legs
   if (forward === undefined) return undefined
   if (back === undefined) return forward.arrived ? undefined : forward
+  if (isElsewhere(found)) return forward
   if (isHome(ends, back)) return undefined
   const isUnderWay = back.hops.some(({ seen }) => seen.state === 'seen')
   return isUnderWay || forward.arrived ? back : forward
+}
+
+/** The destination pod was listened in, and the packet did not come in there: another one has it. */
+function isElsewhere({ ends: { to }, observation, tries }: Found): boolean {
+  if (to.kind !== 'pod') return false
+  const isThere = ({ node, netns }: { node: string; netns: Netns }): boolean =>
+    node === to.node && netns === endNetns(to)
+  const points = observation.points.filter(isThere)
+  if (points.length === 0 || points.some(({ armed, lost }) => !armed || lost > 0)) return false
+  return !observation.packets.some(
+    (packet) =>
+      isThere(packet) &&
+      packet.leg === 'forward' &&
+      packet.direction === 'in' &&
+      packet.sequence === tries &&
+      packet.error === undefined,
+  )
 }
 
 /** The answer was seen to come in where the question came from, by whatever way. */

@@ -16,7 +16,7 @@ const SYSCTLS = [
   'ipv4.conf.all.proxy_arp',
   'ipv4.conf.all.arp_ignore',
   'ipv6.conf.all.forwarding',
-  'ipv6.conf.all.proxy_ndp',
+  'ipv6.icmp.echo_ignore_all',
 ] as const
 
 /** The same of each link; `*` is the link's name. */
@@ -25,8 +25,7 @@ const LINK_SYSCTLS = [
   'ipv4.conf.*.rp_filter',
   'ipv4.conf.*.proxy_arp',
   'ipv4.conf.*.arp_ignore',
-  'ipv6.conf.*.forwarding',
-  'ipv6.conf.*.proxy_ndp',
+  'ipv6.conf.*.hop_limit',
 ] as const
 
 /** Links whose sysctls are read; on a node with more pods only those named are. */

@@ -1,3 +1,4 @@
+import { familyOf, type IpAddress } from '../../net/ip-address.ts'
 import type { LookupAnswer } from '../../api/node-access.ts'
 import {
   type Leg,
@@ -9,6 +10,8 @@ import {
 import type { FindFault } from './steps.ts'
 import type { ProbeIdentity } from '../observe/probe-packet.ts'
 import { type End, endNetns, type Ends, type SourceEnd } from '../resolve-ends.ts'
+import type { NamespaceView } from '../tables/namespace-view.ts'
+import { lookUpRoute } from '../tables/route-lookup.ts'
 import type { Topology } from '../tables/topology.ts'
 import { Walk } from './walk.ts'
 
@@ -23,6 +26,9 @@ export interface LegsRequest {
 export type AskKernels = (
   lookups: readonly Lookup[],
 ) => Promise<readonly (LookupAnswer | undefined)[]>
+
+/** What a namespace gives its packets where its setting was not read. */
+const DEFAULT_TTL = 64
 
 /** Rounds of asking; each answer can lead the walk where it had not been. */
 const ROUNDS_MAX = 4
@@ -71,5 +77,14 @@ function walksOf({ ends: { from, to }, probe, topology }: LegsRequest): readonly
   const forward = walk('forward', from, to, probe.ttl)
   if (to.kind === 'address') return [forward]
   const view = topology.view(to.node, endNetns(to))
-  return [forward, walk('return', to, from, view?.sysctl('ipv4.ip_default_ttl') ?? 64)]
+  return [forward, walk('return', to, from, ownTtl(view, from.address))]
+}
+
+/** The TTL of what a namespace sends itself: in IPv6 it is a setting of the link that it leaves by. */
+function ownTtl(view: NamespaceView | undefined, destination: IpAddress): number {
+  if (view === undefined) return DEFAULT_TTL
+  if (familyOf(destination) === 4) return view.sysctl('ipv4.ip_default_ttl') ?? DEFAULT_TTL
+  const hop = lookUpRoute(view, { destination })?.route.nextHops[0]
+  const link = hop === undefined ? undefined : view.linkName(hop.linkIndex)
+  return link === undefined ? DEFAULT_TTL : (view.setting('ipv6', link, 'hop_limit') ?? DEFAULT_TTL)
 }

@@ -318,6 +318,35 @@ describe('what stops a packet by the tables', () => {
     expect(predict('network-5z4qp', 'network-far', { octets: 1440 }).outcome.kind).toBe('delivered')
   })
 
+  it('is the MTU of the uplink for a packet that fits but for its outer header', () => {
+    const changes = { 'server01 host': withLink('ens33', { mtu: 1450 }) }
+    expect(fault(predict('network-5z4qp', 'network-far', { octets: 1431, changes }))).toMatchObject(
+      {
+        cause: 'mtu-exceeded',
+        facts: { link: 'ens33', mtu: 1450, octets: 1451, outerOctets: 20 },
+      },
+    )
+    const fits = predict('network-5z4qp', 'network-far', { octets: 1430, changes })
+    expect(fits.outcome.kind).toBe('delivered')
+  })
+
+  it.each([
+    ['leaves by', 'server01', {}],
+    ['comes in by', 'server02', { mac: '00:0c:29:21:eb:01' }],
+  ])('is the cable that is pulled from the interface that the packet %s', (_, node, change) => {
+    const changes = { [`${node} host`]: withLink('ens33', { carrier: false, ...change }) }
+    expect(fault(predict('network-5z4qp', 'network-mngxw', { changes }))).toMatchObject({
+      cause: 'no-carrier',
+      place: { node, netns: 'host', link: 'ens33' },
+    })
+  })
+
+  it('is nothing where a tunnel has no carrier, which is no cable', () => {
+    const changes = { 'server01 host': withLink('tunl0', { carrier: false }) }
+    const prediction = predict('network-5z4qp', 'network-far', { changes })
+    expect(prediction.outcome.kind).toBe('delivered')
+  })
+
   it('is the blackhole of the block for an address that nobody has', () => {
     const prediction = predict('network-5z4qp', '10.211.1.99')
     expect(fault(prediction)).toMatchObject({

@@ -67,20 +67,22 @@ export class Topology {
     return this.#nodes.get(node)?.pods.find((each) => each.pod === pod)
   }
 
-  /** The other end of a pod's pair, whichever end `link` is; undefined for any other link. */
+  /** The other end of a pod's pair, whichever end `link` is and whatever it is called; undefined for any other link. */
   peer(view: NamespaceView, link: Link): FarEnd | undefined {
     const { node, netns } = view
     if (netns === 'host') {
       const pod = this.podBehind(node, link.name)
       const there = pod === undefined ? undefined : this.view(node, pod.pod as Netns)
-      const end = there?.linkNamed(pod!.containerInterface)
+      const end =
+        there?.linkNamed(pod!.containerInterface) ??
+        there?.snapshot.links.find(({ peerIndex }) => peerIndex === link.index)
       return there === undefined || end === undefined ? undefined : { view: there, link: end }
     }
     const pod = this.attachment(node, netns)
-    if (pod === undefined || pod.containerInterface !== link.name) return undefined
     const host = this.view(node, 'host')
-    const end = host?.linkNamed(pod.hostInterface)
-    return host === undefined || end === undefined ? undefined : { view: host, link: end }
+    const end = pod && host?.linkNamed(pod.hostInterface)
+    const isIts = link.name === pod?.containerInterface || link.peerIndex === end?.index
+    return host === undefined || end === undefined || !isIts ? undefined : { view: host, link: end }
   }
 
   /** Nodes whose own namespace has the address, by their snapshots; tunnels and `lo` included. */

@@ -1,6 +1,6 @@
-import { type IpAddress, ip } from '../../net/ip-address.ts'
+import { type Family, familyOf, type IpAddress, ip } from '../../net/ip-address.ts'
 import { mac } from '../../net/mac-address.ts'
-import { hostPrefix, prefix, prefixOf } from '../../net/prefix.ts'
+import { contains, hostPrefix, prefix, prefixOf } from '../../net/prefix.ts'
 import {
   isKernelError,
   type Kernel,
@@ -33,6 +33,8 @@ export interface TestCluster {
   /** server01 and server02 in one subnet; server03, if tunnels were asked for, in another. */
   readonly nodes: readonly TestNode[]
   readonly directory: Directory
+  /** The router's address in the network of server01. */
+  readonly router: IpAddress
   /** Where the nodes' cables end: "port1" is server01's. */
   readonly network: Kernel
   close(): void
@@ -40,8 +42,28 @@ export interface TestCluster {
 
 const GATEWAY = ip('169.254.1.1')
 const CALI_MAC = mac('ee:ee:ee:ee:ee:ee')
-/** The router's own address in each network. */
-const ROUTER = { near: ip('172.16.170.2'), far: ip('172.16.180.2') } as const
+/** What the host's end of a pod's link has by its MAC address. */
+const CALI_LINK_LOCAL = ip('fe80::ecee:eeff:feee:eeee')
+
+type Side = 'near' | 'far'
+
+/** The addresses of a cluster, by family; `at` counts nodes from 0. */
+const PLAN = {
+  4: {
+    router: { near: ip('172.16.170.2'), far: ip('172.16.180.2') },
+    node: (at: number, side: Side) => ip(`172.16.${side === 'near' ? 170 : 180}.${128 + at}`),
+    pod: (at: number) => ip(`10.211.${at}.4`),
+    length: 24,
+    everything: '0.0.0.0/0',
+  },
+  6: {
+    router: { near: ip('fd00:170::ff'), far: ip('fd00:180::ff') },
+    node: (at: number, side: Side) => ip(`fd00:${side === 'near' ? 170 : 180}::${at + 1}`),
+    pod: (at: number) => ip(`fd00:211:0:${at}::4`),
+    length: 64,
+    everything: '::/0',
+  },
+} as const
 
 export type Tunnel = 'ipip' | 'vxlan'
 
@@ -52,6 +74,12 @@ export interface TestClusterOptions {
   readonly unique: string
   /** A third node in another subnet, reached through it. Throws EOPNOTSUPP where the kernel has no IPIP. */
   readonly tunnel?: Tunnel
+  /** Without a tunnel: a third node in the subnet of the other two. */
+  readonly isOfThree?: boolean
+  /** Of all addresses; 4 when absent. Tunnels are of IPv4. */
+  readonly family?: Family
+  /** Between two questions for a neighbor, in milliseconds; a second when absent, as kernels have it. */
+  readonly neighborMilliseconds?: number
 }
 
 /** Nodes with a pod each, joined by a router, with routes as Calico's CrossSubnet has them. */
@@ -89,18 +117,39 @@ class Builder {
   }
 
   build(tunnel: Tunnel | undefined): TestCluster {
+    const { isOfThree = tunnel !== undefined } = this.#options
+    const { router, length: prefixLength } = PLAN[this.#family]
     const network = this.#make('net')
     for (const bridge of ['near', 'far'] as const) {
       network.createLink({ kind: 'bridge', name: bridge })
       const linkIndex = up(network, bridge)
-      network.addAddress({ linkIndex, address: ROUTER[bridge], prefixLength: 24, scope: 'global' })
+      network.addAddress({ linkIndex, address: router[bridge], prefixLength, scope: 'global' })
     }
-    network.writeSysctl('ipv4.ip_forward', '1')
-    for (let at = 0; at < (tunnel === undefined ? 2 : 3); at++)
-      this.#nodes.push(this.#node(network, at))
+    forwardPackets(network, this.#family)
+    for (let at = 0; at < (isOfThree ? 3 : 2); at++) {
+      this.#nodes.push(this.#node(network, at, at === 2 && tunnel !== undefined ? 'far' : 'near'))
+    }
     for (const node of this.#nodes) joinTo(node, this.#nodes, tunnel)
+    this.#hurryNeighbors()
     const close = (): void => this.close()
-    return { nodes: this.#nodes, directory: directoryOf(this.#nodes, tunnel), network, close }
+    const directory = directoryOf(this.#nodes, tunnel)
+    return { nodes: this.#nodes, directory, network, router: router.near, close }
+  }
+
+  #hurryNeighbors(): void {
+    const { neighborMilliseconds } = this.#options
+    if (neighborMilliseconds === undefined) return
+    for (const kernel of this.#nodes.flatMap((node) => [node.kernel, node.podKernel])) {
+      for (const { name } of kernel.links()) {
+        if (name === 'lo' || name === 'tunl0') continue
+        const path = `ipv${this.#family}.neigh.${name.replaceAll('.', '/')}.retrans_time_ms`
+        kernel.writeSysctl(path, String(neighborMilliseconds))
+      }
+    }
+  }
+
+  get #family(): Family {
+    return this.#options.family ?? 4
   }
 
   close(): void {
@@ -112,22 +161,25 @@ class Builder {
     const whole = `${this.#options.unique}-${name}`
     const kernel = this.#options.machine.createNamespace(whole)
     this.#names.push(whole)
+    // Else an IPv6 address is not to be used before it is known to be nobody's.
+    if (this.#family === 6) kernel.writeSysctl('ipv6.conf.default.accept_dad', '0')
     up(kernel, 'lo')
     return kernel
   }
 
-  #node(network: Kernel, at: number): TestNode {
+  #node(network: Kernel, at: number, side: Side): TestNode {
     const { machine, clock, unique } = this.#options
+    const plan = PLAN[this.#family]
     const serial = at + 1
     const [name, podName] = [`server0${serial}`, `pod${serial}`]
     const [kernel, podKernel] = [this.#make(name), this.#make(podName)]
-    const address = ip(at < 2 ? `172.16.170.${128 + at}` : '172.16.180.130')
-    const podAddress = ip(`10.211.${at}.4`)
+    const [address, podAddress] = [plan.node(at, side), plan.pod(at)]
     const hostInterface = `cali0000000000${serial}`
-    plugIn(network, kernel, `port${serial}`, at < 2 ? 'near' : 'far')
+    plugIn(network, kernel, `port${serial}`, side)
     const ens33 = up(kernel, 'ens33')
-    kernel.addAddress({ linkIndex: ens33, address, prefixLength: 24, scope: 'global' })
-    kernel.writeSysctl('ipv4.ip_forward', '1')
+    const { length: prefixLength } = plan
+    kernel.addAddress({ linkIndex: ens33, address, prefixLength, scope: 'global' })
+    forwardPackets(kernel, this.#family)
     attachPod(kernel, podKernel, hostInterface, podAddress)
     const pod = `default/${podName}`
     const path = (which: string): string => machine.namespacePath(`${unique}-${which}`)
@@ -140,10 +192,20 @@ class Builder {
       path: path(name),
       clock,
       pods: () => [{ ...local, kernel: () => podKernel }],
-      tunnelDrops: () => tunnelDrops,
+      tunnelDrops: () => ({ ...tunnelDrops, ...programCounters(kernel) }),
     })
     return { name, tunnelDrops, kernel, address, pod, podKernel, podAddress, hostInterface, access }
   }
+}
+
+/** Counters of a table of the packet filter that stands for the programs of a tunnel. */
+function programCounters(kernel: Kernel): Record<string, number> {
+  const counters = kernel.packetFilterCounters('tunnel-programs')
+  return Object.fromEntries([...counters].map(([name, { packets }]) => [name, packets]))
+}
+
+function forwardPackets(kernel: Kernel, family: Family): void {
+  kernel.writeSysctl(family === 4 ? 'ipv4.ip_forward' : 'ipv6.conf.all.forwarding', '1')
 }
 
 function plugIn(network: Kernel, kernel: Kernel, port: string, bridge: string): void {
@@ -160,10 +222,14 @@ function attachPod(host: Kernel, pod: Kernel, hostInterface: string, address: Ip
   host.writeSysctl(`ipv4.neigh.${hostInterface}.proxy_delay`, '0')
   const hostEnd = up(host, hostInterface)
   const eth0 = up(pod, 'eth0')
-  pod.addAddress({ linkIndex: eth0, address, prefixLength: 32, scope: 'global' })
-  pod.addRoute(route({ destination: GATEWAY, scope: 'link', hop: { linkIndex: eth0 } }))
-  pod.addRoute(route({ destination: '0.0.0.0/0', hop: { linkIndex: eth0, gateway: GATEWAY } }))
-  host.addRoute(route({ destination: address, scope: 'link', hop: { linkIndex: hostEnd } }))
+  const family = familyOf(address)
+  const [prefixLength, gateway] = family === 4 ? [32, GATEWAY] : [128, CALI_LINK_LOCAL]
+  pod.addAddress({ linkIndex: eth0, address, prefixLength, scope: 'global' })
+  const scope = family === 4 ? 'link' : 'global'
+  if (family === 4) pod.addRoute(route({ destination: gateway, scope, hop: { linkIndex: eth0 } }))
+  const { everything } = PLAN[family]
+  pod.addRoute(route({ destination: everything, hop: { linkIndex: eth0, gateway } }))
+  host.addRoute(route({ destination: address, scope, hop: { linkIndex: hostEnd } }))
 }
 
 /** A block with its blackhole, the other nodes' blocks, and a default route, as proxy ARP needs one. */
@@ -171,17 +237,18 @@ function joinTo(node: TestNode, nodes: readonly TestNode[], tunnel: Tunnel | und
   const { kernel } = node
   const ens33 = kernel.link('ens33')!.index
   const protocol = ROUTE_PROTOCOL.bird
-  const own = prefixOf(node.podAddress, 24)
+  const { router, length, everything } = PLAN[familyOf(node.address)]
+  const own = prefixOf(node.podAddress, length)
   kernel.addRoute({ ...route({ destination: own, protocol }), type: 'blackhole' })
-  const isNear = node.address.startsWith('172.16.170.')
-  const gateway = isNear ? ROUTER.near : ROUTER.far
-  kernel.addRoute(route({ destination: '0.0.0.0/0', hop: { linkIndex: ens33, gateway } }))
+  const isNear = contains(prefixOf(router.near, length), node.address)
+  const gateway = isNear ? router.near : router.far
+  kernel.addRoute(route({ destination: everything, hop: { linkIndex: ens33, gateway } }))
   if (tunnel === 'ipip') addTunnel(kernel, vtepOf(node))
   if (tunnel === 'vxlan') addVxlan(node)
   for (const other of nodes) {
     if (other === node) continue
-    const destination = prefixOf(other.podAddress, 24)
-    const isDirect = prefixOf(other.address, 24) === prefixOf(node.address, 24)
+    const destination = prefixOf(other.podAddress, length)
+    const isDirect = prefixOf(other.address, length) === prefixOf(node.address, length)
     const hop = isDirect
       ? { linkIndex: ens33, gateway: other.address }
       : tunnel === 'vxlan'

@@ -182,4 +182,65 @@ describe('the programs of a simulated machine', () => {
     expect((await run(left, 'bridge fdb')).stdout).toContain(' dev vxlan.calico dst 10.0.0.2 ')
     expect(await run(left, 'bridge vlan')).toMatchObject({ status: 1 })
   })
+
+  it.each([
+    ['ip link set eth0 mtu 1400', 'ip link show eth0', 'mtu 1400'],
+    ['ip link set dev eth0 down', 'ip link show eth0', 'state DOWN'],
+    ['ip address add 10.9.0.1/32 dev eth0', 'ip address show eth0', '10.9.0.1/32'],
+    ['ip -6 address add fd00::1/128 dev eth0', 'ip -6 address show eth0', 'fd00::1/128'],
+    [
+      'ip route add 10.3.0.0/24 via 10.0.0.2 dev eth0 proto static metric 7',
+      'ip route',
+      '10.3.0.0/24 via 10.0.0.2 dev eth0 proto static metric 7',
+    ],
+    [
+      'ip route replace 10.1.0.0/16 dev eth0 scope link',
+      'ip route',
+      '10.1.0.0/16 dev eth0 scope link',
+    ],
+    ['ip route replace unreachable 10.4.0.0/24', 'ip route', 'unreachable 10.4.0.0/24'],
+    ['ip route replace default via 10.0.0.2 dev eth0', 'ip route', 'default via 10.0.0.2 dev eth0'],
+    [
+      'ip -6 route replace default via fe80::1 dev eth0',
+      'ip -6 route',
+      'default via fe80::1 dev eth0',
+    ],
+    [
+      'ip neigh replace 10.0.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent',
+      'ip neigh',
+      '10.0.0.9 dev eth0 lladdr 02:00:00:00:00:09 PERMANENT',
+    ],
+  ])('change what is there: %s', async (change, view, expected) => {
+    const { left, run } = twoHosts()
+    expect(await run(left, change)).toEqual({ stdout: '', stderr: '', status: 0 })
+    expect((await run(left, view)).stdout).toContain(expected)
+  })
+
+  it('take away what is there, once', async () => {
+    const { left, run } = twoHosts()
+    const rows = [
+      ['ip route del 10.1.0.0/16 proto bird', 'No such process'],
+      ['ip address del 10.0.0.1/24 dev eth0', ''],
+    ] as const
+    for (const [line, again] of rows) {
+      expect((await run(left, line)).status).toBe(0)
+      expect(await run(left, line)).toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining(again),
+      })
+    }
+    expect((await run(left, 'ip route')).stdout).toBe('')
+  })
+
+  it('refuse words that they do not understand, and change nothing', async () => {
+    const { left, run } = twoHosts()
+    const before = left.routes()
+    for (const line of [
+      'ip route add 10.5.0.0/24 dev eth0 frob',
+      'ip route add 10.5.0.0/24 dev eth9',
+    ]) {
+      expect((await run(left, line)).status).not.toBe(0)
+    }
+    expect(left.routes()).toEqual(before)
+  })
 })

@@ -7,6 +7,7 @@ import {
 } from '../../../net/ip-address.ts'
 import { type Kernel, type Link, type Route, ROUTE_TABLE } from '../../kernel.ts'
 import type { CommandResult } from './command-result.ts'
+import { changeByIp } from './ip-change.ts'
 
 /** What is asked of a view: one family or both, one link or all, one table. */
 interface Query {
@@ -16,7 +17,10 @@ interface Query {
   readonly isDetailed: boolean
 }
 
-/** `ip [-4|-6] [-d] link|address|route|neigh|rule [show] [dev LINK] [table TABLE]` and `ip route get`, as iproute2 prints them. */
+/**
+ * `ip [-4|-6] [-d] link|address|route|neigh|rule [show] [dev LINK] [table TABLE]` and `ip route get`, as
+ * iproute2 prints them, and what `ip` changes most (ip-change.ts).
+ */
 export function ipCommand(kernel: Kernel, argv: readonly string[]): CommandResult {
   const [object = '', ...rest] = argv.filter((word) => !word.startsWith('-'))
   const isDetailed = argv.includes('-d') || argv.includes('-details')
@@ -30,6 +34,7 @@ export function ipCommand(kernel: Kernel, argv: readonly string[]): CommandResul
     )
   }
   if (view.names[0] === 'route' && rest[0] === 'get') return routeGet(kernel, rest.slice(1))
+  if (changeByIp(kernel, view.names[0]!, rest)) return { stdout: '', stderr: '', status: 0 }
   const words = ['show', 'list', 'ls', 's'].includes(rest[0] ?? '') ? rest.slice(1) : [...rest]
   const table = tableNumber(valueOf(words, 'table') ?? 'main')
   const link = valueOf(words, 'dev') ?? words.shift()

@@ -1,0 +1,10 @@
+import type { Fault } from '../fault.ts'
+
+export const checksumWrong = {
+  id: 'checksum-wrong',
+  summary: 'the cable of the near node flips a bit of every packet',
+  path: 'bare',
+  families: [4],
+  onlySimulated: true,
+  effects: ({ from }) => [{ do: 'corrupt', in: from.namespace, link: from.uplink, isOn: true }],
+} as const satisfies Fault

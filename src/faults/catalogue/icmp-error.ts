@@ -1,0 +1,13 @@
+import type { Fault } from '../fault.ts'
+import { refusal } from '../routes.ts'
+
+export const icmpError = {
+  id: 'icmp-error',
+  summary: 'the router between the nodes has a route that says the far node is unreachable',
+  path: 'vxlan',
+  families: [4],
+  probe: { isOfNodes: true },
+  effects: ({ network, to }) => [
+    { do: 'add-route', in: network.namespace, route: refusal('unreachable', to.address) },
+  ],
+} as const satisfies Fault

@@ -1,0 +1,12 @@
+import type { Fault } from '../fault.ts'
+import { refusal } from '../routes.ts'
+
+export const prohibitRoute = {
+  id: 'prohibit-route',
+  summary: 'a route of the near node prohibits the far pod',
+  path: 'bare',
+  families: [4, 6],
+  effects: ({ from, to }) => [
+    { do: 'add-route', in: from.namespace, route: refusal('prohibit', to.pod.address) },
+  ],
+} as const satisfies Fault

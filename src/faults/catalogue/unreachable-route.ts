@@ -1,0 +1,12 @@
+import type { Fault } from '../fault.ts'
+import { refusal } from '../routes.ts'
+
+export const unreachableRoute = {
+  id: 'unreachable-route',
+  summary: 'a route of the near node says that the far pod is unreachable',
+  path: 'bare',
+  families: [4, 6],
+  effects: ({ from, to }) => [
+    { do: 'add-route', in: from.namespace, route: refusal('unreachable', to.pod.address) },
+  ],
+} as const satisfies Fault
