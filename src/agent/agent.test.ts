@@ -64,7 +64,7 @@ function restarted() {
     savedSysctls: memorySysctls(),
     feed: {
       follow({ onSet, onInSync }) {
-        onSet(ownNode)
+        onSet(ownNode, 1)
         onInSync()
         return { close() {} }
       },
@@ -77,6 +77,7 @@ function restarted() {
     addresses: { claimBlock: async () => {}, ensureTunnelAddress: async () => undefined },
     speaker: speaker as unknown as ConstructorParameters<typeof NodeAgent>[0]['speaker'],
     clock,
+    random: new SeededRandom(1),
     log: silentLog,
     pods: () => [],
   })

@@ -7,14 +7,17 @@ import type { SpeakerEvent } from '../bgp/status.ts'
 import type { Speaker } from '../bgp/speaker.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Closable } from '../lib/closable.ts'
-import { messageOf } from '../lib/errors.ts'
+import { Backoff } from '../lib/backoff.ts'
 import type { Log } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
 import type { BlockOwners } from '../ipam/block-owners.ts'
 import type { Kernel, Machine } from '../kernel/kernel.ts'
+import type { ClusterProblem, Derived } from '../model/cluster-problem.ts'
 import type { Kind, Resource } from '../model/resource.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
 import type { RowHandlers } from '../store/follower.ts'
+import { Attempts } from './attempts.ts'
 import { BgpPolicies, exportRules } from './bgp-policies.ts'
 import { speakerConfig } from './bgp-configuration.ts'
 import { Bookkeeping, type NodeAddresses } from './bookkeeping.ts'
@@ -22,16 +25,24 @@ import { ClusterView } from './cluster-view.ts'
 import { Dataplane, type DataplaneSettings } from './dataplane.ts'
 import { externalNodes } from './external-nodes.ts'
 import type { SavedSysctls } from './host-sysctls.ts'
+import { KnownProblems } from './known-problems.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import { FilterKeeper } from './filter-keeper.ts'
 import { filterTable } from './filter-table.ts'
 import { linksWith, nodeAddress } from './node-addresses.ts'
 import { ParsedSelectors } from './parsed-selectors.ts'
+import { podCidrs } from './pod-cidrs.ts'
 import type { PodEnd } from './pod-links.ts'
 import { PoolModes } from './pool-modes.ts'
 import type { AgentStatus } from '../api/agent-status.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel-device.ts'
-import { nodeMtus, type NodeMtus, tunnelDevice, tunnelsAnything } from './tunnel-settings.ts'
+import {
+  nodeMtus,
+  type NodeMtus,
+  tunnelDevice,
+  tunnelProblems,
+  tunnelsAnything,
+} from './tunnel-settings.ts'
 import { VxlanNetwork } from './vxlan-network.ts'
 import { tunnelAddressOf as vxlanAddressOf, vxlanDevice } from './vxlan-settings.ts'
 
@@ -47,7 +58,8 @@ export interface LocalPod extends PodEnd {
 export interface ClusterFeed {
   /** Tells what is there, then every change, across outages, until closed. */
   follow(handlers: {
-    onSet(resource: Resource): void
+    /** @param createRevision of the store: which of two rows is the older */
+    onSet(resource: Resource, createRevision: number): void
     onDelete(kind: Kind, name: string): void
     /** All that was there has been told; after an outage perhaps again. */
     onInSync(): void
@@ -73,6 +85,7 @@ export interface AgentNeeds {
   readonly savedSysctls: SavedSysctls
   readonly speaker: Speaker
   readonly clock: Clock
+  readonly random: Random
   readonly log: Log
   pods(): readonly LocalPod[]
 }
@@ -81,8 +94,8 @@ export interface AgentNeeds {
 const RESTART_MILLISECONDS = 120_000
 /** From the last End-of-RIB to the removal of routes that nobody announced. */
 const SETTLE_MILLISECONDS = 1_000
-/** Between tries of what the datastore refused. */
-const RETRY_MILLISECONDS = 2_000
+/** Between tries of what the datastore refused, or of what could not be brought up to date. */
+const RETRY = { firstMilliseconds: 2_000, mostMilliseconds: 30_000 } as const
 /** Between two looks at all that follows from the datastore, however much it tells: nodes come in crowds. */
 const CHANGES_MILLISECONDS = 20
 /** A look costs as much as there are nodes, and as many nodes change at one time. */
@@ -120,16 +133,23 @@ export class NodeAgent {
   #retryTimer: Timer | undefined
   #changeTimer: Timer | undefined
   #changesSeenAt = -Infinity
-  readonly #selectors: ParsedSelectors
+  readonly #selectors = new ParsedSelectors()
+  readonly #attempts: Attempts
+  readonly #problems: KnownProblems
+  readonly #backoff: Backoff
   /** What is announced; undefined when it may be something else. */
-  #rules: ExportRules | undefined
+  #rules: Derived<ExportRules> | undefined
+  /** Of the speaker's configuration. */
+  #bgpProblems: readonly ClusterProblem[] = []
   /** As of the last look at the links; undefined when the datastore may call for others. */
   #knownMtus: NodeMtus | undefined
   #stopped = false
 
   constructor(needs: AgentNeeds) {
     this.#needs = needs
-    this.#selectors = new ParsedSelectors(needs.log)
+    this.#attempts = new Attempts(needs.log)
+    this.#problems = new KnownProblems(needs.clock, needs.log)
+    this.#backoff = new Backoff({ ...RETRY, random: needs.random })
     this.#vxlan = new VxlanNetwork({
       node: needs.node,
       follow: (handlers) => needs.feed.followBlockOwners(handlers),
@@ -142,7 +162,7 @@ export class NodeAgent {
       clock: needs.clock,
       log: needs.log,
       onAged: () => {
-        this.#vxlan.update(this.#view, this.#modes.hasVxlan)
+        this.#attempts.try('VXLAN', () => this.#vxlan.update(this.#view, this.#modes.hasVxlan))
         this.#dataplane.settingsChanged()
         this.#filter.changed()
         this.#books.ask()
@@ -158,11 +178,15 @@ export class NodeAgent {
       hasVxlanLink: () => this.#dataplane.hasVxlanLink,
       isReady: () => !this.#stopped && this.notReady() === undefined,
       onTunnelAddress: () => this.#dataplane.settingsChanged(),
+      onSuccess: () => {
+        if (!this.#attempts.failed) this.#backoff.reset()
+      },
       onFailure: () => this.#retry(),
     })
     this.#filter = new FilterKeeper({
       kernel: needs.kernel,
       clock: needs.clock,
+      random: needs.random,
       log: needs.log,
       table: () =>
         filterTable({
@@ -178,6 +202,7 @@ export class NodeAgent {
       kernel: needs.kernel,
       machine: needs.machine,
       clock: needs.clock,
+      random: needs.random,
       log: needs.log,
       tunnelKind: needs.tunnelKind,
       tunnelPrograms: needs.tunnelPrograms,
@@ -202,8 +227,8 @@ export class NodeAgent {
       { close: speaker.onBestPaths((changes) => this.#onBestPaths(changes)) },
       { close: speaker.onEvent((event) => this.#onSpeakerEvent(event)) },
       feed.follow({
-        onSet: (resource) => {
-          this.#view.set(resource)
+        onSet: (resource, createRevision) => {
+          this.#view.set(resource, createRevision)
           this.#onChange()
         },
         onDelete: (kind, name) => {
@@ -236,7 +261,7 @@ export class NodeAgent {
 
   /** To be called when {@link AgentNeeds.pods} answers differently. */
   podsChanged(): void {
-    this.#announceBlocks()
+    this.#attempts.try('announcements', () => this.#announceBlocks())
     this.#dataplane.podsChanged()
   }
 
@@ -271,7 +296,13 @@ export class NodeAgent {
     }))
     const notReady = this.notReady()
     const behind = this.#vxlan.isBehind ? ['the blocks of other nodes have not been read yet'] : []
-    const lacking = [...behind, ...this.#dataplane.lacking(), ...this.#filter.lacking()]
+    const lacking = [
+      ...behind,
+      ...this.#attempts.problems(),
+      ...this.#dataplane.lacking(),
+      ...this.#filter.lacking(),
+    ]
+    const problems = this.#problems.list()
     const tunnel = this.#dataplane.tunnelStatus()
     return {
       node: this.#needs.node,
@@ -283,9 +314,11 @@ export class NodeAgent {
       learnedRoutes: this.#learned.rows.size,
       ...(tunnel === undefined ? {} : { tunnel }),
       lacking,
+      problems,
       converged:
         notReady === undefined &&
         lacking.length === 0 &&
+        problems.length === 0 &&
         neighbors.every((row) => row.state === 'Established' && row.endOfRibReceived),
     }
   }
@@ -345,14 +378,29 @@ export class NodeAgent {
   #seeToChanges(): void {
     this.#changeTimer = undefined
     this.#changesSeenAt = this.#needs.clock.now()
-    this.#modes.update()
-    this.#vxlan.update(this.#view, this.#modes.hasVxlan)
-    this.#startDataplane()
-    this.#configureSpeaker()
-    this.#announceBlocks()
+    const parts: readonly (readonly [string, () => void])[] = [
+      ['pools', () => this.#modes.update()],
+      ['VXLAN', () => this.#vxlan.update(this.#view, this.#modes.hasVxlan)],
+      ['start', () => this.#startDataplane()],
+      ['BGP', () => this.#configureSpeaker()],
+      ['announcements', () => this.#announceBlocks()],
+      ['problems', () => this.#problems.update(this.#findProblems())],
+    ]
+    for (const [part, run] of parts) this.#attempts.try(part, run)
     this.#dataplane.settingsChanged()
     this.#filter.changed()
     this.#books.ask()
+    if (this.#attempts.failed) this.#retry()
+  }
+
+  #findProblems(): ClusterProblem[] {
+    return [
+      ...this.#view.problems(),
+      ...this.#exportRules().problems,
+      ...this.#bgpProblems,
+      ...podCidrs(this.#ownNode()).problems,
+      ...tunnelProblems(this.#view),
+    ]
   }
 
   #startDataplane(): void {
@@ -379,21 +427,15 @@ export class NodeAgent {
   }
 
   #configureSpeaker(): void {
-    try {
-      const config = speakerConfig(this.#view, this.#needs.node, {
-        selects: (selector, labels) => this.#selectors.selects(selector, labels),
-        policies: this.#policies.of(this.#view, this.#exportRules()),
-      })
-      if (config !== undefined) this.#needs.speaker.configure(config)
-    } catch (thrown) {
-      this.#needs.log.error('Unable to configure BGP; it stays as it was', {
-        error: messageOf(thrown),
-      })
-      this.#retry()
-    }
+    const { value, problems } = speakerConfig(this.#view, this.#needs.node, {
+      selects: (selector, labels) => this.#selectors.selects(selector, labels),
+      policies: this.#policies.of(this.#view, this.#exportRules().value),
+    })
+    this.#bgpProblems = problems
+    if (value !== undefined) this.#needs.speaker.configure(value)
   }
 
-  #exportRules(): ExportRules {
+  #exportRules(): Derived<ExportRules> {
     this.#rules ??= exportRules(this.#view, this.#needs.node, this.#blocks ?? [])
     return this.#rules
   }
@@ -415,7 +457,7 @@ export class NodeAgent {
       .flatMap(({ addresses }) => addresses)
       .filter((address) => !confirmed.some((block) => contains(block, address)))
     const wanted = new Set([
-      ...originatedPrefixes(this.#exportRules()),
+      ...originatedPrefixes(this.#exportRules().value),
       ...single.map((address) => hostPrefix(address)),
     ])
     for (const prefix of wanted) {
@@ -454,7 +496,7 @@ export class NodeAgent {
     const { node } = this.#needs
     this.#knownMtus = mtus
     return {
-      blocks: originatedPrefixes(this.#exportRules()),
+      blocks: originatedPrefixes(this.#exportRules().value),
       pools: this.#modes.current,
       nodeNetworks: own === undefined ? [] : [prefixOf(own.address, own.prefixLength)],
       podLinks: {
@@ -482,7 +524,10 @@ export class NodeAgent {
   }
 
   #retry(): void {
-    this.#retryTimer?.cancel()
-    this.#retryTimer = this.#needs.clock.after(RETRY_MILLISECONDS, () => this.#onChange())
+    if (this.#retryTimer !== undefined) return
+    this.#retryTimer = this.#needs.clock.after(this.#backoff.next(), () => {
+      this.#retryTimer = undefined
+      this.#onChange()
+    })
   }
 }

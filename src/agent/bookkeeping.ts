@@ -4,6 +4,7 @@ import type { IpAddress } from '../net/ip-address.ts'
 import type { MacAddress } from '../net/mac-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { ClusterView } from './cluster-view.ts'
+import { podCidrs } from './pod-cidrs.ts'
 import type { PoolModes } from './pool-modes.ts'
 import { tunnelsAnything } from './tunnel-settings.ts'
 import { usesVxlan, vtepMac } from './vxlan-settings.ts'
@@ -39,6 +40,8 @@ export interface BookkeepingNeeds {
   isReady(): boolean
   /** {@link Bookkeeping.tunnelAddress} is another one. */
   onTunnelAddress(): void
+  /** Everything is written. */
+  onSuccess(): void
   /** The datastore refused something; to be asked again. */
   onFailure(): void
 }
@@ -51,6 +54,8 @@ export class Bookkeeping {
   #vxlanBooked: string | undefined
   #work: Promise<void> = Promise.resolve()
   #isAsked = false
+  /** Why the last pass failed. */
+  #failure: string | undefined
 
   constructor(needs: BookkeepingNeeds) {
     this.#needs = needs
@@ -73,15 +78,19 @@ export class Bookkeeping {
     if (this.#isAsked) return
     this.#isAsked = true
     this.#work = this.#work.then(async () => {
-      const { isReady, log, onFailure } = this.#needs
+      const { isReady, log, onSuccess, onFailure } = this.#needs
       this.#isAsked = false
-      if (!isReady()) return
       try {
+        if (!isReady()) return
         await this.#pass()
+        this.#failure = undefined
+        onSuccess()
       } catch (thrown) {
-        log.warn('Unable to write the node’s own rows; it is tried again', {
-          error: messageOf(thrown),
-        })
+        const error = messageOf(thrown)
+        if (error !== this.#failure) {
+          log.warn('Unable to write the node’s own rows; it is tried again', { error })
+        }
+        this.#failure = error
         onFailure()
       }
     })
@@ -89,9 +98,9 @@ export class Bookkeeping {
 
   async #pass(): Promise<void> {
     const { addresses, node, view, blocks } = this.#needs
-    for (const block of view.get('Node', node)?.status?.podCIDRs ?? []) {
-      if (blocks().includes(block as Prefix)) continue
-      await addresses.claimBlock(node, block as Prefix)
+    for (const block of podCidrs(view.get('Node', node)).value) {
+      if (blocks().includes(block)) continue
+      await addresses.claimBlock(node, block)
     }
     await this.#bookVxlan()
     await this.#bookIpip()

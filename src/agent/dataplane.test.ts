@@ -65,6 +65,7 @@ function node() {
     tunnelKind: 'auto',
     tunnelPrograms: undefined,
     clock,
+    random: new SeededRandom(1),
     log: silentLog,
     savedSysctls: memorySysctls(),
     settings: () => {

@@ -1,7 +1,10 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import { every } from '../lib/clock.ts'
+import { Backoff } from '../lib/backoff.ts'
 import type { Closable } from '../lib/closable.ts'
+import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
 import {
   isKernelError,
   type Kernel,
@@ -51,6 +54,7 @@ export interface DataplaneNeeds {
   /** For kernels without the ipip module. */
   readonly tunnelPrograms: TunnelPrograms | undefined
   readonly clock: Clock
+  readonly random: Random
   readonly log: Log
   readonly savedSysctls: SavedSysctls
   settings(): DataplaneSettings
@@ -78,7 +82,7 @@ const IP_FORWARD = ['ipv4.ip_forward', '1'] as const
 /** Between two looks at settings of pods' host ends: of some of them the kernel tells nobody. */
 const HOST_ENDS_MILLISECONDS = 8_000
 /** After a refusal of the kernel. */
-const RETRY_MILLISECONDS = 1_000
+const RETRY = { firstMilliseconds: 1_000, mostMilliseconds: 30_000 } as const
 /** Between two passes, however much changes: routes and pods come in crowds. */
 const PASS_MILLISECONDS = 10
 
@@ -120,9 +124,11 @@ export class Dataplane {
   #refusedSysctl: string | undefined
   /** What the kernel said when it cut the last pass short. */
   #failure: string | undefined
+  readonly #backoff: Backoff
 
   constructor(needs: DataplaneNeeds) {
     this.#needs = needs
+    this.#backoff = new Backoff({ ...RETRY, random: needs.random })
     this.#table = new RouteTable({
       kernel: needs.kernel,
       isOurs: (route) => this.#isOurs(route),
@@ -136,6 +142,7 @@ export class Dataplane {
       kind: needs.tunnelKind,
       programs: needs.tunnelPrograms,
       clock: needs.clock,
+      random: needs.random,
       log: needs.log,
       onChange: () => this.settingsChanged(),
     })
@@ -363,14 +370,17 @@ export class Dataplane {
       if (this.#isVxlanOver) removeVxlanDevice(kernel)
       this.#isVxlanOver = false
       if (applied.written + applied.removed > 0) log.info('Routes changed', { ...applied })
-      if (applied.failed > 0) this.schedule(RETRY_MILLISECONDS)
+      if (applied.failed > 0) this.schedule(this.#backoff.next())
+      else this.#backoff.reset()
       this.#failure = undefined
     } catch (thrown) {
-      if (!isKernelError(thrown)) throw thrown
-      this.#failure = thrown.message
-      log.warn('Unable to bring the node up to date; it is tried again', { error: thrown.message })
+      const error = messageOf(thrown)
+      if (error !== this.#failure) {
+        log.warn('Unable to bring the node up to date; it is tried again', { error })
+      }
+      this.#failure = error
       this.#forgetAll()
-      this.schedule(RETRY_MILLISECONDS)
+      this.schedule(this.#backoff.next())
     }
   }
 

@@ -1,5 +1,8 @@
 import type { Clock, Timer } from '../lib/clock.ts'
+import { Backoff } from '../lib/backoff.ts'
+import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
 import { isKernelError, type Kernel } from '../kernel/kernel.ts'
 import { FILTER_TABLE } from '../kernel/own-filter.ts'
 import type { FilterCounter, FilterTable } from '../kernel/packet-filter.ts'
@@ -7,6 +10,7 @@ import type { FilterCounter, FilterTable } from '../kernel/packet-filter.ts'
 export interface FilterKeeperNeeds {
   readonly kernel: Kernel
   readonly clock: Clock
+  readonly random: Random
   readonly log: Log
   /** The table as it should be. */
   table(): FilterTable
@@ -15,7 +19,7 @@ export interface FilterKeeperNeeds {
 /** Between two looks, however much changes: nodes come in crowds, and each is a member of a set. */
 const PASS_MILLISECONDS = 100
 /** After a refusal of the kernel. */
-const RETRY_MILLISECONDS = 5_000
+const RETRY = { firstMilliseconds: 5_000, mostMilliseconds: 60_000 } as const
 /** What a kernel answers that has no packet filter, or not all that a rule needs. */
 const UNABLE = ['EPROTONOSUPPORT', 'EOPNOTSUPP', 'ENOENT'] as const
 
@@ -26,9 +30,11 @@ export class FilterKeeper {
   #pending: Timer | undefined
   #passedAt = -Infinity
   #failure: { readonly message: string; readonly unable: boolean } | undefined
+  readonly #backoff: Backoff
 
   constructor(needs: FilterKeeperNeeds) {
     this.#needs = needs
+    this.#backoff = new Backoff({ ...RETRY, random: needs.random })
   }
 
   /** The first look is done when this returns. */
@@ -91,9 +97,9 @@ export class FilterKeeper {
       const change = kernel.keepPacketFilter(table())
       if (change !== 'none') log.info('Packet filter changed', { what: change })
       this.#failure = undefined
+      this.#backoff.reset()
     } catch (thrown) {
-      if (!isKernelError(thrown)) throw thrown
-      const failure = { message: thrown.message, unable: isKernelError(thrown, ...UNABLE) }
+      const failure = { message: messageOf(thrown), unable: isKernelError(thrown, ...UNABLE) }
       if (failure.message !== this.#failure?.message) {
         log.warn(
           'Unable to make the packet filter: nothing is masqueraded, no forgery is dropped',
@@ -103,7 +109,7 @@ export class FilterKeeper {
         )
       }
       this.#failure = failure
-      this.#schedule(RETRY_MILLISECONDS)
+      this.#schedule(this.#backoff.next())
     }
   }
 }

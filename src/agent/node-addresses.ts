@@ -1,6 +1,6 @@
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Node } from '../model/resource.ts'
-import type { Family, IpAddress } from '../net/ip-address.ts'
+import { type Family, familyOf, type IpAddress } from '../net/ip-address.ts'
 import {
   hostPrefix,
   type InterfaceAddress,
@@ -10,8 +10,8 @@ import {
 
 /** The node's own IPv4 address with the length of its network. */
 export function nodeAddress(node: Node): InterfaceAddress | undefined {
-  const text = node.spec.bgp?.ipv4Address
-  return text === undefined ? undefined : parseInterfaceAddress(text)
+  const parsed = parseInterfaceAddress(node.spec.bgp?.ipv4Address ?? '')
+  return parsed !== undefined && familyOf(parsed.address) === 4 ? parsed : undefined
 }
 
 /** Addresses by which others know a node, each as a prefix; undefined while it has none of a family. */

@@ -1,10 +1,13 @@
 import type { Clock } from '../lib/clock.ts'
+import { UserError } from '../lib/errors.ts'
 import type { Ipam } from '../ipam/ipam.ts'
+import { describeProblem } from '../model/cluster-problem.ts'
 import type { Node } from '../model/resource.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { Resources } from '../store/resources.ts'
 import type { OwnTunnel } from './bookkeeping.ts'
+import { podCidrs } from './pod-cidrs.ts'
 
 export interface NodeIpamNeeds {
   readonly node: string
@@ -33,12 +36,12 @@ export class NodeIpam {
     const attributes = { namespace, node, pod, timestamp: this.#timestamp() }
     const common = { node, handle, attributes, use: 'Workload' } as const
     if (wanted.length === 0) {
-      const { metadata, status } = await resources.getShared('Node', node)
+      const own = await resources.getShared('Node', node)
       const assigned = await ipam.autoAssign({
         ...common,
         family: 4,
-        nodeLabels: metadata.labels ?? {},
-        ...blocksOf(status?.podCIDRs),
+        nodeLabels: own.metadata.labels ?? {},
+        ...blocksOf(own),
       })
       return assigned.map(({ address }) => address)
     }
@@ -64,12 +67,12 @@ export class NodeIpam {
 
   async ensureTunnelAddress(node: string, tunnel: OwnTunnel): Promise<IpAddress | undefined> {
     const { ipam, resources } = this.#needs
-    const { metadata, status } = await resources.get('Node', node)
+    const own = await resources.get('Node', node)
     const address = await ipam.ensureTunnelAddress({
       node,
       kind: tunnel.kind,
-      nodeLabels: metadata.labels ?? {},
-      podCidrs: (status?.podCIDRs ?? []) as Prefix[],
+      nodeLabels: own.metadata.labels ?? {},
+      podCidrs: podCidrs(own).value,
     })
     await resources.modify('Node', node, ({ spec }) => {
       writeTunnelAddress(spec, tunnel, address)
@@ -84,9 +87,14 @@ export class NodeIpam {
   }
 }
 
-/** Kubernetes gave the node these ranges: its pods get addresses of no other. */
-function blocksOf(podCidrs: readonly string[] | undefined): { blocks?: readonly Prefix[] } {
-  return podCidrs === undefined || podCidrs.length === 0 ? {} : { blocks: podCidrs as Prefix[] }
+/**
+ * Kubernetes gave the node these ranges: its pods get addresses of no other. Errors: UserError where it
+ * gave some, and none that can be read.
+ */
+function blocksOf(own: Node): { blocks?: readonly Prefix[] } {
+  const { value, problems } = podCidrs(own)
+  if (value.length === 0 && problems.length > 0) throw new UserError(describeProblem(problems[0]!))
+  return value.length === 0 ? {} : { blocks: value }
 }
 
 /** An address that is undefined takes what is written away. */

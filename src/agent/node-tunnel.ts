@@ -1,6 +1,8 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Closable } from '../lib/closable.ts'
+import { Backoff } from '../lib/backoff.ts'
 import type { Log } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
 import { isKernelError, type Kernel } from '../kernel/kernel.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import { hostPrefix, type Prefix } from '../net/prefix.ts'
@@ -21,6 +23,7 @@ export interface NodeTunnelNeeds {
   /** For kernels without the ipip module. */
   readonly programs: TunnelPrograms | undefined
   readonly clock: Clock
+  readonly random: Random
   readonly log: Log
   /** {@link NodeTunnel.keep} would do or answer something else now. */
   onChange(): void
@@ -45,8 +48,8 @@ const OVERHEAD_OCTETS = 20
 /** How long a path is believed to be narrow (net.ipv4.route.mtu_expires), and how narrow one can be (min_pmtu). */
 const PATH_MTU_MILLISECONDS = 600_000
 const PATH_MTU_MIN = 552
-/** Between tries to make what the kernel refused. */
-const RETRY_MILLISECONDS = 1_000
+/** Between tries of what the kernel refused. */
+const RETRY = { firstMilliseconds: 1_000, mostMilliseconds: 30_000 } as const
 
 const WORDS = { kernel: 'the kernel’s ipip module', ebpf: 'eBPF programs' } as const
 
@@ -62,38 +65,46 @@ export class NodeTunnel {
   #failure: string | undefined
   #retryTimer: Timer | undefined
   readonly #narrow = new Map<IpAddress, { readonly mtu: number; readonly timer: Timer }>()
+  readonly #backoff: Backoff
 
   constructor(needs: NodeTunnelNeeds) {
     this.#needs = needs
+    this.#backoff = new Backoff({ ...RETRY, random: needs.random })
   }
 
   /**
-   * Mends what differs and answers the link's index, undefined while there is none.
+   * Mends what differs and answers the link's index, undefined while there is none. What the kernel
+   * refuses is told as a hindrance, and a tunnel that works stays as it is.
    *
    * @param isAnew whether links or addresses may have changed since the last time
    */
   keep(settings: NodeTunnelSettings, isAnew: boolean): number | undefined {
-    const before = this.#use?.kind
+    const before = this.#use
     this.#use = undefined
     this.#isUsed = settings.isTunnelUsed
     try {
-      this.#use = ensureTunnelDevice(this.#needs, settings.tunnel)
-      if (this.#use?.kind === 'ebpf') this.#equip(this.#use, settings, isAnew)
-      else if (this.#use !== undefined && settings.isUnfiltered) {
-        this.#guard(this.#use, settings, isAnew)
-      }
-      this.#failure = undefined
+      const { use, refused } = ensureTunnelDevice(this.#needs, settings.tunnel)
+      this.#use = use
+      if (use?.kind === 'ebpf') this.#equip(use, settings, isAnew)
+      else if (use !== undefined && settings.isUnfiltered) this.#guard(use, settings, isAnew)
+      if (refused.length > 0) this.#fail(refused.join('; '))
+      else this.#succeed()
     } catch (thrown) {
       if (!isKernelError(thrown)) throw thrown
       this.#fail(thrown.message)
-      return undefined
+      this.#use = settings.tunnel === undefined ? undefined : this.#stillThere(before)
     }
-    if (this.#use !== undefined && this.#use.kind !== before) {
+    if (this.#use !== undefined && this.#use.kind !== before?.kind) {
       this.#needs.log.info(`tunl0 is made by ${WORDS[this.#use.kind]}`, {
         reason: this.#use.reason,
       })
     }
     return this.#use?.link.index
+  }
+
+  #stillThere(before: TunnelInUse | undefined): TunnelInUse | undefined {
+    const link = before && this.#needs.kernel.link(before.link.name)
+    return link?.index === before?.link.index ? before : undefined
   }
 
   /** Octets inside the tunnel towards nodes to which the path is narrower than the tunnel. */
@@ -199,16 +210,26 @@ export class NodeTunnel {
     onChange()
   }
 
+  #succeed(): void {
+    this.#failure = undefined
+    this.#retryTimer?.cancel()
+    this.#retryTimer = undefined
+    this.#backoff.reset()
+  }
+
   #fail(message: string): void {
     const { clock, log, onChange } = this.#needs
     if (message !== this.#failure) {
-      const text = 'Unable to make tunl0; it is tried again'
+      const text = 'Unable to make tunl0 as it should be; it is tried again'
       if (this.#isUsed) log.warn(text, { error: message })
       else log.info(`${text}, and nothing goes through it now`, { error: message })
     }
     this.#failure = message
     this.#told = ''
-    this.#retryTimer?.cancel()
-    if (this.#isUsed) this.#retryTimer = clock.after(RETRY_MILLISECONDS, onChange)
+    if (!this.#isUsed || this.#retryTimer !== undefined) return
+    this.#retryTimer = clock.after(this.#backoff.next(), () => {
+      this.#retryTimer = undefined
+      onChange()
+    })
   }
 }

@@ -1,30 +1,29 @@
-import { messageOf } from '../lib/errors.ts'
-import type { Log } from '../lib/log.ts'
+import { UserError } from '../lib/errors.ts'
 import { parseSelector, type Selector } from '../model/selector.ts'
 
 /** Selectors kept parsed. */
 const SELECTORS_MAX = 1_000
 
-/** Selectors, each parsed once; what is none selects nothing, and is told of. */
+/** Selectors, each parsed once. */
 export class ParsedSelectors {
-  readonly #log: Log
-  readonly #parsed = new Map<string, Selector>()
+  readonly #parsed = new Map<string, Selector | UserError>()
 
-  constructor(log: Log) {
-    this.#log = log
-  }
-
+  /** Throws UserError on what is no selector. */
   selects(selector: string, labels: Readonly<Record<string, string>>): boolean {
-    try {
-      let parsed = this.#parsed.get(selector)
-      if (parsed === undefined) {
-        if (this.#parsed.size >= SELECTORS_MAX) this.#parsed.clear()
-        this.#parsed.set(selector, (parsed = parseSelector(selector)))
-      }
-      return parsed.matches(labels)
-    } catch (thrown) {
-      this.#log.error('A selector is not valid and selects nothing', { error: messageOf(thrown) })
-      return false
+    let parsed = this.#parsed.get(selector)
+    if (parsed === undefined) {
+      if (this.#parsed.size >= SELECTORS_MAX) this.#parsed.clear()
+      this.#parsed.set(selector, (parsed = parse(selector)))
     }
+    if (parsed instanceof UserError) throw parsed
+    return parsed.matches(labels)
+  }
+}
+
+function parse(selector: string): Selector | UserError {
+  try {
+    return parseSelector(selector)
+  } catch (thrown) {
+    return thrown instanceof UserError ? thrown : new UserError('a selector is nested too deeply')
   }
 }

@@ -16,8 +16,9 @@ export function storeFeed(
     follow: ({ onSet, onDelete, onInSync }) =>
       resources.follow<Kind>(FOLLOWED_KINDS, {
         onChanges(changes) {
-          for (const { type, resource } of changes) {
-            if (type === 'put') onSet(resource)
+          for (const change of changes) {
+            const { resource } = change
+            if (change.type === 'put') onSet(resource, change.createRevision)
             else onDelete(resource.kind, resource.metadata.name)
           }
         },

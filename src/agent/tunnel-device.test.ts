@@ -42,7 +42,7 @@ describe('tunl0', () => {
   }
 
   const ensure = (kind: TunnelKind, on = kernel, made: TunnelPrograms | undefined = programs) =>
-    ensureTunnelDevice({ kernel: on, kind, programs: made }, WANTED)
+    ensureTunnelDevice({ kernel: on, kind, programs: made }, WANTED).use
 
   it('is the kernel’s where there is one, up, with its address and MTU', () => {
     const use = ensure('auto')!
@@ -102,5 +102,15 @@ describe('tunl0', () => {
     ensureTunnelDevice({ kernel, kind: 'kernel', programs }, undefined)
     expect(kernel.addresses().filter(({ linkIndex }) => linkIndex === link.index)).toEqual([])
     expect(kernel.link('tunl0')).toBeDefined()
+  })
+
+  it('stays as it is, with its address, where the kernel refuses its MTU', () => {
+    ensure('auto')
+    const needs = { kernel, kind: 'auto' as const, programs }
+    const address = ip('10.211.0.2')
+    const { use, refused } = ensureTunnelDevice(needs, { mtu: 5, address })
+    expect(use?.link).toMatchObject({ up: true, mtu: 1480 })
+    expect(refused).toEqual([expect.stringContaining('MTU 5')])
+    expect(kernel.addresses()).toContainEqual(expect.objectContaining({ address }))
   })
 })

@@ -1,5 +1,12 @@
 import type { Closable } from '../lib/closable.ts'
-import { isKernelError, type Kernel, KernelError, type Link, type Scope } from '../kernel/kernel.ts'
+import {
+  isKernelError,
+  type Kernel,
+  KernelError,
+  type Link,
+  type LinkChange,
+  type Scope,
+} from '../kernel/kernel.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 
@@ -75,32 +82,54 @@ export interface TunnelInUse {
   readonly reason: string
 }
 
+/** A tunnel, and what the kernel would not have of it, one sentence a setting. */
+export interface KeptTunnel {
+  readonly use: TunnelInUse | undefined
+  readonly refused: readonly string[]
+}
+
 /**
  * Makes tunl0 as it should be: present, of the kind asked for, up, with its MTU and at most one address.
  * Writes only what differs. Undefined wanted takes programs away, and of a device of the kernel's, which
- * stays, the addresses, as Calico does.
+ * stays, the addresses, as Calico does. A setting that the kernel refuses keeps no other from its place.
  */
 export function ensureTunnelDevice(
   needs: TunnelNeeds,
   wanted: TunnelDevice | undefined,
-): TunnelInUse | undefined {
+): KeptTunnel {
   const { kernel } = needs
   if (wanted === undefined) {
     const link = kernel.link(TUNNEL_LINK)
-    if (link === undefined) return undefined
+    if (link === undefined) return { use: undefined, refused: [] }
     if (needs.programs?.made(link) === true) needs.programs.remove(TUNNEL_LINK)
     else setOnlyAddress(kernel, link, undefined)
-    return undefined
+    return { use: undefined, refused: [] }
+  }
+  const refused: string[] = []
+  const change = (settings: LinkChange): void => {
+    const refusal = refusalOf(() => kernel.changeLink(link.index, settings))
+    if (refusal !== undefined) refused.push(refusal)
   }
   const { link, ...use } = tunnelLink(needs, wanted.mtu)
-  if (link.mtu !== wanted.mtu) kernel.changeLink(link.index, { mtu: wanted.mtu })
+  if (link.mtu !== wanted.mtu) change({ mtu: wanted.mtu })
   const { segmentOctets } = wanted
   if (use.kind === 'ebpf' && segmentOctets !== undefined && link.segmentOctets !== segmentOctets) {
-    kernel.changeLink(link.index, { segmentOctets })
+    change({ segmentOctets })
   }
   if (!link.up) kernel.changeLink(link.index, { up: true })
   setTunnelAddress(kernel, link, wanted.address)
-  return { link: kernel.link(TUNNEL_LINK) ?? link, ...use }
+  return { use: { link: kernel.link(TUNNEL_LINK) ?? link, ...use }, refused }
+}
+
+/** What the kernel said to a setting that it does not take. */
+export function refusalOf(change: () => void): string | undefined {
+  try {
+    change()
+    return undefined
+  } catch (thrown) {
+    if (!isKernelError(thrown)) throw thrown
+    return thrown.message
+  }
 }
 
 /** The tunl0 that is there, if it is of the right kind, else a new one. */

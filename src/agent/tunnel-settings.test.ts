@@ -3,7 +3,7 @@ import type { Link } from '../kernel/kernel.ts'
 import { parseResource } from '../model/parse-resource.ts'
 import type { Kind } from '../model/resource.ts'
 import { ClusterView } from './cluster-view.ts'
-import { nodeMtus, tunnelDevice } from './tunnel-settings.ts'
+import { nodeMtus, tunnelDevice, tunnelProblems } from './tunnel-settings.ts'
 
 const link = (name: string, mtu: number, index: number, up = true): Link => ({
   segmentOctets: 65_536,
@@ -38,6 +38,17 @@ const felix = (spec: object, name = 'default') => ['FelixConfiguration', name, s
 const mtus = (made: ClusterView, links = LINKS) => nodeMtus(made, 'one', links, 5)
 
 describe('the MTUs of a node', () => {
+  it.each([5, 100_000, 1480.5, -1])(
+    'do not follow an ipipMTU that no link can have: %d',
+    (ipipMTU) => {
+      const made = view(pool({ ipipMode: 'Always' }), felix({ ipipMTU }))
+      expect(mtus(made)).toMatchObject({ ipip: 1580, pod: 1580 })
+      expect(tunnelProblems(made)).toMatchObject([
+        { resource: 'FelixConfiguration(default)', field: 'spec.ipipMTU', value: String(ipipMTU) },
+      ])
+    },
+  )
+
   it('follow from the smallest usual link that is up', () => {
     expect(mtus(view())).toEqual({
       host: 1600,

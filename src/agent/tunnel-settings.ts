@@ -1,4 +1,6 @@
 import type { Link } from '../kernel/kernel.ts'
+import { type ClusterProblem, clusterProblem } from '../model/cluster-problem.ts'
+import { identifierOf } from '../model/resource.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import * as vxlan from '../wire/packet/vxlan.ts'
 import type { ClusterView } from './cluster-view.ts'
@@ -55,13 +57,47 @@ export function nodeMtus(
   const uplink = links.find(({ index }) => index === uplinkIndex)
   const ways = counting.length > 0 || uplink === undefined ? counting : [uplink]
   const host = ways.length > 0 ? Math.min(...ways.map(({ mtu }) => mtu)) : FALLBACK_MTU
-  const ipip = felixParameter(view, node, 'ipipMTU') || host - IPIP_OVERHEAD
-  const inVxlan = felixParameter(view, node, 'vxlanMTU') || host - vxlan.OVERHEAD_OCTETS
+  const ipip = tunnelMtu(view, node, 'ipipMTU') ?? host - IPIP_OVERHEAD
+  const inVxlan = tunnelMtu(view, node, 'vxlanMTU') ?? host - vxlan.OVERHEAD_OCTETS
   const usesIpip = tunnelsAnything(view, node)
   const inUse = { ipip: usesIpip, vxlan: usesVxlan(view, node) }
   const pod = Math.min(host, ...(inUse.ipip ? [ipip] : []), ...(inUse.vxlan ? [inVxlan] : []))
   const tunnels = links.filter(({ kind }) => inUse[kind as keyof typeof inUse])
   return { host, ipip, vxlan: inVxlan, pod, segment: segmentOf([...ways, ...tunnels]) }
+}
+
+/** What a link of Linux can have (ETH_MIN_MTU, IP_MAX_MTU). */
+const LINK_MTU = { least: 68, most: 65_535 } as const
+const TUNNEL_MTUS = ['ipipMTU', 'vxlanMTU'] as const
+
+function isMtu(mtu: number): boolean {
+  return Number.isInteger(mtu) && mtu >= LINK_MTU.least && mtu <= LINK_MTU.most
+}
+
+/** Undefined where Felix is to find it out itself: absent, 0, or what no link can have. */
+function tunnelMtu(
+  view: ClusterView,
+  node: string,
+  key: (typeof TUNNEL_MTUS)[number],
+): number | undefined {
+  const mtu = felixParameter(view, node, key)
+  return mtu !== undefined && isMtu(mtu) ? mtu : undefined
+}
+
+/** MTUs that no link can have. */
+export function tunnelProblems(view: ClusterView): ClusterProblem[] {
+  return view.list('FelixConfiguration').flatMap(({ metadata, spec }) =>
+    TUNNEL_MTUS.flatMap((key) => {
+      const value = spec[key]
+      if (value === undefined || value === 0 || isMtu(value)) return []
+      return clusterProblem(identifierOf('FelixConfiguration', metadata.name), {
+        field: `spec.${key}`,
+        value,
+        expected: `expected a whole number from ${LINK_MTU.least} to ${LINK_MTU.most}, or 0`,
+        effect: 'as if it were absent',
+      })
+    }),
+  )
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { SessionState } from '../bgp/status.ts'
+import type { ClusterProblem } from '../model/cluster-problem.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 
@@ -48,6 +49,8 @@ export interface AgentStatus {
   readonly tunnel?: TunnelStatus
   /** What the node should have and has not, one sentence each: links of pods, routes. */
   readonly lacking: readonly string[]
-  /** Ready, all sessions up and heard out, all routes installed. */
+  /** What of the datastore the node cannot do, and what it does instead; older agents do not say. */
+  readonly problems?: readonly ClusterProblem[]
+  /** Ready, all of the datastore done, all sessions up and heard out, all routes installed. */
   readonly converged: boolean
 }

@@ -1,5 +1,5 @@
 import { UserError } from '../lib/errors.ts'
-import { addressBits, familyOf } from '../net/ip-address.ts'
+import { addressBits, familyOf, parseIpAddress } from '../net/ip-address.ts'
 import { checkBfdTimers } from './bfd/check-timers.ts'
 import type { NeighborConfig, NeighborOptions, SpeakerConfig } from './config.ts'
 
@@ -18,10 +18,11 @@ export function checkConfig(config: SpeakerConfig): void {
   }
   const seen = new Set<string>()
   for (const neighbor of config.neighbors) {
-    const where = `neighbor ${neighbor.address}`
-    if (seen.has(neighbor.address)) throw new UserError(`${where}: configured twice`)
+    if (seen.has(neighbor.address)) {
+      throw new UserError(`neighbor ${neighbor.address}: configured twice`)
+    }
     seen.add(neighbor.address)
-    checkNeighbor(where, neighbor)
+    checkNeighbor(neighbor)
   }
   for (const range of config.dynamicNeighbors ?? []) {
     checkOptions(`dynamic neighbors ${range.range}`, range)
@@ -29,7 +30,9 @@ export function checkConfig(config: SpeakerConfig): void {
   }
 }
 
-function checkNeighbor(where: string, neighbor: NeighborConfig): void {
+/** What {@link checkConfig} asks of each neighbor, whatever the others are. @throws as it does */
+export function checkNeighbor(neighbor: NeighborConfig): void {
+  const where = `neighbor ${neighbor.address}`
   checkAs(`${where}: remoteAs`, neighbor.remoteAs)
   if (neighbor.port !== undefined) checkRange(`${where}: port`, neighbor.port, 1, 65_535)
   const { localAddress, address } = neighbor
@@ -49,7 +52,7 @@ function checkOptions(where: string, options: NeighborOptions): void {
   }
   if (multihopTtl !== undefined) checkRange(`${where}: multihopTtl`, multihopTtl, 1, 255)
   if (ttlSecurityHops !== undefined)
-    checkRange(`${where}: ttlSecurityHops`, ttlSecurityHops, 1, 254)
+    checkRange(`${where}: ttlSecurityHops`, ttlSecurityHops, 1, 255)
   if (multihopTtl !== undefined && ttlSecurityHops !== undefined) {
     throw new UserError(`${where}: expected multihopTtl or ttlSecurityHops, found both`)
   }
@@ -58,6 +61,17 @@ function checkOptions(where: string, options: NeighborOptions): void {
   if (md5Key !== undefined && (md5Key.length === 0 || Buffer.byteLength(md5Key) > 80)) {
     throw new UserError(`${where}: expected an md5Key of 1 to 80 octets`)
   }
+}
+
+/** Whether a speaker can be of it: neither 0 (RFC 7607) nor AS_TRANS (RFC 6793). */
+export function isAsNumber(as: number): boolean {
+  return Number.isInteger(as) && as >= 1 && as <= AS_MAX && as !== AS_TRANS
+}
+
+/** Whether it can be a BGP Identifier or a CLUSTER_ID. */
+export function isRouterId(id: string): boolean {
+  const address = parseIpAddress(id)
+  return address !== undefined && familyOf(address) === 4 && id !== '0.0.0.0'
 }
 
 function checkAs(where: string, as: number): void {
@@ -70,8 +84,7 @@ function checkAs(where: string, as: number): void {
 }
 
 function checkRouterId(where: string, id: string): void {
-  const isUsable = /^\d+\.\d+\.\d+\.\d+$/.test(id) && id !== '0.0.0.0'
-  if (isUsable) return
+  if (isRouterId(id)) return
   throw new UserError(
     `${where}: expected ${addressBits(4)} bits written as an IPv4 address other than 0.0.0.0, found "${id}"`,
   )

@@ -129,7 +129,7 @@ const neighborOptions = {
     .optional()
     .describe('TCP MD5 signature key (RFC 2385)'),
   multihopTtl: integer(1, 255, 'a TTL').optional(),
-  ttlSecurityHops: integer(1, 254, 'a number of hops').optional().describe('GTSM (RFC 5082)'),
+  ttlSecurityHops: integer(1, 255, 'a number of hops').optional().describe('GTSM (RFC 5082)'),
   addPaths: z.enum(['off', 'receive', 'send', 'both']).optional().describe('RFC 7911'),
   addPathsMaximum: integer(1, 256, 'a number of paths').optional(),
   extendedMessages: z.boolean().optional().describe('RFC 8654'),

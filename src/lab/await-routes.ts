@@ -2,6 +2,7 @@ import type { AgentStatus } from '../api/agent-status.ts'
 import type { AgentConnection } from '../api/methods.ts'
 import { sleep } from '../lib/clock.ts'
 import type { Kernel } from '../kernel/kernel.ts'
+import { describeProblem } from '../model/cluster-problem.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { LabPorts } from './lab-ports.ts'
 import type { PlannedNode } from './plan.ts'
@@ -74,13 +75,16 @@ export async function awaitRoutes(
 }
 
 function lackOf(one: Waiting, all: readonly Waiting[]): string | undefined {
-  const { notReady, neighbors, lacking, converged } = one.status!
+  const { notReady, neighbors, lacking, problems = [], converged } = one.status!
   if (notReady !== undefined) return notReady
   const missing = missingBlocks(one, all)
   if (missing.length > 0) return `no route to ${missing.join(', ')}`
   if (converged) return undefined
   const idle = neighbors.filter(({ state }) => state !== 'Established')
-  if (idle.length === 0) return lacking.join(', ') || 'routes are not all heard'
+  if (idle.length === 0) {
+    const all = [...lacking, ...problems.map(describeProblem)]
+    return all.join(', ') || 'routes are not all heard'
+  }
   return idle.map(({ address, state }) => `session to ${address} is ${state}`).join(', ')
 }
 

@@ -1,4 +1,5 @@
 import { table } from '../lib/table.ts'
+import { describeProblem } from '../model/cluster-problem.ts'
 import type { WorkloadEndpoint } from '../model/resource.ts'
 import type { AgentStatus } from '../api/agent-status.ts'
 import type { Journal, LabStatus, NodeStatus } from '../api/lab-status.ts'
@@ -58,10 +59,10 @@ function tunnelNews({ name, agent }: NodeStatus): string[] {
 }
 
 /** "ready", or what keeps the node from it. */
-function state({ notReady, lacking, neighbors, converged }: AgentStatus): string {
+function state({ notReady, lacking, problems = [], neighbors, converged }: AgentStatus): string {
   if (converged) return 'ready'
   if (notReady !== undefined) return notReady
-  const [first, ...others] = lacking
+  const [first, ...others] = [...lacking, ...problems.map(describeProblem)]
   if (first !== undefined)
     return others.length === 0 ? first : `${first}, and ${others.length} more`
   const waits = neighbors.some(({ state }) => state !== 'Established')

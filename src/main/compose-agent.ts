@@ -97,6 +97,7 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
     savedSysctls: ports.savedSysctls,
     speaker,
     clock,
+    random,
     log: log.child({ part: 'agent' }),
     pods: () => attachments.list(),
   })

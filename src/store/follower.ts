@@ -14,7 +14,7 @@ export type ResourceChange<K extends Kind = Kind> = RowChange<ResourceOf<K>>
 
 export type RowChange<Value> =
   /** Created, or other than it was. */
-  | { readonly type: 'put'; readonly resource: Value }
+  | { readonly type: 'put'; readonly resource: Value; readonly createRevision: number }
   /** Gone; the resource is as it was last known. */
   | { readonly type: 'delete'; readonly resource: Value }
 
@@ -291,7 +291,9 @@ class Stream<Value extends object> implements Closable {
     if (known !== undefined && this.#reader.revisionOf(known) === modRevision) return []
     try {
       const resource = this.#decode(row)
-      return resource === undefined ? [] : [{ key, change: { type: 'put', resource } }]
+      if (resource === undefined) return []
+      const { createRevision } = row
+      return [{ key, change: { type: 'put', resource, createRevision } }]
     } catch (thrown) {
       const { log } = this.#ports
       log.warn('a stored resource cannot be read', { key, error: messageOf(thrown) })

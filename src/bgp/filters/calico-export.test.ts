@@ -35,7 +35,7 @@ const RULES: ExportRules = {
       { cidr: '10.211.0.0/16', communities: ['internal', '65000:1:2'] },
       { cidr: '10.211.0.0/24', communities: ['65000:9'] },
     ],
-  }),
+  }).value,
 }
 
 const route = (text: string, rest: Partial<FilterRoute> = {}): FilterRoute => ({
@@ -153,9 +153,16 @@ describe('what Calico announces', () => {
 describe('prefix advertisements', () => {
   it('name the community that is none', () => {
     const settings = { prefixAdvertisements: [{ cidr: '10.0.0.0/8', communities: ['nowhere'] }] }
-    expect(() => prefixAdvertisements(settings)).toThrow(
-      /prefixAdvertisements\[0\]\.communities has "nowhere": expected a community/,
-    )
+    expect(prefixAdvertisements(settings)).toEqual({
+      value: [],
+      problems: [
+        {
+          field: 'spec.prefixAdvertisements[0].communities[0]',
+          value: 'nowhere',
+          reason: expect.stringContaining('expected a community aa:nn') as string,
+        },
+      ],
+    })
   })
 })
 

@@ -41,6 +41,7 @@ const CONVERGED: AgentStatus = {
   neighbors: [],
   packetFilter: { counters: {} },
   lacking: [],
+  problems: [],
   converged: true,
 }
 

@@ -6,6 +6,7 @@ import type { LabStatus } from '../../api/lab-status.ts'
 import { isWhole, labStatus } from '../../lab/lab-status.ts'
 import { describeDrops } from '../../lab/describe-drops.ts'
 import { renderLab } from '../../lab/render.ts'
+import { type ClusterProblem, describeProblem } from '../../model/cluster-problem.ts'
 import { labState } from '../lab-state.ts'
 import { isSimulated, simulatedStatus } from '../simulated-lab-client.ts'
 import { openLabPorts } from './open-lab-ports.ts'
@@ -45,10 +46,20 @@ function headline({ lab, journal, programs, missingNamespaces, ...rest }: LabSta
   for (const { name, agent } of rest.nodes) {
     if ('error' in agent) continue // the table says it
     lines.push(...agent.lacking.map((what) => `${name} lacks something: ${what}`))
+    lines.push(
+      ...(agent.problems ?? []).map(
+        (problem) => `${name}: ${describeProblem(problem)}${sinceWhen(problem)}`,
+      ),
+    )
     const { unavailable } = agent.packetFilter
     if (unavailable !== undefined) lines.push(`${name} has no packet filter: ${unavailable}`)
     const dropped = describeDrops(agent)
     if (dropped !== undefined) lines.push(`${name} dropped packets: ${dropped}`)
   }
   return lines.join('\n')
+}
+
+/** ", since 2026-11-30T12:00:00.000Z" */
+function sinceWhen({ since }: ClusterProblem): string {
+  return since === undefined ? '' : `, since ${new Date(since).toISOString()}`
 }

@@ -1,0 +1,34 @@
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { type ClusterProblem, describeProblem } from '../model/cluster-problem.ts'
+
+/** Problems that there are now, with when each was first seen; each is logged once, as is its end. */
+export class KnownProblems {
+  readonly #clock: Clock
+  readonly #log: Log
+  #known: ReadonlyMap<string, ClusterProblem> = new Map()
+
+  constructor(clock: Clock, log: Log) {
+    this.#clock = clock
+    this.#log = log
+  }
+
+  update(problems: readonly ClusterProblem[]): void {
+    const next = new Map<string, ClusterProblem>()
+    for (const problem of problems) {
+      const text = describeProblem(problem)
+      if (next.has(text)) continue
+      const known = this.#known.get(text)
+      if (known === undefined) this.#log.warn('The datastore cannot be followed', { problem: text })
+      next.set(text, known ?? { ...problem, since: problem.since ?? this.#clock.wallTime() })
+    }
+    for (const text of this.#known.keys()) {
+      if (!next.has(text)) this.#log.info('The datastore can be followed again', { problem: text })
+    }
+    this.#known = next
+  }
+
+  list(): readonly ClusterProblem[] {
+    return [...this.#known.values()]
+  }
+}
