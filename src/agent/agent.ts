@@ -16,7 +16,7 @@ import type { ClusterProblem, Derived } from '../model/cluster-problem.ts'
 import type { Kind, Resource } from '../model/resource.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
-import type { RowHandlers } from '../store/follower.ts'
+import type { FollowProblem, RowHandlers } from '../store/follower.ts'
 import { Attempts } from './attempts.ts'
 import { BgpPolicies, exportRules } from './bgp-policies.ts'
 import { speakerConfig } from './bgp-configuration.ts'
@@ -31,6 +31,7 @@ import { FilterKeeper } from './filter-keeper.ts'
 import { filterTable } from './filter-table.ts'
 import { linksWith, nodeAddress } from './node-addresses.ts'
 import { ParsedSelectors } from './parsed-selectors.ts'
+import { rowProblem } from './row-problem.ts'
 import { podCidrs } from './pod-cidrs.ts'
 import type { PodEnd } from './pod-links.ts'
 import { PoolModes } from './pool-modes.ts'
@@ -63,9 +64,15 @@ export interface ClusterFeed {
     onDelete(kind: Kind, name: string): void
     /** All that was there has been told; after an outage perhaps again. */
     onInSync(): void
+    /** All rows that cannot be read now, or not as a whole, whenever they are others. */
+    onProblems(problems: readonly FollowProblem[]): void
   }): Closable
   /** The blocks of one node: all of them, at first and at every change. */
-  followBlocks(node: string, onBlocks: (blocks: readonly OwnBlock[]) => void): Closable
+  followBlocks(
+    node: string,
+    onBlocks: (blocks: readonly OwnBlock[]) => void,
+    onProblems: (problems: readonly FollowProblem[]) => void,
+  ): Closable
   /** Which node has which block, of all blocks. */
   followBlockOwners(handlers: RowHandlers<BlockOwners>): Closable
 }
@@ -152,7 +159,8 @@ export class NodeAgent {
     this.#backoff = new Backoff({ ...RETRY, random: needs.random })
     this.#vxlan = new VxlanNetwork({
       node: needs.node,
-      follow: (handlers) => needs.feed.followBlockOwners(handlers),
+      follow: (handlers) =>
+        needs.feed.followBlockOwners({ ...handlers, onProblems: this.#onRowProblems('blocks') }),
       onChanges: (prefixes) => this.#dataplane.waysChanged(prefixes),
       onInSync: () => this.#dataplane.schedule(),
     })
@@ -239,11 +247,16 @@ export class NodeAgent {
           this.#viewInSync = true
           this.#onChange()
         },
+        onProblems: this.#onRowProblems('resources'),
       }),
-      feed.followBlocks(node, (blocks) => {
-        this.#blocks = blocks
-        this.#onChange()
-      }),
+      feed.followBlocks(
+        node,
+        (blocks) => {
+          this.#blocks = blocks
+          this.#onChange()
+        },
+        this.#onRowProblems('affinities'),
+      ),
     )
   }
 
@@ -326,6 +339,13 @@ export class NodeAgent {
   /** Packets that the programs of tunl0 dropped, by reason. */
   tunnelDrops(): Readonly<Record<string, number>> {
     return this.#dataplane.tunnelStatus()?.drops ?? {}
+  }
+
+  #onRowProblems(source: string) {
+    return (problems: readonly FollowProblem[]): void => {
+      this.#view.setRowProblems(source, problems.map(rowProblem))
+      this.#onChange()
+    }
   }
 
   #ownNode() {

@@ -43,6 +43,8 @@ export class ClusterView {
   readonly #rows = new Map<Kind, Map<string, DatedResource>>()
   /** Answers since the last change of a kind. */
   readonly #answers = new Map<Kind, Answer>()
+  /** By whoever reads them. */
+  readonly #rowProblems = new Map<string, readonly ClusterProblem[]>()
 
   set(resource: Resource, createRevision = 0): void {
     let rows = this.#rows.get(resource.kind)
@@ -77,9 +79,15 @@ export class ClusterView {
     return this.list(kind).toSorted((a, b) => age(a) - age(b))
   }
 
-  /** Rows that contradict others, and do not count. */
+  /** Rows that cannot be read. @param source who says so, and says all that he has to say */
+  setRowProblems(source: string, problems: readonly ClusterProblem[]): void {
+    this.#rowProblems.set(source, problems)
+  }
+
+  /** Rows that cannot be read, and those that contradict others and do not count. */
   problems(): readonly ClusterProblem[] {
-    return FOLLOWED_KINDS.flatMap((kind) => this.#answer(kind).problems)
+    const contradictions = FOLLOWED_KINDS.flatMap((kind) => this.#answer(kind).problems)
+    return [...[...this.#rowProblems.values()].flat(), ...contradictions]
   }
 
   #answer(kind: Kind): Answer {

@@ -371,7 +371,7 @@ export class Dataplane {
       this.#isVxlanOver = false
       if (applied.written + applied.removed > 0) log.info('Routes changed', { ...applied })
       if (applied.failed > 0) this.schedule(this.#backoff.next())
-      else this.#backoff.reset()
+      else if (this.#refusedSysctl === undefined) this.#backoff.reset()
       this.#failure = undefined
     } catch (thrown) {
       const error = messageOf(thrown)
@@ -437,7 +437,7 @@ export class Dataplane {
         })
       }
       this.#refusedSysctl = thrown.message
-      this.schedule(RETRY_MILLISECONDS)
+      this.schedule(this.#backoff.next())
     }
   }
 

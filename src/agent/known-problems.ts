@@ -19,11 +19,14 @@ export class KnownProblems {
       const text = describeProblem(problem)
       if (next.has(text)) continue
       const known = this.#known.get(text)
-      if (known === undefined) this.#log.warn('The datastore cannot be followed', { problem: text })
+      // Who has dated it has logged it.
+      if (known === undefined && problem.since === undefined) {
+        this.#log.warn('The datastore cannot be obeyed as it is', { problem: text })
+      }
       next.set(text, known ?? { ...problem, since: problem.since ?? this.#clock.wallTime() })
     }
     for (const text of this.#known.keys()) {
-      if (!next.has(text)) this.#log.info('The datastore can be followed again', { problem: text })
+      if (!next.has(text)) this.#log.info('A problem of the datastore is over', { problem: text })
     }
     this.#known = next
   }

@@ -13,7 +13,7 @@ export function storeFeed(
 ): ClusterFeed {
   return {
     followBlockOwners: (handlers) => ipam.followBlockOwners(handlers),
-    follow: ({ onSet, onDelete, onInSync }) =>
+    follow: ({ onSet, onDelete, onInSync, onProblems }) =>
       resources.follow<Kind>(FOLLOWED_KINDS, {
         onChanges(changes) {
           for (const change of changes) {
@@ -23,8 +23,9 @@ export function storeFeed(
           }
         },
         onInSync,
+        onProblems,
       }),
-    followBlocks(node, onBlocks) {
+    followBlocks(node, onBlocks, onProblems) {
       const blocks = new Map<string, OwnBlock>()
       let inSync = false
       const tell = (): void =>
@@ -44,6 +45,7 @@ export function storeFeed(
             inSync = true
             tell()
           },
+          onProblems,
         },
         node,
       )

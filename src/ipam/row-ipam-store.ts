@@ -111,7 +111,10 @@ export class RowIpamStore implements IpamStore {
       this.#ports,
       blockPrefix(family),
       {
-        decode: ({ key, value, modRevision }) => blockOwners(decodeBlock(key, value), modRevision),
+        decode: ({ key, value, modRevision }) => ({
+          resource: blockOwners(decodeBlock(key, value), modRevision),
+          problems: [],
+        }),
         revisionOf: ({ modRevision }) => modRevision,
       },
       handlers,

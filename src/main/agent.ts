@@ -18,6 +18,7 @@ import { createLinuxMachine } from '../platform/linux/machine.ts'
 import { tunnelPrograms } from '../platform/linux/tunnel.ts'
 import { systemClock } from '../platform/node/clock.ts'
 import { jsonFiles } from '../platform/node/json-files.ts'
+import { textFile } from '../platform/node/text-file.ts'
 import { systemRandom } from '../platform/node/random.ts'
 import { listenUnix } from '../platform/node/unix-socket.ts'
 import type { Store } from '../store/store.ts'
@@ -69,6 +70,7 @@ export async function runAgent(options: AgentOptions): Promise<{
     log,
     attachments: attachmentFiles(join(options.stateFolder, 'attachments'), log),
     savedSysctls: sysctlFiles(join(options.stateFolder, 'sysctls'), log),
+    clusterFile: textFile(join(options.stateFolder, 'cluster.json')),
     machineId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     ...(options.namespacePath === undefined ? {} : { namespacePath: options.namespacePath }),
     defer: (task) => void setImmediate(task),

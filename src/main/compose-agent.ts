@@ -17,8 +17,10 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { RpcMethods } from '../lib/rpc.ts'
+import type { TextFile } from '../lib/text-file.ts'
 import type { Kernel, Machine } from '../kernel/kernel.ts'
 import type { DecodedRows } from '../store/follower.ts'
+import { LastGoodRows } from '../store/last-good-rows.ts'
 import { Resources } from '../store/resources.ts'
 import type { Store } from '../store/store.ts'
 import { localNode } from '../trace/node/local-node.ts'
@@ -43,6 +45,8 @@ export interface AgentPorts {
   readonly attachments: AttachmentStore
   /** What the agent changed on its host. */
   readonly savedSysctls: SavedSysctls
+  /** Where the cluster is kept as last seen; absent: it is not kept. */
+  readonly clusterFile?: TextFile
   /** Where agents of one process share what the rows of their store mean. */
   readonly decoded?: DecodedRows
   /** Equal on nodes whose packet clocks can be compared. */
@@ -75,8 +79,10 @@ export interface ComposedAgent {
 export function composeAgent(ports: AgentPorts): ComposedAgent {
   const { node, kernel, machine, store, clock, random, log, attachments } = ports
 
-  const resources = new Resources({ store, clock, random, log, decoded: ports.decoded })
-  const rows = new RowIpamStore({ store, clock, random, log, decoded: ports.decoded })
+  const { clusterFile, decoded } = ports
+  const lastGood = clusterFile && new LastGoodRows({ file: clusterFile, clock, log })
+  const resources = new Resources({ store, clock, random, log, decoded, lastGood })
+  const rows = new RowIpamStore({ store, clock, random, log, decoded })
   const ipam = new Ipam({ store: rows, resources, clock, random })
   const nodeIpam = new NodeIpam({ node, ipam, resources, clock })
   const speaker = createSpeaker({
@@ -143,6 +149,7 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
       traced.close()
       podKernels.close()
       await agent.stop(options)
+      await lastGood?.close()
     },
   }
 }

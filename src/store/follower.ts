@@ -5,9 +5,9 @@ import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { Kind, ResourceOf } from '../model/resource.ts'
+import { shown } from '../model/problem.ts'
 import { storageOf } from './kind-storage.ts'
-import { logProblems } from './log-problems.ts'
-import { UnreadableResource } from './resource-errors.ts'
+import type { LastGoodRows } from './last-good-rows.ts'
 import type { Row, Store, WatchEvent } from './store.ts'
 
 export type ResourceChange<K extends Kind = Kind> = RowChange<ResourceOf<K>>
@@ -18,24 +18,48 @@ export type RowChange<Value> =
   /** Gone; the resource is as it was last known. */
   | { readonly type: 'delete'; readonly resource: Value }
 
+/** Why a row does not count, or a part of it. */
+export interface RowProblem {
+  readonly key: string
+  /** Path as in YAML, "spec.cidr"; "" is the whole value. */
+  readonly field: string
+  /** Shortened, fit for a terminal. */
+  readonly value: string
+  readonly expected: string
+}
+
+export interface FollowProblem extends RowProblem {
+  /** What counts instead: nothing, the row as it last could be read, or the rest of the row. */
+  readonly instead: 'nothing' | 'last good' | 'the rest'
+  /** Wall time since when it is so, milliseconds since 1970. */
+  readonly since: number
+}
+
 export interface FollowHandlers<K extends Kind = Kind> {
   /**
    * Changes of one revision, or what a fresh listing of a kind found to differ. Never empty. A
-   * resource that cannot be read any more stays as it was; it is logged. What a handler throws is
-   * logged too, and the same is told again after a moment.
+   * resource that cannot be read any more stays as it was, until it is deleted; see `onProblems`. What a
+   * handler throws is logged, and the same is told again after a moment.
    */
   onChanges(changes: readonly ResourceChange<K>[]): void
   /** Once: everything that was there at the start has been told. */
   onInSync?(): void
   /** The store could not be reached (false) or was again (true); what was told stays true meanwhile. */
   onConnected?(connected: boolean): void
+  /** All rows that cannot be read now, or not as a whole, whenever they are others. Each is logged once. */
+  onProblems?(problems: readonly FollowProblem[]): void
 }
+
+/** What a row says. */
+export type ReadRow<Value> =
+  | { readonly resource: Value; readonly problems: readonly RowProblem[] }
+  | { readonly problem: RowProblem }
 
 /**
  * What rows mean, for many who follow one store in one process: each row is read once for all. Who is
  * told of a resource that others are told of too must not change it.
  */
-export type DecodedRows = WeakMap<Row, object>
+export type DecodedRows = WeakMap<Row, ReadRow<object>>
 
 /** What following takes. */
 export interface FollowPorts {
@@ -44,6 +68,8 @@ export interface FollowPorts {
   readonly random: Random
   readonly log: Log
   readonly decoded?: DecodedRows | undefined
+  /** Where rows outlive the process as they were when they could be read; absent: they do not. */
+  readonly lastGood?: LastGoodRows | undefined
 }
 
 /** Follows several kinds, each by a list and a watch of its own. */
@@ -52,6 +78,7 @@ export class Follower<K extends Kind> implements Closable {
   readonly #missing: Set<K>
   readonly #outages = new Set<K>()
   #inSync = false
+  readonly #problems = new Map<K, readonly FollowProblem[]>()
 
   constructor(
     ports: FollowPorts,
@@ -62,27 +89,26 @@ export class Follower<K extends Kind> implements Closable {
     this.#missing = new Set(kinds)
     this.#streams = [...this.#missing].map(
       (kind) =>
-        new Stream<ResourceOf<K>>(
-          ports,
-          storageOf(kind).prefix(within),
-          readerOf(kind, ports.log),
-          {
-            onChanges: (changes) => {
-              handlers.onChanges(changes)
-            },
-            onListed: () => {
-              this.#missing.delete(kind)
-              if (this.#inSync || this.#missing.size > 0) return
-              handlers.onInSync?.()
-              this.#inSync = true
-            },
-            onConnected: (connected) => {
-              if (connected) this.#outages.delete(kind)
-              else this.#outages.add(kind)
-              if (this.#outages.size === (connected ? 0 : 1)) handlers.onConnected?.(connected)
-            },
+        new Stream<ResourceOf<K>>(ports, storageOf(kind).prefix(within), readerOf(kind), {
+          onProblems: (problems) => {
+            this.#problems.set(kind, problems)
+            handlers.onProblems?.([...this.#problems.values()].flat())
           },
-        ),
+          onChanges: (changes) => {
+            handlers.onChanges(changes)
+          },
+          onListed: () => {
+            this.#missing.delete(kind)
+            if (this.#inSync || this.#missing.size > 0) return
+            handlers.onInSync?.()
+            this.#inSync = true
+          },
+          onConnected: (connected) => {
+            if (connected) this.#outages.delete(kind)
+            else this.#outages.add(kind)
+            if (this.#outages.size === (connected ? 0 : 1)) handlers.onConnected?.(connected)
+          },
+        }),
     )
     for (const stream of this.#streams) stream.start()
   }
@@ -94,21 +120,19 @@ export class Follower<K extends Kind> implements Closable {
 
 /** How rows under one prefix are read. */
 export interface RowReader<Value> {
-  /** Undefined for a row that does not count; throws on a value that is not as it must be. */
-  decode(row: Row): Value | undefined
+  /** Undefined for a row that does not count. What it throws is a problem of the whole value. */
+  decode(row: Row): ReadRow<Value> | undefined
   /** The modRevision of the row that a value was read from. */
   revisionOf(value: Value): number
 }
 
-function readerOf<K extends Kind>(kind: K, log: Log): RowReader<ResourceOf<K>> {
+function readerOf<K extends Kind>(kind: K): RowReader<ResourceOf<K>> {
   const storage = storageOf(kind)
   return {
     decode(row) {
       const decoded = storage.decode(row)
-      if (decoded === undefined) return undefined
-      if ('problem' in decoded) throw new UnreadableResource(decoded.problem)
-      logProblems(log, decoded.problems)
-      return decoded.resource as ResourceOf<K>
+      if (decoded === undefined || 'problem' in decoded) return decoded
+      return { resource: decoded.resource as ResourceOf<K>, problems: decoded.problems }
     },
     revisionOf: ({ metadata }) => Number(metadata.resourceVersion),
   }
@@ -118,6 +142,7 @@ function readerOf<K extends Kind>(kind: K, log: Log): RowReader<ResourceOf<K>> {
 export interface RowHandlers<Value> {
   onChanges(changes: readonly RowChange<Value>[]): void
   onInSync(): void
+  onProblems?(problems: readonly FollowProblem[]): void
 }
 
 /** Follows what stands under a prefix, as {@link Follower} does kinds. */
@@ -137,6 +162,9 @@ export function followRows<Value extends object>(
       inSync = true
     },
     onConnected() {},
+    onProblems: (problems) => {
+      handlers.onProblems?.(problems)
+    },
   })
   stream.start()
   return stream
@@ -146,6 +174,12 @@ interface StreamHandlers<Value> {
   onChanges(changes: readonly RowChange<Value>[]): void
   onListed(): void
   onConnected(connected: boolean): void
+  onProblems(problems: readonly FollowProblem[]): void
+}
+
+interface Known<Value> {
+  readonly value: Value
+  readonly createRevision: number
 }
 
 interface News<Value> {
@@ -161,7 +195,10 @@ class Stream<Value extends object> implements Closable {
   readonly #handlers: StreamHandlers<Value>
   readonly #backoff: Backoff
   /** By key: the last readable state. */
-  readonly #known = new Map<string, Value>()
+  readonly #known = new Map<string, Known<Value>>()
+  /** By key: what of a row does not count. */
+  readonly #problems = new Map<string, readonly FollowProblem[]>()
+  #problemsChanged = false
   #watch: Closable | undefined
   #timer: Timer | undefined
   #connected = true
@@ -236,7 +273,9 @@ class Stream<Value extends object> implements Closable {
 
   #reconcile(rows: readonly Row[]): void {
     const listed = new Set(rows.map((row) => row.key))
-    const gone = [...this.#known.keys()].filter((key) => !listed.has(key))
+    const known = new Set([...this.#known.keys(), ...this.#problems.keys()])
+    const gone = [...known].filter((key) => !listed.has(key))
+    this.#ports.lastGood?.retain(this.#prefix, listed)
     this.#tell([
       ...rows.flatMap((row) => this.#put(row)),
       ...gone.flatMap((key) => this.#delete(key)),
@@ -245,12 +284,17 @@ class Stream<Value extends object> implements Closable {
 
   /** What was told is known only when it was taken. */
   #tell(news: readonly News<Value>[]): void {
-    if (news.length === 0) return
-    this.#handlers.onChanges(news.map(({ change }) => change))
+    if (news.length > 0) this.#handlers.onChanges(news.map(({ change }) => change))
     for (const { key, change } of news) {
-      if (change.type === 'put') this.#known.set(key, change.resource)
-      else this.#known.delete(key)
+      if (change.type === 'delete') this.#known.delete(key)
+      else {
+        const { resource, createRevision } = change
+        this.#known.set(key, { value: resource, createRevision })
+      }
     }
+    if (!this.#problemsChanged) return
+    this.#handlers.onProblems([...this.#problems.values()].flat())
+    this.#problemsChanged = false
   }
 
   #watchFrom(prefix: string, revision: number): void {
@@ -286,34 +330,90 @@ class Stream<Value extends object> implements Closable {
   }
 
   #put(row: Row): readonly News<Value>[] {
-    const { key, modRevision } = row
+    const { key, modRevision, createRevision } = row
     const known = this.#known.get(key)
-    if (known !== undefined && this.#reader.revisionOf(known) === modRevision) return []
-    try {
-      const resource = this.#decode(row)
-      if (resource === undefined) return []
-      const { createRevision } = row
-      return [{ key, change: { type: 'put', resource, createRevision } }]
-    } catch (thrown) {
-      const { log } = this.#ports
-      log.warn('a stored resource cannot be read', { key, error: messageOf(thrown) })
+    if (known !== undefined && this.#reader.revisionOf(known.value) === modRevision) return []
+    const read = this.#read(row)
+    if (read === undefined) return []
+    if ('problem' in read) return this.#keepLastGood(row, read.problem)
+    this.#ports.lastGood?.keep(row)
+    this.#setProblems(key, read.problems, 'the rest')
+    return [{ key, change: { type: 'put', resource: read.resource, createRevision } }]
+  }
+
+  /** A row that was good stays as it was then; one that was deleted and created anew never was. */
+  #keepLastGood(row: Row, problem: RowProblem): readonly News<Value>[] {
+    const { lastGood, clock } = this.#ports
+    const { key, createRevision } = row
+    const known = this.#known.get(key)
+    const kept = lastGood?.get(key)
+    const isSameRow = (other: { readonly createRevision: number } | undefined): boolean =>
+      other?.createRevision === createRevision
+    if (isSameRow(known)) {
+      const since = lastGood?.outdate(key, clock.wallTime())?.outdatedSince
+      this.#setProblems(key, [problem], 'last good', since)
       return []
     }
+    if (kept !== undefined && isSameRow(kept.row)) {
+      const read = this.#read(kept.row)
+      if (read !== undefined && 'resource' in read) {
+        const since = lastGood?.outdate(key, clock.wallTime())?.outdatedSince
+        this.#setProblems(key, [problem], 'last good', since)
+        return [{ key, change: { type: 'put', resource: read.resource, createRevision } }]
+      }
+    }
+    const news = this.#delete(key)
+    this.#setProblems(key, [problem], 'nothing')
+    return news
+  }
+
+  /** A problem that was there before has been since then, and is not logged again. */
+  #setProblems(
+    key: string,
+    problems: readonly RowProblem[],
+    instead: FollowProblem['instead'],
+    since: number = this.#ports.clock.wallTime(),
+  ): void {
+    const before = this.#problems.get(key) ?? []
+    if (before.length === 0 && problems.length === 0) return
+    const { log } = this.#ports
+    const next = problems.map(({ field, value, expected }): FollowProblem => {
+      const known = before.find((one) => one.field === field && one.value === value)
+      if (known?.expected === expected && known.instead === instead) return known
+      log.warn('a stored row does not count as it is', { key, field, value, expected, instead })
+      return { key, field, value, expected, instead, since }
+    })
+    if (next.length === 0) log.info('a stored row counts again as it is', { key })
+    if (next.length === 0) this.#problems.delete(key)
+    else this.#problems.set(key, next)
+    this.#problemsChanged = true
   }
 
   /** A row is of one prefix, and so always of the same type. */
-  #decode(row: Row): Value | undefined {
+  #read(row: Row): ReadRow<Value> | undefined {
     const { decoded } = this.#ports
     const known = decoded?.get(row)
-    if (known !== undefined) return known as Value
-    const resource = this.#reader.decode(row)
-    if (resource !== undefined) decoded?.set(row, resource)
-    return resource
+    if (known !== undefined) return known as ReadRow<Value>
+    const read = this.#decode(row)
+    if (read !== undefined) decoded?.set(row, read)
+    return read
+  }
+
+  #decode(row: Row): ReadRow<Value> | undefined {
+    try {
+      return this.#reader.decode(row)
+    } catch (thrown) {
+      const { key, value } = row
+      const expected = messageOf(thrown)
+      return { problem: { key: shown(key), field: '', value: shown(value), expected } }
+    }
   }
 
   #delete(key: string): readonly News<Value>[] {
-    const resource = this.#known.get(key)
-    return resource === undefined ? [] : [{ key, change: { type: 'delete', resource } }]
+    if (this.#problems.delete(key)) this.#problemsChanged = true
+    this.#ports.lastGood?.forget(key)
+    const known = this.#known.get(key)
+    return known === undefined ? [] : [{ key, change: { type: 'delete', resource: known.value } }]
   }
 
   close(): void {

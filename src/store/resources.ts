@@ -18,6 +18,7 @@ import {
 } from '../model/resource.ts'
 import { type DecodedRows, Follower, type FollowHandlers } from './follower.ts'
 import { storageOf } from './kind-storage.ts'
+import type { LastGoodRows } from './last-good-rows.ts'
 import { logProblems } from './log-problems.ts'
 import { checkAgainstOtherPools, checkPoolChange } from './pool-rules.ts'
 import {
@@ -36,6 +37,8 @@ export interface ResourcesOptions {
   readonly log: Log
   /** Shared by all that follow one store in this process. */
   readonly decoded?: DecodedRows | undefined
+  /** What is followed is kept there for the next process; see {@link LastGoodRows}. */
+  readonly lastGood?: LastGoodRows | undefined
 }
 
 /** Tries of a read-modify-write before a conflict is told to the caller. */
@@ -70,17 +73,19 @@ export class Resources {
   readonly #random: Random
   readonly #log: Log
   readonly #decoded: DecodedRows | undefined
+  readonly #lastGood: LastGoodRows | undefined
   /** What was read for those who only read, by key. */
   readonly #shared = new Map<string, { readonly text: string; readonly resource: Resource }>()
   /** By key: the revision of a row whose problems were told. */
   readonly #told = new Map<string, number>()
 
-  constructor({ store, clock, random, log, decoded }: ResourcesOptions) {
+  constructor({ store, clock, random, log, decoded, lastGood }: ResourcesOptions) {
     this.#store = store
     this.#clock = clock
     this.#random = random
     this.#log = log
     this.#decoded = decoded
+    this.#lastGood = lastGood
   }
 
   /** Throws ResourceDoesNotExist, or UnreadableResource. */
@@ -122,7 +127,10 @@ export class Resources {
     return decoded && { key: row.key, modRevision: row.modRevision, decoded }
   }
 
-  /** In order of key: of a namespace, or of all. What cannot be read is logged and left out. */
+  /**
+   * In order of key: of a namespace, or of all. What cannot be read is logged, and left out unless it is
+   * known from when it could.
+   */
   async list<K extends Kind>(
     kind: K,
     options: { readonly namespace?: string | undefined } = {},
@@ -177,7 +185,12 @@ export class Resources {
     }
     const { field, value, expected } = decoded.problem
     if (isNews) this.#log.warn('a stored resource cannot be read', { key, field, value, expected })
-    return undefined
+    return this.#lastGoodOf(kind, row)
+  }
+
+  #lastGoodOf<K extends Kind>(kind: K, { key, createRevision }: Row): ResourceOf<K> | undefined {
+    const kept = this.#lastGood?.get(key)?.row
+    return kept?.createRevision === createRevision ? resourceIn(this.#found(kind, kept)) : undefined
   }
 
   /** Throws ResourceAlreadyExists. The draft must have no resourceVersion. */
@@ -378,6 +391,7 @@ export class Resources {
         random: this.#random,
         log: this.#log,
         decoded: this.#decoded,
+        lastGood: this.#lastGood,
       },
       kinds,
       handlers,

@@ -11,7 +11,7 @@ import { Replayer, type ReplayResult } from './replayer.ts'
 /** {@link composeAgent} with everything that comes in and goes out written down, a line each. */
 export function composeRecordedAgent(ports: AgentPorts, needs: RecorderNeeds): ComposedAgent {
   const recorder = new Recorder(needs)
-  const { tunnelPrograms, defer, tunnelKind, namespacePath } = ports
+  const { tunnelPrograms, defer, tunnelKind, namespacePath, clusterFile } = ports
   const header: RecordingHeader = {
     recording: RECORDING_VERSION,
     node: ports.node,
@@ -21,6 +21,7 @@ export function composeRecordedAgent(ports: AgentPorts, needs: RecorderNeeds): C
     has: [
       ...(tunnelPrograms === undefined ? [] : ['tunnelPrograms']),
       ...(defer === undefined ? [] : ['defer']),
+      ...(clusterFile === undefined ? [] : ['clusterFile']),
     ],
   }
   needs.write(JSON.stringify(header))
@@ -33,6 +34,9 @@ export function composeRecordedAgent(ports: AgentPorts, needs: RecorderNeeds): C
     random: recorder.port('random', ports.random),
     attachments: recorder.port('attachments', ports.attachments),
     savedSysctls: recorder.port('savedSysctls', ports.savedSysctls),
+    ...(clusterFile === undefined
+      ? {}
+      : { clusterFile: recorder.port('clusterFile', clusterFile) }),
     ...(tunnelPrograms === undefined
       ? {}
       : { tunnelPrograms: recorder.port('tunnelPrograms', tunnelPrograms) }),
@@ -69,6 +73,7 @@ export async function replayAgent(
     random: replayer.port('random'),
     attachments: replayer.port('attachments'),
     savedSysctls: replayer.port('savedSysctls'),
+    ...(header.has.includes('clusterFile') ? { clusterFile: replayer.port('clusterFile') } : {}),
     ...(header.has.includes('tunnelPrograms')
       ? { tunnelPrograms: replayer.port('tunnelPrograms') }
       : {}),

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest'
+import { VirtualClock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { SeededRandom } from '../lib/random.ts'
+import { MemoryTextFile } from '../lib/text-file.ts'
+import { silentLog } from '../lib/log.ts'
+import { Follower, type FollowProblem } from './follower.ts'
+import { LastGoodRows } from './last-good-rows.ts'
+import { MemoryStore } from './memory-store.ts'
+
+const KEY = '/calico/resources/v3/projectcalico.org/ippools/pool'
+const pool = (cidr: unknown): string =>
+  JSON.stringify({
+    kind: 'IPPool',
+    apiVersion: 'projectcalico.org/v3',
+    metadata: { name: 'pool' },
+    spec: { cidr },
+  })
+
+class World {
+  readonly clock = new VirtualClock()
+  readonly store = new MemoryStore()
+  readonly file = new MemoryTextFile()
+  readonly warnings: string[] = []
+
+  async put(value: string, key = KEY): Promise<void> {
+    await this.store.transact({ compare: [], success: [{ put: key, value }] })
+    await this.clock.advance(10)
+  }
+
+  async remove(): Promise<void> {
+    await this.store.transact({ compare: [], success: [{ delete: KEY }] })
+    await this.clock.advance(10)
+  }
+
+  /** A process that follows pools: what it has now. */
+  async follow(): Promise<Followed> {
+    const followed = new Followed(this)
+    await this.clock.advance(10)
+    return followed
+  }
+
+  get log(): Log {
+    const warn = (message: string, fields: object = {}): void =>
+      void this.warnings.push(`${message} ${JSON.stringify(fields)}`)
+    return { ...silentLog, warn }
+  }
+}
+
+class Followed {
+  readonly pools = new Map<string, string>()
+  problems: readonly FollowProblem[] = []
+  readonly #follower: Follower<'IPPool'>
+  readonly #lastGood: LastGoodRows
+
+  constructor({ clock, store, file, log }: World) {
+    this.#lastGood = new LastGoodRows({ file, clock, log })
+    const random = new SeededRandom(1)
+    const ports = { clock, store, random, log, lastGood: this.#lastGood }
+    this.#follower = new Follower(ports, ['IPPool'], {
+      onChanges: (changes) => {
+        for (const { type, resource } of changes) {
+          const { name } = resource.metadata
+          if (type === 'put') this.pools.set(name, resource.spec.cidr)
+          else this.pools.delete(name)
+        }
+      },
+      onProblems: (problems) => (this.problems = problems),
+    })
+  }
+
+  /** As a process that is killed, a while after the last change. */
+  async end(clock: VirtualClock): Promise<void> {
+    await clock.advance(10_000)
+    this.#follower.close()
+  }
+}
+
+const BAD = [
+  ['an unknown mode', pool('10.2.0.0/16').replace('"cidr"', '"ipipMode":"Sometimes","cidr"')],
+  ['a wrong type', pool(7)],
+  ['half of a document', pool('10.2.0.0/16').slice(0, 60)],
+  ['an empty value', ''],
+  ['nothing but nesting', '['.repeat(200_000)],
+  ['a later version', pool('10.2.0.0/16').replace('/v3', '/v9')],
+] as const
+
+describe.each(BAD)('a row that is %s', (_, bad) => {
+  it('is left out where it never was good, named, logged once, and taken in when it is mended', async () => {
+    const world = new World()
+    const followed = await world.follow()
+    await world.put(bad)
+    expect(followed.pools.size).toBe(0)
+    expect(followed.problems).toMatchObject([{ key: KEY, instead: 'nothing' }])
+    expect(world.warnings.filter((line) => line.includes(KEY))).toHaveLength(1)
+    await world.put(pool('10.1.0.0/16'))
+    expect([...followed.pools.values()]).toEqual(['10.1.0.0/16'])
+    expect(followed.problems).toEqual([])
+  })
+
+  it('stays as it was where it was good, until it is deleted', async () => {
+    const world = new World()
+    const followed = await world.follow()
+    await world.put(pool('10.1.0.0/16'))
+    await world.clock.advance(5000)
+    await world.put(bad)
+    const since = world.clock.wallTime() - 10
+    await world.clock.advance(5000)
+    await world.put(bad)
+    expect([...followed.pools.values()]).toEqual(['10.1.0.0/16'])
+    expect(followed.problems).toMatchObject([{ key: KEY, instead: 'last good', since }])
+    expect(world.warnings.filter((line) => line.includes(KEY))).toHaveLength(1)
+    await world.remove()
+    expect(followed.pools.size).toBe(0)
+    expect(followed.problems).toEqual([])
+    await world.put(bad)
+    expect(followed.pools.size).toBe(0)
+    expect(followed.problems).toMatchObject([{ instead: 'nothing' }])
+  })
+
+  it('stays as it was over a restart, since when it did, but not if it was made anew meanwhile', async () => {
+    const world = new World()
+    const first = await world.follow()
+    await world.put(pool('10.1.0.0/16'))
+    await world.put(bad)
+    const [before] = first.problems
+    await first.end(world.clock)
+    const second = await world.follow()
+    expect([...second.pools.values()]).toEqual(['10.1.0.0/16'])
+    expect(second.problems).toEqual([before])
+    await second.end(world.clock)
+    await world.remove()
+    await world.put(bad)
+    const third = await world.follow()
+    expect(third.pools.size).toBe(0)
+    expect(third.problems).toMatchObject([{ instead: 'nothing' }])
+  })
+})
