@@ -12,6 +12,7 @@ import { chooseNames } from '../../src/lab/lab-names.ts'
 import { parseTopology } from '../../src/lab/parse-topology.ts'
 import { type LabPlan, planLab } from '../../src/lab/plan.ts'
 import { VirtualClock } from '../../src/lib/clock.ts'
+import { MemoryTextFile } from '../../src/lib/text-file.ts'
 import type { Sabotage } from './sabotage.ts'
 import { type Log, silentLog } from '../../src/lib/log.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
@@ -31,6 +32,8 @@ export interface ClusterNode {
   readonly kernel: Kernel
   readonly attachments: MemoryAttachmentStore
   readonly savedSysctls: SavedSysctls
+  /** The cluster as the node last saw it. */
+  readonly clusterFile: MemoryTextFile
   readonly runtime: PodRuntime
   process: SimulatedProcess | undefined
   agent: ComposedAgent | undefined
@@ -102,6 +105,7 @@ export class SimulatedCluster {
         kernel: this.machine.openNamespace(namespace),
         attachments: new MemoryAttachmentStore(),
         savedSysctls: memorySysctls(),
+        clusterFile: new MemoryTextFile(),
         runtime: new PodRuntime({
           clock,
           random,
@@ -174,6 +178,7 @@ export class SimulatedCluster {
       log: this.#log.child({ node: node.name }),
       attachments: spoilAttachments?.(node.attachments) ?? node.attachments,
       savedSysctls: node.savedSysctls,
+      clusterFile: node.clusterFile,
       machineId: 'simulated',
     })
     node.agent.start().catch((thrown: unknown) => {
@@ -195,6 +200,7 @@ export class SimulatedCluster {
     for (const way of ['out', 'in'] as const) this.impair(node, way, { cut: true })
     node.runtime.abandon()
     for (const row of node.attachments.list()) node.attachments.delete(attachmentKey(row))
+    node.clusterFile.text = undefined
     wipe(node.kernel)
     this.formerOwners.died(node.name)
   }

@@ -48,7 +48,8 @@ export class FormerOwners {
     const key = event.kind === 'put' ? event.row.key : event.key
     const block = parseBlockKey(key)
     if (block === undefined) return
-    const owner = event.kind === 'put' ? nodeOf(decodeBlock(key, event.row.value)) : undefined
+    const owner = event.kind === 'put' ? ownerIn(key, event.row.value) : undefined
+    if (owner === 'unreadable') return
     const before = this.#owners.get(block)
     if (before === owner) return
     if (before !== undefined) {
@@ -60,5 +61,14 @@ export class FormerOwners {
       this.#owners.set(block, owner)
       this.#former.delete(`${block} ${owner}`)
     }
+  }
+}
+
+/** A block that somebody spoilt is still whose it was. */
+function ownerIn(key: string, value: string): string | undefined {
+  try {
+    return nodeOf(decodeBlock(key, value))
+  } catch {
+    return 'unreadable'
   }
 }
