@@ -73,6 +73,8 @@ export class SimulatedCluster {
   readonly formerOwners: FormerOwners
   /** When the last fault was over; infinite until then. */
   quietSince = Infinity
+  /** Keys of rows that somebody spoilt, until they are mended. */
+  readonly spoilt = new Set<string>()
   readonly #log: Log
   readonly #plan: LabPlan
   readonly #sabotage: Sabotage

@@ -243,6 +243,46 @@ describe('a fault', () => {
     expect([clock.wallTime() - wall, clock.now() - now]).toEqual([-3_600_000, 0])
   })
 
+  it('spoils a row, which agents name, and mends it', async () => {
+    const trial = await Trial.begin()
+    const stored = async (): Promise<string | undefined> =>
+      (await trial.cluster.shared.get(KEY)).row?.value
+    const named = (): number[] =>
+      trial.nodes.map((node) => node.agent!.agent.status().problems!.length)
+    const good = await stored()
+    for (let row = 0; (await stored()) === good; row++) {
+      // Field 10 is "spec", and mistake 7 cuts the document there.
+      trial.happen({ do: 'spoil', row, field: 11, mistake: 7, for: 5000 })
+      await trial.after(10)
+    }
+    await trial.after(1000)
+    expect(Math.min(...named())).toBeGreaterThan(0)
+    await trial.after(10_000)
+    expect(await stored()).toBe(good)
+    expect(named()).toEqual([0, 0, 0])
+  })
+
+  it('has a neighbor rave, in and out of sessions, until it is gone', async () => {
+    const trial = await Trial.begin()
+    const [node] = trial.nodes
+    const raving = () =>
+      node
+        .agent!.agent.status()
+        .neighbors.filter(({ description }) => description?.startsWith('raving'))
+    trial.happen({ do: 'rave', node: 0, seed: 3, for: 30_000 })
+    const states = new Set<string | undefined>()
+    for (let at = 0; at < 600; at++) {
+      await trial.after(50)
+      states.add(raving()[0]?.state)
+      states.add(raving()[0]?.lastError === undefined ? undefined : 'error')
+    }
+    expect(states).toContain('Established')
+    expect(states).toContain('error')
+    await trial.after(10_000)
+    expect(raving()).toEqual([])
+    expect(node.agent!.agent.status().converged).toBe(true)
+  })
+
   it('removes a pod that is there', async () => {
     const trial = await Trial.begin()
     trial.happen({ do: 'run', node: 2, pod: 'p0' })

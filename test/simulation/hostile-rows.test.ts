@@ -117,13 +117,14 @@ class World {
   }
 
   /** One more good change, and whether it got through to a node that pings go to. */
-  async goodChange(): Promise<void> {
+  async goodChange(what: string): Promise<void> {
     const ipipMTU = 1300 + (this.#goodChanges++ % 50)
     const spec = { ipipEnabled: true, ipipMTU }
     const key = `${RESOURCES}felixconfigurations/node.n1`
     await this.put(key, document('FelixConfiguration', 'node.n1', spec))
     await this.after(SEEN_MILLISECONDS)
-    expect(statusOf(this.cluster.nodes[1]!).tunnel?.mtu).toBe(ipipMTU)
+    const { tunnel } = statusOf(this.cluster.nodes[1]!)
+    expect(tunnel?.mtu, `a good change beside ${what}`).toBe(ipipMTU)
   }
 }
 
@@ -165,7 +166,7 @@ async function spoil(world: World, kind: string, field: Field, mistake: Mistake)
       expect(isNamed, `${node.name} names ${what}`).toBe(true)
     }
   }
-  await world.goodChange()
+  await world.goodChange(what)
   await world.put(key, good)
   await world.after(SEEN_MILLISECONDS)
   expect(world.problems(), `after ${what} was mended`).toEqual([])

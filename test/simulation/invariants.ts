@@ -1,6 +1,7 @@
 import { allocationUsers } from './allocations.ts'
 import { nodeOf } from '../../src/ipam/block.ts'
 import type { AgentStatus } from '../../src/api/agent-status.ts'
+import { describeProblem } from '../../src/model/cluster-problem.ts'
 import type { Walk } from '../../src/kernel/sim/reachability.ts'
 import { addressPlus, type IpAddress } from '../../src/net/ip-address.ts'
 import { prefixAddress } from '../../src/net/prefix.ts'
@@ -165,9 +166,10 @@ export async function quietBreaches(cluster: SimulatedCluster): Promise<string[]
 
 function whyNot(status: AgentStatus | undefined): string {
   if (status === undefined) return 'it does not run'
-  const { notReady, lacking, neighbors } = status
+  const { notReady, lacking, problems = [], neighbors } = status
   const missing = neighbors.flatMap(({ address, state, endOfRibReceived }) =>
     endOfRibReceived ? [] : [`${address} is ${state}`],
   )
-  return [...(notReady === undefined ? [] : [notReady]), ...lacking, ...missing].join(', ')
+  const told = problems.map(describeProblem)
+  return [...(notReady === undefined ? [] : [notReady]), ...lacking, ...told, ...missing].join(', ')
 }

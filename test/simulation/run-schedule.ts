@@ -1,12 +1,15 @@
 import { IpamError } from '../../src/ipam/ipam-error.ts'
 import { sleep } from '../../src/lib/clock.ts'
 import { type Kernel, type Route, ROUTE_PROTOCOL } from '../../src/kernel/kernel.ts'
+import { ip } from '../../src/net/ip-address.ts'
 import { prefix } from '../../src/net/prefix.ts'
 import { type ClusterOptions, SimulatedCluster } from './cluster.ts'
 import { alwaysBreaches, quietBreaches } from './invariants.ts'
 import { restartBreaches } from './restart.ts'
 import { unansweredPairs } from './ping-all.ts'
+import { RavingNeighbor } from './raving-neighbor.ts'
 import type { Event, Fault, Schedule } from './schedule.ts'
+import { spoilRow } from './spoil-row.ts'
 
 /** Time that a cluster has, after the last fault is over, to be whole again. */
 const RECOVERY_MILLISECONDS = 400_000
@@ -164,6 +167,16 @@ export function happen(cluster: SimulatedCluster, { fault }: Event): number {
       cluster.setStoreTrouble(node, fault.delay, fault.lost)
       clock.after(fault.for, () => cluster.setStoreTrouble(node, 0, 0))
       return fault.for
+    }
+    case 'spoil':
+      void spoilRow(cluster, fault)
+      return fault.for + 1000
+    case 'rave': {
+      const { gone, address } = nodes[fault.node]!
+      if (gone) return 0
+      const neighbor = new RavingNeighbor(cluster, ip(address), fault.seed)
+      clock.after(fault.for, () => neighbor.end())
+      return fault.for + 1000
     }
     case 'compact':
       void cluster.shared.list('/').then(({ revision }) => {

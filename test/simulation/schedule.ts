@@ -52,6 +52,19 @@ export type Fault =
       readonly lost: number
       readonly for: number
     }
+  /**
+   * Somebody writes nonsense over a row of the datastore, and mends it after a while: which row, field and
+   * mistake, by number.
+   */
+  | {
+      readonly do: 'spoil'
+      readonly row: number
+      readonly field: number
+      readonly mistake: number
+      readonly for: number
+    }
+  /** A configured neighbor that says whatever comes into its head, connection after connection. */
+  | { readonly do: 'rave'; readonly node: number; readonly seed: number; readonly for: number }
   | { readonly do: 'compact' }
   | { readonly do: 'jump'; readonly by: number }
 
@@ -122,6 +135,9 @@ const KINDS = [
   'meddle',
   'outage',
   'slow',
+  'spoil',
+  'spoil',
+  'rave',
   'compact',
   'jump',
   'repeat',
@@ -162,6 +178,12 @@ function randomFault(random: SeededRandom, nodes: number, pods: readonly string[
       const lost = random.fraction() < 0.5 ? 0 : random.fraction() * 0.5
       return { do: 'slow', node, delay: 10 + random.below(2000), lost, for: duration }
     }
+    case 'spoil': {
+      const [row, field, mistake] = [random.below(1000), random.below(1000), random.below(1000)]
+      return { do: 'spoil', row, field, mistake, for: duration }
+    }
+    case 'rave':
+      return { do: 'rave', node, seed: random.below(2 ** 31), for: duration }
     case 'compact':
       return { do: 'compact' }
     case 'jump':
