@@ -2,6 +2,9 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { type ClusterProblem, describeProblem } from '../model/cluster-problem.ts'
 
+/** Most in one status. */
+const LISTED_MAX = 100
+
 /** Problems that there are now, with when each was first seen; each is logged once, as is its end. */
 export class KnownProblems {
   readonly #clock: Clock
@@ -31,7 +34,16 @@ export class KnownProblems {
     this.#known = next
   }
 
+  /** The first hundred, and how many there are beside them. */
   list(): readonly ClusterProblem[] {
-    return [...this.#known.values()]
+    const all = [...this.#known.values()]
+    if (all.length <= LISTED_MAX) return all
+    const count = all.length - LISTED_MAX
+    const more = {
+      resource: 'the datastore',
+      expected: `${count} problems more`,
+      effect: 'see the log',
+    }
+    return [...all.slice(0, LISTED_MAX), more]
   }
 }

@@ -140,7 +140,13 @@ function isGood(kind: string, row: Row): boolean {
 }
 
 function isFollowed(kind: string): boolean {
-  return FOLLOWED_KINDS.some((each) => each === kind)
+  return followersOf(kind).length > 0
+}
+
+/** Names of the nodes whose agents follow rows of a kind; an affinity is followed by its own node's. */
+function followersOf(kind: string): readonly string[] {
+  if (kind === 'BlockAffinity') return ['n2']
+  return FOLLOWED_KINDS.some((each) => each === kind) ? ['n0', 'n1', 'n2'] : []
 }
 
 function placed(kind: string, field: Field): Field | undefined {
@@ -161,9 +167,9 @@ async function spoil(world: World, kind: string, field: Field, mistake: Mistake)
   const mustBeNamed = isFollowed(kind) && !isGood(kind, row!)
   if (mustBeNamed) {
     const names = [key, identifierOf(kind, key.slice(key.lastIndexOf('/') + 1))]
-    for (const node of world.cluster.nodes) {
-      const isNamed = names.some((name) => named.includes(`${node.name}: ${name}`))
-      expect(isNamed, `${node.name} names ${what}`).toBe(true)
+    for (const node of followersOf(kind)) {
+      const isNamed = names.some((name) => named.includes(`${node}: ${name}`))
+      expect(isNamed, `${node} names ${what}`).toBe(true)
     }
   }
   await world.goodChange(what)
@@ -191,4 +197,53 @@ describe.each(Object.keys(CALICO_KINDS))('a %s with a mistake', (kind) => {
     if (isFollowed(kind)) expect(named).toBeGreaterThan(count / 8)
     world.pings!.close()
   }, 600_000)
+})
+
+describe('an agent that starts beside wrong rows', () => {
+  it('goes by what they said when they could last be read, and says since when', async () => {
+    const world = await World.open()
+    const { cluster } = world
+    const node = cluster.nodes[1]!
+    const targets = await Promise.all(FOLLOWED_KINDS.map((kind) => world.target(kind)))
+    for (const { key, good } of targets) await world.put(key, good!.slice(0, -10))
+    await world.after(10_000)
+    const before = statusOf(node).problems!
+    expect(before.map(({ resource }) => resource).toSorted()).toEqual(
+      targets.map(({ key }) => key).toSorted(),
+    )
+    const mtu = node.agent!.agent.podMtu()
+    cluster.killAgent(node)
+    await world.after(1000)
+    cluster.startAgent(node)
+    await world.after(20_000)
+    expect(statusOf(node).problems).toEqual(before)
+    expect(node.agent!.agent.podMtu()).toBe(mtu)
+    node.runtime.run('p9')
+    await world.after(10_000)
+    expect(node.runtime.pods.get('p9')?.state).toBe('ready')
+    expect(world.pings!.lost).toBe(0)
+    for (const { key, good } of targets) await world.put(key, good)
+    await world.after(SEEN_MILLISECONDS)
+    expect(world.problems()).toEqual([])
+    world.pings!.close()
+  })
+
+  it('leaves them out where it never saw them good, and serves all the rest', async () => {
+    const world = await World.open()
+    const { cluster } = world
+    const node = cluster.nodes[1]!
+    const bad = `${RESOURCES}bgppeers/never`
+    await world.put(bad, '{"kind":"BGPPeer","spec":')
+    cluster.killAgent(node)
+    node.clusterFile.text = 'cut off'
+    cluster.startAgent(node)
+    await world.after(20_000)
+    expect(statusOf(node).problems).toMatchObject([
+      { resource: bad, effect: 'the row is left out' },
+    ])
+    expect(statusOf(node).neighbors).toHaveLength(3)
+    expect(node.clusterFile.aside).toBe('cut off')
+    expect(world.pings!.lost).toBe(0)
+    world.pings!.close()
+  })
 })
