@@ -98,6 +98,8 @@ export class Dataplane {
   readonly #links = new KnownLinks()
   readonly #vxlanPeers: VxlanPeers
   #vxlanLink: Link | undefined
+  /** What the kernel would not have of it. */
+  #refusedOfVxlan: readonly string[] = []
   /** vxlan.calico is to go once no route leads there. */
   #isVxlanOver = false
   #watch: Closable | undefined
@@ -218,7 +220,11 @@ export class Dataplane {
     const failure = [this.#failure, this.#refusedSysctl, this.#tunnel.hindrance].filter(
       (text) => text !== undefined,
     )
-    return [...failure, ...[...this.#missingLinks, ...this.#plan.unreachable, ...refused].sort()]
+    return [
+      ...failure,
+      ...this.#refusedOfVxlan,
+      ...[...this.#missingLinks, ...this.#plan.unreachable, ...refused].sort(),
+    ]
   }
 
   /** Links whose reverse paths the packet filter is to check for all sources but pods ({@link reversePaths}). */
@@ -452,6 +458,7 @@ export class Dataplane {
   } {
     const before = this.#vxlanLink
     this.#vxlanLink = undefined
+    this.#refusedOfVxlan = []
     this.#isVxlanOver = false
     if (vxlan === undefined && this.#links.named(VXLAN_LINK) === undefined) {
       this.#vxlanPeers.setDesired(undefined, tunnelEnds)
@@ -460,7 +467,10 @@ export class Dataplane {
     const { kernel, log } = this.#needs
     const [uplinkIndex] = linksWith(kernel, ownAddress)
     const isWanted = vxlan !== undefined && uplinkIndex !== undefined
-    const link = isWanted ? ensureVxlanDevice(kernel, vxlan, uplinkIndex, log) : undefined
+    const { link, refused } = isWanted
+      ? ensureVxlanDevice(kernel, vxlan, uplinkIndex, log)
+      : { link: undefined, refused: [] }
+    this.#refusedOfVxlan = refused
     if (link !== undefined && before === undefined) this.#needs.onVxlanLink?.()
     this.#vxlanLink = link
     this.#isVxlanOver = !isWanted

@@ -13,7 +13,7 @@ const pool = (cidr: string, at: number) => ({
 const cidrs = fc.oneof(
   fc.tuple(fc.nat(255), fc.integer({ min: 24, max: 30 })).map(([host, length]) => {
     const mask = -1 << (32 - length)
-    return ipv4Prefix((ipv4ToNumber(ip('10.1.0.0')) + host) & mask, length) as string
+    return ipv4Prefix((ipv4ToNumber(ip('10.1.0.0')) + host) & mask, length)
   }),
   fc.constantFrom('fd00::/64', 'fd00::/120', 'fd00:0:0:1::/64', '10.0.0.0/8'),
 )

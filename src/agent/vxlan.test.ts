@@ -32,7 +32,7 @@ beforeEach(() => {
   kernel.changeLink(uplink, { up: true })
 })
 
-const ensure = (device = wanted) => ensureVxlanDevice(kernel, device, uplink, silentLog)
+const ensure = (device = wanted) => ensureVxlanDevice(kernel, device, uplink, silentLog).link
 const own = () =>
   kernel.addresses().flatMap(({ address }) => (address.startsWith('10.') ? address : []))
 
@@ -59,6 +59,17 @@ describe('vxlan.calico', () => {
     expect(own()).toEqual(['10.0.0.9'])
     expect(ensure({ ...wanted, vni: 7 })).toMatchObject({ vxlan: { vni: 7 } })
     expect(kernel.link('vxlan.calico')!.index).not.toBe(first.index)
+  })
+
+  it('stays as it is where the kernel refuses its MTU, and is made all the same', () => {
+    const keep = (mtu: number) => ensureVxlanDevice(kernel, { ...wanted, mtu }, uplink, silentLog)
+    expect(keep(9000)).toMatchObject({
+      link: { up: true, mtu: 1450 },
+      refused: [expect.stringContaining('MTU 9000')],
+    })
+    expect(keep(1400)).toMatchObject({ link: { mtu: 1400 }, refused: [] })
+    expect(keep(5)).toMatchObject({ link: { up: true, mtu: 1400 } })
+    expect(keep(5).refused).toEqual([expect.stringContaining('MTU 5')])
   })
 
   it('goes when it is not needed, and is not missed twice', () => {
