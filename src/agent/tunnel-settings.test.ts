@@ -74,6 +74,7 @@ describe('the MTUs of a node', () => {
 
   it('count the links that mtuIfacePattern names, and Calico’s where it is none', () => {
     expect(mtus(view(felix({ mtuIfacePattern: '^br-' }))).host).toBe(1300)
+    expect(mtus(view(felix({ mtuIfacePattern: 'x'.repeat(100_000) }))).host).toBe(1600)
     expect(mtus(view(felix({ mtuIfacePattern: '(' }))).host).toBe(1600)
   })
 

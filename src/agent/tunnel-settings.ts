@@ -112,7 +112,9 @@ function segmentOf(ways: readonly Link[]): number | undefined {
 /** A pattern that is none is as good as absent; validation has told who wrote it. */
 function hostLinks(pattern: string | undefined): RegExp {
   try {
-    return new RegExp(pattern || HOST_LINKS)
+    const found = new RegExp(pattern || HOST_LINKS)
+    found.test('') // what is too large is refused only when it is first used
+    return found
   } catch {
     return new RegExp(HOST_LINKS)
   }
