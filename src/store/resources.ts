@@ -5,7 +5,7 @@ import { type Random, uuid } from '../lib/random.ts'
 import type { Decoded } from '../model/decode-resource.ts'
 import { readChanged, writtenForm } from '../model/changed-document.ts'
 import { KINDS } from '../model/kinds.ts'
-import { checkResource, documentOf, newResource } from '../model/parse-resource.ts'
+import { checkResource, documentOf, encodeResource, newResource } from '../model/parse-resource.ts'
 import type { Metadata } from '../model/metadata.ts'
 import { InvalidResource } from '../model/problem.ts'
 import {
@@ -22,13 +22,19 @@ import type { LastGoodRows } from './last-good-rows.ts'
 import { logProblems } from './log-problems.ts'
 import { checkAgainstOtherPools, checkPoolChange } from './pool-rules.ts'
 import {
-  OperationNotSupported,
   ResourceAlreadyExists,
   ResourceDoesNotExist,
   UnreadableResource,
   UpdateConflict,
 } from './resource-errors.ts'
-import type { Row, Store } from './store.ts'
+import {
+  listAll,
+  type ReadOptions,
+  type ResourceStore,
+  type StoredResource,
+} from './resource-store.ts'
+import { RowResourceStore } from './row-resource-store.ts'
+import type { Store } from './store.ts'
 
 export interface ResourcesOptions {
   readonly store: Store
@@ -37,26 +43,18 @@ export interface ResourcesOptions {
   readonly log: Log
   /** Shared by all that follow one store in this process. */
   readonly decoded?: DecodedRows | undefined
-  /** What is followed is kept there for the next process; see {@link LastGoodRows}. */
+  /** Rows as they were when they last could be read. */
   readonly lastGood?: LastGoodRows | undefined
 }
 
 /** Tries of a read-modify-write before a conflict is told to the caller. */
 const TRIES = 32
-/** Resources kept for those who only read. */
-const SHARED_MAX = 1_000
 /** Rows of which it is remembered that their problems were told. */
 const TOLD_MAX = 1_000
 
-/** A row as it stands, and what it says. */
-interface Found<K extends Kind> {
-  readonly key: string
-  readonly modRevision: number
-  readonly decoded: Decoded<K>
-}
-
 /**
- * Resources in a store: Calico's keys, values and compare-and-swap.
+ * What the rest of the program does with resources in a store: reading what can be read, checked writes, changes
+ * that are tried again when somebody else was faster, following.
  *
  *     const pool = await resources.get('IPPool', 'default')           // ResourceDoesNotExist
  *     await resources.apply({ kind: 'IPPool', metadata: { name }, spec: { cidr } })
@@ -68,19 +66,19 @@ interface Found<K extends Kind> {
  * latter the write may or may not have happened.
  */
 export class Resources {
-  readonly #store: Store
+  readonly #rows: Store
+  readonly #store: ResourceStore
   readonly #clock: Clock
   readonly #random: Random
   readonly #log: Log
   readonly #decoded: DecodedRows | undefined
   readonly #lastGood: LastGoodRows | undefined
-  /** What was read for those who only read, by key. */
-  readonly #shared = new Map<string, { readonly text: string; readonly resource: Resource }>()
-  /** By key: the revision of a row whose problems were told. */
-  readonly #told = new Map<string, number>()
+  /** By key: the version of a resource whose problems were told. */
+  readonly #told = new Map<string, string>()
 
   constructor({ store, clock, random, log, decoded, lastGood }: ResourcesOptions) {
-    this.#store = store
+    this.#rows = store
+    this.#store = new RowResourceStore(store)
     this.#clock = clock
     this.#random = random
     this.#log = log
@@ -107,90 +105,70 @@ export class Resources {
     return decoded.resource
   }
 
-  async #find<K extends Kind>(
+  #find<K extends Kind>(
     kind: K,
     name: string,
     namespace?: string,
-  ): Promise<Found<K> | undefined> {
-    const storage = storageOf(kind)
-    const key = storage.key(name, inNamespace(kind, namespace))
-    if (key !== undefined) return this.#found(kind, (await this.#store.get(key)).row)
-    const { rows } = await this.#store.list(storage.prefix())
-    return rows
-      .map((row) => this.#found(kind, row))
-      .find((found) => resourceIn(found)?.metadata.name === name)
-  }
-
-  #found<K extends Kind>(kind: K, row: Row | undefined): Found<K> | undefined {
-    if (row === undefined) return undefined
-    const decoded = storageOf(kind).decode(row) as Decoded<K> | undefined
-    return decoded && { key: row.key, modRevision: row.modRevision, decoded }
+  ): Promise<StoredResource<K> | undefined> {
+    return this.#store.get(kind, name, { namespace: inNamespace(kind, namespace) })
   }
 
   /**
-   * In order of key: of a namespace, or of all. What cannot be read is logged, and left out unless it is
-   * known from when it could.
+   * In the store's order: of a namespace, or of all. What cannot be read is logged, and left out unless it
+   * is known from when it could.
    */
-  async list<K extends Kind>(
+  list<K extends Kind>(
     kind: K,
     options: { readonly namespace?: string | undefined } = {},
   ): Promise<ResourceOf<K>[]> {
-    const namespace = KINDS[kind].namespaced ? options.namespace : undefined
-    const { rows } = await this.#store.list(storageOf(kind).prefix(namespace))
-    return rows.flatMap((row) => {
-      const resource = this.#decode(kind, row)
-      return resource === undefined ? [] : [resource]
-    })
+    return this.#list(kind, { within: KINDS[kind].namespaced ? options.namespace : undefined })
   }
 
   /** As {@link list}, for those who change nothing in it: what is as it was before is not read again. */
-  async listShared<K extends Kind>(kind: K): Promise<readonly ResourceOf<K>[]> {
-    const { rows } = await this.#store.list(storageOf(kind).prefix())
-    return rows.flatMap((row) => this.#decodeShared(kind, row) ?? [])
+  listShared<K extends Kind>(kind: K): Promise<readonly ResourceOf<K>[]> {
+    return this.#list(kind, { shared: true })
+  }
+
+  async #list<K extends Kind>(
+    kind: K,
+    options: ReadOptions & { readonly within?: string | undefined },
+  ): Promise<ResourceOf<K>[]> {
+    const { items } = await listAll(this.#store, kind, options)
+    return items.flatMap((stored) => this.#readable(kind, stored) ?? [])
   }
 
   /** As {@link get}, for those who change nothing in it. */
   async getShared<K extends Kind>(kind: K, name: string): Promise<ResourceOf<K>> {
-    const key = storageOf(kind).key(name)
-    const { row } = key === undefined ? {} : await this.#store.get(key)
-    const found = row === undefined ? undefined : this.#decodeShared(kind, row)
-    return found ?? this.get(kind, name)
+    const options = { namespace: inNamespace(kind, undefined), shared: true }
+    const stored = await this.#store.get(kind, name, options)
+    if (stored === undefined) throw new ResourceDoesNotExist(this.#identifier(kind, name))
+    return resourceIn(stored) ?? this.get(kind, name)
   }
 
-  #decodeShared<K extends Kind>(kind: K, row: Row): ResourceOf<K> | undefined {
-    const { key, value, modRevision } = row
-    const known = this.#shared.get(key)
-    if (known?.text === value && known.resource.metadata.resourceVersion === String(modRevision)) {
-      return known.resource as ResourceOf<K>
-    }
-    const resource = this.#decode(kind, row)
-    if (this.#shared.size >= SHARED_MAX) this.#shared.clear()
-    if (resource !== undefined) this.#shared.set(key, { text: value, resource })
-    return resource
-  }
-
-  /** What cannot be read is told once for each state of a row. */
-  #decode<K extends Kind>(kind: K, row: Row): ResourceOf<K> | undefined {
-    const found = this.#found(kind, row)
-    if (found === undefined) return undefined
-    const { key, modRevision, decoded } = found
-    const isNews = this.#told.get(key) !== modRevision
-    if ('problem' in decoded || decoded.problems.length > 0) {
-      if (this.#told.size >= TOLD_MAX) this.#told.clear()
-      this.#told.set(key, modRevision)
-    }
+  /** What cannot be read is told once for each state of a resource. */
+  #readable<K extends Kind>(kind: K, stored: StoredResource<K>): ResourceOf<K> | undefined {
+    const { key, resourceVersion, decoded } = stored
+    if ('resource' in decoded && decoded.problems.length === 0) return decoded.resource
+    const isNews = this.#told.get(key) !== resourceVersion
+    if (this.#told.size >= TOLD_MAX) this.#told.clear()
+    this.#told.set(key, resourceVersion)
     if ('resource' in decoded) {
       if (isNews) logProblems(this.#log, decoded.problems)
       return decoded.resource
     }
     const { field, value, expected } = decoded.problem
     if (isNews) this.#log.warn('a stored resource cannot be read', { key, field, value, expected })
-    return this.#lastGoodOf(kind, row)
+    return this.#lastGoodOf(kind, stored)
   }
 
-  #lastGoodOf<K extends Kind>(kind: K, { key, createRevision }: Row): ResourceOf<K> | undefined {
-    const kept = this.#lastGood?.get(key)?.row
-    return kept?.createRevision === createRevision ? resourceIn(this.#found(kind, kept)) : undefined
+  #lastGoodOf<K extends Kind>(
+    kind: K,
+    { key, createdAt }: StoredResource<K>,
+  ): ResourceOf<K> | undefined {
+    const row = this.#lastGood?.get(key)?.row
+    if (row === undefined || String(row.createRevision) !== createdAt) return undefined
+    const decoded = storageOf(kind).decode(row) as Decoded<K> | undefined
+    return decoded && 'resource' in decoded ? decoded.resource : undefined
   }
 
   /** Throws ResourceAlreadyExists. The draft must have no resourceVersion. */
@@ -209,13 +187,7 @@ export class Resources {
     }
     Object.assign(metadata, this.#given(metadata))
     if (isPool(resource)) checkAgainstOtherPools(resource, await this.list('IPPool'))
-    const key = this.#writableKey('create', resource)
-    const { succeeded, revision } = await this.#store.transact({
-      compare: [{ key, exists: false }],
-      success: [{ put: key, value: storageOf(resource.kind).encode(resource) }],
-    })
-    if (!succeeded) throw new ResourceAlreadyExists(this.#identifierOf(resource))
-    metadata.resourceVersion = String(revision)
+    metadata.resourceVersion = await this.#store.create(resource)
     return resource
   }
 
@@ -223,7 +195,6 @@ export class Resources {
   async update<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
     const resource = this.#prepare(draft)
     const { metadata } = resource
-    const stored = storageOf(draft.kind)
     const wanted = draft.kind === 'IPAMConfiguration' ? (['resourceVersion'] as const) : REQUIRED
     for (const field of wanted) {
       if (metadata[field] === undefined || metadata[field] === '') {
@@ -234,33 +205,14 @@ export class Resources {
         )
       }
     }
-    const key = this.#writableKey('update', resource)
     if (isPool(resource)) {
       const found = await this.#find('IPPool', metadata.name)
       if (found === undefined) throw new ResourceDoesNotExist(this.#identifierOf(resource))
       const before = resourceIn(found)
       if (before !== undefined) checkPoolChange(before, resource)
     }
-    await this.#replace(resource, key, stored.encode(resource))
+    metadata.resourceVersion = await this.#store.update(resource)
     return resource
-  }
-
-  /** Writes over the row of the resource's version, and gives it the new one. */
-  async #replace<K extends Kind>(
-    resource: ResourceOf<K>,
-    key: string,
-    value: string,
-  ): Promise<void> {
-    const { metadata } = resource
-    const { succeeded, revision, rows } = await this.#store.transact({
-      compare: [{ key, modRevision: Number(metadata.resourceVersion) }],
-      success: [{ put: key, value }],
-      failure: [key],
-    })
-    const identifier = this.#identifierOf(resource)
-    if (!succeeded && rows[0] === undefined) throw new ResourceDoesNotExist(identifier)
-    if (!succeeded) throw new UpdateConflict(identifier)
-    metadata.resourceVersion = String(revision)
   }
 
   /**
@@ -274,7 +226,7 @@ export class Resources {
       const stored = await this.#find(draft.kind, name, namespace)
       try {
         if (stored === undefined) return await this.#create(prepared)
-        const resourceVersion = String(stored.modRevision)
+        const { resourceVersion } = stored
         const given = this.#given(resourceIn(stored)?.metadata)
         const metadata = { ...given, resourceVersion, ...defined(draft.metadata), name }
         return await this.update({ ...draft, metadata })
@@ -305,12 +257,12 @@ export class Resources {
       if (found === undefined) {
         throw new ResourceDoesNotExist(this.#identifier(kind, name, namespace))
       }
-      const { key, decoded } = found
+      const { decoded } = found
       if ('problem' in decoded) throw new UnreadableResource(decoded.problem)
       const after = this.#changed(decoded, change)
       if (after === undefined) return decoded.resource
       try {
-        await this.#replace(after.resource, key, after.value)
+        after.resource.metadata.resourceVersion = await this.#store.update(after.written)
         return after.resource
       } catch (thrown) {
         if (!(thrown instanceof UpdateConflict) || tries === TRIES) throw thrown
@@ -318,26 +270,25 @@ export class Resources {
     }
   }
 
-  /** What `change` makes of a document, and the value to write; undefined if that is as it was. */
+  /** What `change` makes of a document, and the form to write; undefined if that is as it was. */
   #changed<K extends Kind>(
     { resource: before, document, problems }: Extract<Decoded<K>, { resource: unknown }>,
     change: (resource: ResourceOf<K>) => boolean | void,
-  ): { readonly resource: ResourceOf<K>; readonly value: string } | undefined {
-    const { encode } = storageOf(before.kind)
+  ): { readonly resource: ResourceOf<K>; readonly written: ResourceOf<K> } | undefined {
     const changing = structuredClone(document) as unknown as ResourceOf<K>
     changing.metadata.resourceVersion = before.metadata.resourceVersion
     if (change(changing) === false) return undefined
     const changed = documentOf(changing)
     const resource = readChanged<K>(changed, problems)
     const written = writtenForm(changed, resource)
-    const isSame = encode(written) === encode(writtenForm(document, before))
+    const isSame = encodeResource(written) === encodeResource(writtenForm(document, before))
     if (isSame) return undefined
-    this.#writableKey('update', resource)
     if (isPool(before) && isPool(resource)) checkPoolChange(before, resource)
     const given = this.#given(resource.metadata)
-    Object.assign(written.metadata, given)
+    const { resourceVersion } = before.metadata
+    Object.assign(written.metadata, given, { resourceVersion })
     Object.assign(resource.metadata, given)
-    return { resource, value: encode(written) }
+    return { resource, written }
   }
 
   /**
@@ -357,19 +308,22 @@ export class Resources {
       const found = await this.#find(kind, name, namespace)
       if (found === undefined) throw new ResourceDoesNotExist(identifier)
       const resource = resourceIn(found)
-      const other =
-        (resourceVersion !== undefined && resourceVersion !== String(found.modRevision)) ||
+      if (
+        (resourceVersion !== undefined && resourceVersion !== found.resourceVersion) ||
         (uid !== undefined && uid !== resource?.metadata.uid)
-      const { readOnly } = storageOf(kind)
-      if (readOnly !== undefined) throw new OperationNotSupported('delete', identifier, readOnly)
-      const { succeeded } = other
-        ? { succeeded: false }
-        : await this.#store.transact({
-            compare: [{ key: found.key, modRevision: found.modRevision }],
-            success: [{ delete: found.key }],
-          })
-      if (succeeded) return resource
-      if (other || tries === TRIES) throw new UpdateConflict(identifier)
+      ) {
+        throw new UpdateConflict(identifier)
+      }
+      const version = {
+        namespace: inNamespace(kind, namespace),
+        resourceVersion: found.resourceVersion,
+      }
+      try {
+        await this.#store.delete(kind, name, version)
+        return resource
+      } catch (thrown) {
+        if (!(thrown instanceof UpdateConflict) || tries === TRIES) throw thrown
+      }
     }
   }
 
@@ -386,7 +340,7 @@ export class Resources {
   ): Closable {
     return new Follower<K>(
       {
-        store: this.#store,
+        store: this.#rows,
         clock: this.#clock,
         random: this.#random,
         log: this.#log,
@@ -405,15 +359,6 @@ export class Resources {
     const resource = newResource({ ...draft, metadata })
     checkResource(resource)
     return resource
-  }
-
-  #writableKey<K extends Kind>(operation: string, resource: ResourceOf<K>): string {
-    const { kind, metadata } = resource
-    const { readOnly, key } = storageOf(kind)
-    const found = key(metadata.name, metadata.namespace)
-    if (found !== undefined) return found
-    const reason = readOnly ?? 'the only name of it is "default"'
-    throw new OperationNotSupported(operation, this.#identifierOf(resource), reason)
   }
 
   /** What a resource is given once; a row that another program wrote may lack it. */
@@ -435,8 +380,8 @@ export class Resources {
 
 const REQUIRED = ['resourceVersion', 'uid', 'creationTimestamp'] as const
 
-function resourceIn<K extends Kind>(found: Found<K> | undefined): ResourceOf<K> | undefined {
-  return found !== undefined && 'resource' in found.decoded ? found.decoded.resource : undefined
+function resourceIn<K extends Kind>({ decoded }: StoredResource<K>): ResourceOf<K> | undefined {
+  return 'resource' in decoded ? decoded.resource : undefined
 }
 
 function isPool(resource: Resource): resource is IPPool {
