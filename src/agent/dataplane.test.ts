@@ -7,7 +7,7 @@ import { silentLog } from '../lib/log.ts'
 import { SeededRandom } from '../lib/random.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { type Prefix, prefix } from '../net/prefix.ts'
-import { Dataplane, type DataplaneSettings } from './dataplane.ts'
+import { Dataplane, type DataplaneSettings, ROUTES_PER_PASS } from './dataplane.ts'
 import { memorySysctls } from './host-sysctls.ts'
 import type { PodEnd, PodLinkSettings } from './pod-links.ts'
 
@@ -275,4 +275,32 @@ it('sets again what pods need of their links, also what the kernel tells nobody 
   expect(told.map((path) => kernel.readSysctl(path))).toEqual(['1', '1', '1'])
   await clock.advance(10_000)
   expect(silent.map((path) => kernel.readSysctl(path))).toEqual(['1'])
+})
+
+it('is asked how it is in the midst of a great many routes, and answers before they are written', async () => {
+  const { clock, kernel, dataplane, learned } = node()
+  dataplane.start()
+  await clock.advance(100)
+  const many = Array.from({ length: 6 * ROUTES_PER_PASS }, (_, n) =>
+    prefix(`10.${2 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}/32`),
+  )
+  const written = (): number => kernel.routes({ protocol: 12 }).length
+  const before = written()
+  for (const destination of many) learned.set(destination, [ip('10.0.0.2')])
+  dataplane.waysChanged(many)
+
+  const answers: { readonly written: number; readonly lacking: readonly string[] }[] = []
+  const ask = (): void => {
+    answers.push({ lacking: dataplane.lacking(), written: written() - before })
+    if (answers.length < 4) clock.after(20, ask)
+  }
+  clock.after(15, ask)
+  await clock.advance(1_000)
+
+  expect(answers[0]!.written).toBeLessThan(many.length)
+  expect(answers[0]!.lacking).toEqual([
+    expect.stringMatching(/^\d+ routes are still to be written$/),
+  ])
+  expect(answers.at(-1)).toEqual({ written: many.length, lacking: [] })
+  dataplane.stop()
 })

@@ -83,6 +83,10 @@ const IP_FORWARD = ['ipv4.ip_forward', '1'] as const
 const HOST_ENDS_MILLISECONDS = 8_000
 /** After a refusal of the kernel. */
 const RETRY = { firstMilliseconds: 1_000, mostMilliseconds: 30_000 } as const
+/** Routes worked out, and routes written, in one pass: requests are served between two. */
+export const ROUTES_PER_PASS = 2048
+/** Sentences of one kind in a status; more are counted. */
+const SENTENCES_MAX = 50
 /** Between two passes, however much changes: routes and pods come in crowds. */
 const PASS_MILLISECONDS = 10
 
@@ -124,6 +128,8 @@ export class Dataplane {
   #reversePaths = NO_REVERSE_PATHS
   /** What the kernel said of a setting that it did not take. */
   #refusedSysctl: string | undefined
+  /** The last pass left routes to the next one. */
+  #isBehind = false
   /** What the kernel said when it cut the last pass short. */
   #failure: string | undefined
   readonly #backoff: Backoff
@@ -214,17 +220,28 @@ export class Dataplane {
       this.#pending = undefined
       this.#pass()
     }
-    const refused = this.#table.missing.map(
-      ({ destination }) => `the kernel does not take the route to ${destination}`,
-    )
     const failure = [this.#failure, this.#refusedSysctl, this.#tunnel.hindrance].filter(
       (text) => text !== undefined,
     )
-    return [
-      ...failure,
-      ...this.#refusedOfVxlan,
-      ...[...this.#missingLinks, ...this.#plan.unreachable, ...refused].sort(),
-    ]
+    const routes = [...this.#plan.unreachable(SENTENCES_MAX), ...this.#refused()]
+    const more = this.#plan.unreachableCount - SENTENCES_MAX
+    if (more > 0) routes.push(`no way to ${more} more destinations`)
+    return [...failure, ...this.#refusedOfVxlan, ...[...this.#missingLinks, ...routes].sort()]
+  }
+
+  #refused(): string[] {
+    const { missing, missingCount } = this.#table
+    // What no pass has come to yet has not been refused.
+    const waiting = missingCount + this.#plan.unsettledCount
+    if (this.#isBehind && waiting > 0) return [`${waiting} routes are still to be written`]
+    const refused: string[] = []
+    for (const { destination } of missing) {
+      if (refused.length === SENTENCES_MAX) {
+        return [...refused, `the kernel does not take ${missingCount - SENTENCES_MAX} more routes`]
+      }
+      refused.push(`the kernel does not take the route to ${destination}`)
+    }
+    return refused
   }
 
   /** Links whose reverse paths the packet filter is to check for all sources but pods ({@link reversePaths}). */
@@ -361,7 +378,7 @@ export class Dataplane {
       if (this.#mustReadPods) this.#readPods()
       this.#keepSysctls()
       this.#keepHostEnds()
-      this.#plan.settle()
+      const isSettled = this.#plan.settle(ROUTES_PER_PASS)
       if (this.#mustReadTable) this.#table.resync()
       this.#mustReadTable = false
       const [keepsLearned, keepsRemote] = [keepsLearnedRoutes(), keepsRemoteRoutes()]
@@ -371,11 +388,13 @@ export class Dataplane {
           ((keepsLearned || keepsRemote) && isLearned(route)) ||
           (keepsRemote && this.#isRemote(route)) ||
           this.#plan.awaitsTunnelEnd(route.destination),
+        ROUTES_PER_PASS,
       )
-      this.#vxlanPeers.sweep()
-      if (this.#isVxlanOver) removeVxlanDevice(kernel)
-      this.#isVxlanOver = false
-      if (applied.written + applied.removed > 0) log.info('Routes changed', { ...applied })
+      this.#isBehind = !isSettled || !applied.isWhole
+      if (this.#isBehind) this.schedule()
+      else this.#finish()
+      const { isWhole: _, ...counts } = applied
+      if (applied.written + applied.removed > 0) log.info('Routes changed', counts)
       if (applied.failed > 0) this.schedule(this.#backoff.next())
       else if (this.#refusedSysctl === undefined) this.#backoff.reset()
       this.#failure = undefined
@@ -388,6 +407,13 @@ export class Dataplane {
       this.#forgetAll()
       this.schedule(this.#backoff.next())
     }
+  }
+
+  /** What has to wait until no route leads there. */
+  #finish(): void {
+    this.#vxlanPeers.sweep()
+    if (this.#isVxlanOver) removeVxlanDevice(this.#needs.kernel)
+    this.#isVxlanOver = false
   }
 
   #readSettings(): void {

@@ -71,7 +71,7 @@ export class VxlanPeers {
   }
 
   get #inSync(): boolean {
-    const pending = this.#neighbors.pendingUpdates.length + this.#strangers().length
+    const pending = this.#neighbors.pendingUpdates.size + this.#strangers().length
     return this.#forwarding.inSync && pending === 0
   }
 
@@ -102,8 +102,8 @@ export class VxlanPeers {
 
   /** Entries that somebody set; what the kernel asked for by itself ends by itself. */
   #strangers(): readonly Neighbor[] {
-    return this.#neighbors.pendingDeletions.flatMap(([, neighbor]) =>
-      neighbor.state === 'permanent' ? [neighbor] : [],
+    return [...this.#neighbors.pendingDeletions.values()].filter(
+      ({ state }) => state === 'permanent',
     )
   }
 

@@ -21,6 +21,8 @@ export const BGPD_ROUTE_PROTOCOL = 186
 const METRIC = 20
 /** From a change to the writing of it, so that what comes together is written together. */
 const SETTLE_MILLISECONDS = 20
+/** Routes written at once: requests and neighbors are served between two such passes. */
+const ROUTES_PER_PASS = 2048
 /** Between tries of what the kernel refused. */
 const RETRY_MILLISECONDS = 5_000
 /** From a change of links, addresses or others' routes to a new look at all next hops. */
@@ -129,7 +131,11 @@ export class KernelRoutes {
     this.#timer = undefined
     try {
       this.#desire()
-      const { written, removed, failed } = this.#table.apply(() => this.#holdsStale)
+      const { written, removed, failed, isWhole } = this.#table.apply(
+        () => this.#holdsStale,
+        ROUTES_PER_PASS,
+      )
+      if (!isWhole) this.#schedule(0)
       if (written + removed + failed > 0) log.info('kernel routes', { written, removed, failed })
       if (failed > 0) this.#schedule(RETRY_MILLISECONDS)
     } catch (thrown) {

@@ -77,14 +77,17 @@ export class DeltaTracker<Value> {
     return this.#observed.get(key)
   }
 
-  /** Rows to write; a copy, so that the caller may record results while it walks. */
-  get pendingUpdates(): readonly (readonly [string, Value])[] {
-    return [...this.#updates]
+  /**
+   * Rows to write, as they are at any time: the caller may record results while it walks, and go on with a
+   * walk later. A row that changes meanwhile is met once more.
+   */
+  get pendingUpdates(): ReadonlyMap<string, Value> {
+    return this.#updates
   }
 
-  /** Rows to remove; a copy. */
-  get pendingDeletions(): readonly (readonly [string, Value])[] {
-    return [...this.#deletions]
+  /** Rows to remove, in the same way. */
+  get pendingDeletions(): ReadonlyMap<string, Value> {
+    return this.#deletions
   }
 
   get inSync(): boolean {

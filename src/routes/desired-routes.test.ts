@@ -223,7 +223,7 @@ describe('the route table', () => {
   it('writes and removes only what differs, and nothing at the second time', () => {
     const { table, done } = make([foreign, stale])
     table.setDesired(desiredRoutes(server01))
-    expect(reconcile(table)).toEqual({ written: 5, removed: 1, failed: 0, held: 0 })
+    expect(reconcile(table)).toMatchObject({ written: 5, removed: 1, failed: 0, held: 0 })
     expect(done).toContain('delete 10.211.9.0/24')
     done.length = 0
     reconcile(table)
@@ -259,15 +259,47 @@ describe('the route table', () => {
     expect(done).toEqual(['delete 10.211.9.0/24'])
   })
 
+  it('goes on where it left off, and is whole only when nothing is left', () => {
+    const { table, done } = make([stale])
+    table.resync()
+    table.setDesired(desiredRoutes(server01))
+    expect(table.apply(() => false, 4)).toMatchObject({ written: 4, isWhole: false })
+    expect(table.apply(() => false, 1)).toMatchObject({ written: 1, isWhole: false })
+    expect(table.apply(() => false, 1)).toMatchObject({ removed: 1, isWhole: false })
+    table.setDesired(new Map([...desiredRoutes(server01)].slice(0, 4)))
+    expect(table.apply(() => false, 9)).toMatchObject({ removed: 1, isWhole: true })
+    expect(done).toHaveLength(7)
+    expect(table.inSync).toBe(true)
+  })
+
+  it('is not whole while something is desired that its walk has passed', () => {
+    const { table } = make([stale, foreign])
+    table.resync()
+    const routes = [...desiredRoutes(server01)]
+    table.setDesired(new Map(routes.slice(1)))
+    expect(table.apply(() => false, 5)).toMatchObject({ written: 4, removed: 1, isWhole: false })
+    table.setDesired(new Map(routes))
+    expect(table.apply(() => false, 5)).toMatchObject({ written: 0, isWhole: false })
+    expect(table.apply(() => false, 5)).toMatchObject({ written: 1, isWhole: true })
+  })
+
+  it('is whole though the kernel refused all, so that nothing is tried without end', () => {
+    const { table, refuse } = make([])
+    table.setDesired(desiredRoutes(server01))
+    refuse('ENETUNREACH')
+    expect(table.apply(() => false, 3)).toMatchObject({ failed: 3, isWhole: false })
+    expect(table.apply(() => false, 3)).toMatchObject({ failed: 2, isWhole: true })
+  })
+
   it('tries again what the kernel refused', () => {
     const { table, refuse } = make([])
     table.setDesired(desiredRoutes(server01))
     refuse('ENETUNREACH')
     expect(reconcile(table)).toMatchObject({ written: 0, failed: 5 })
-    expect(table.missing).toHaveLength(5)
+    expect(table.missingCount).toBe(5)
     refuse(undefined)
     expect(reconcile(table)).toMatchObject({ written: 5, failed: 0 })
-    expect(table.missing).toEqual([])
+    expect([...table.missing]).toEqual([])
   })
 
   it('claims every IPv4 route on a host end of a pod, whoever made it', () => {

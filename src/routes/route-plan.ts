@@ -79,12 +79,26 @@ export class RoutePlan {
     this.#touched.add(destination)
   }
 
-  /** Tells the table what should be in it now. */
-  settle(): void {
-    if (this.#isAllTouched) this.#settleAll()
-    else for (const destination of this.#touched) this.#settleOne(destination)
-    this.#isAllTouched = false
-    this.#touched.clear()
+  /**
+   * Tells the table what should be in it now.
+   *
+   * @param most destinations worked out in this call
+   * @returns whether that was all: otherwise the next call goes on
+   */
+  settle(most = Infinity): boolean {
+    if (this.#isAllTouched) {
+      this.#settleAll()
+      this.#isAllTouched = false
+      this.#touched.clear()
+      return true
+    }
+    let count = 0
+    for (const destination of this.#touched) {
+      if (count++ >= most) return false
+      this.#settleOne(destination)
+      this.#touched.delete(destination)
+    }
+    return true
   }
 
   #settleAll(): void {
@@ -122,13 +136,24 @@ export class RoutePlan {
   }
 
   /** What was learned and has no route, because its next hops cannot be reached; one sentence each. */
-  get unreachable(): readonly string[] {
-    return [...this.#unreachable].map((destination) => {
+  unreachable(most = Infinity): readonly string[] {
+    const shown = [...this.#unreachable].slice(0, most)
+    return shown.map((destination) => {
       const { learned, remote, surroundings } = this.#inputs
       const nextHops = followsBlocks(destination, surroundings)
         ? [remote.get(destination)?.address]
         : (learned.get(destination) ?? [])
       return `no way to ${destination} via ${nextHops.join(', ')}`
     })
+  }
+
+  /** Destinations that {@link settle} has not come to yet. */
+  get unsettledCount(): number {
+    return this.#touched.size
+  }
+
+  /** How many they are. */
+  get unreachableCount(): number {
+    return this.#unreachable.size
   }
 }

@@ -16,6 +16,13 @@ export interface RouteTableNeeds {
   readonly log: Log
 }
 
+interface Change {
+  readonly key: string
+  readonly route: Route
+  /** Whether it is to be written; removed otherwise. */
+  readonly isDesired: boolean
+}
+
 /** What one {@link RouteTable.apply} did, in rows. */
 export interface Applied {
   readonly written: number
@@ -24,6 +31,8 @@ export interface Applied {
   readonly failed: number
   /** Rows not desired that were left because the caller holds them. */
   readonly held: number
+  /** Whether that was all: otherwise the next call goes on from there. */
+  readonly isWhole: boolean
 }
 
 /**
@@ -34,6 +43,10 @@ export class RouteTable {
   readonly #needs: RouteTableNeeds
   readonly #tracker = new DeltaTracker<Route>(equalRoutes)
   readonly #refused = new Map<string, string>()
+  /** Where the last {@link apply} left off. */
+  #walk: Iterator<Change> | undefined
+  /** Writes that the kernel refused since that walk began. */
+  #refusedInWalk = 0
 
   constructor(needs: RouteTableNeeds) {
     this.#needs = needs
@@ -73,24 +86,45 @@ export class RouteTable {
    * Mends what differs between the kernel as last read and what is desired.
    *
    * @param hold rows not desired that are to be left for now
+   * @param most rows looked at in this call, so that others get their turn
    */
-  apply(hold: (route: Route) => boolean): Applied {
+  apply(hold: (route: Route) => boolean, most = Infinity): Applied {
     const { kernel } = this.#needs
+    const walk = (this.#walk ??= this.#changes())
     let [written, removed, failed, held] = [0, 0, 0, 0]
-    for (const [key, route] of this.#tracker.pendingUpdates) {
-      if (this.#try(key, 'write', () => kernel.replaceRoute(route))) {
-        this.#tracker.setObserved(key, route)
-        written++
-      } else failed++
-    }
-    for (const [key, route] of this.#tracker.pendingDeletions) {
-      if (hold(route)) held++
+    for (let rows = 0; rows < most; rows++) {
+      const { done, value: change } = walk.next()
+      if (done === true) {
+        // What was desired while the last rows were removed waits for a walk of its own.
+        const isWhole = this.#tracker.pendingUpdates.size <= this.#refusedInWalk
+        this.#walk = undefined
+        this.#refusedInWalk = 0
+        return { written, removed, failed, held, isWhole }
+      }
+      const { key, route } = change
+      if (change.isDesired) {
+        if (this.#try(key, 'write', () => kernel.replaceRoute(route))) {
+          this.#tracker.setObserved(key, route)
+          written++
+        } else {
+          failed++
+          this.#refusedInWalk++
+        }
+      } else if (hold(route)) held++
       else if (this.#try(key, 'remove', () => deleteRoute(kernel, route))) {
         this.#tracker.setObserved(key, undefined)
         removed++
       } else failed++
     }
-    return { written, removed, failed, held }
+    return { written, removed, failed, held, isWhole: false }
+  }
+
+  /** What is to be written, then what is to be removed, each as it is when its turn comes. */
+  *#changes(): Generator<Change, undefined> {
+    for (const [key, route] of this.#tracker.pendingUpdates) yield { key, route, isDesired: true }
+    for (const [key, route] of this.#tracker.pendingDeletions)
+      yield { key, route, isDesired: false }
+    return undefined
   }
 
   /** Whether nothing is left to write or remove, what is held included. */
@@ -99,8 +133,13 @@ export class RouteTable {
   }
 
   /** The desired rows that the kernel had not, or had otherwise, when last looked at. */
-  get missing(): readonly Route[] {
-    return this.#tracker.pendingUpdates.map(([, route]) => route)
+  get missing(): Iterable<Route> {
+    return this.#tracker.pendingUpdates.values()
+  }
+
+  /** How many they are. */
+  get missingCount(): number {
+    return this.#tracker.pendingUpdates.size
   }
 
   /** Logs a refusal once, not at every retry. */

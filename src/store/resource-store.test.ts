@@ -19,6 +19,7 @@ function paged(keys: readonly string[], expireAt: readonly number[]): Pick<Resou
       const item = {
         key: keys[at]!,
         resourceVersion: '1',
+        createdAt: '1',
         decoded: { problem: undefined as never },
       }
       const next = at + 1 < keys.length ? String(at + 1) : undefined
