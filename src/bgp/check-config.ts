@@ -1,3 +1,4 @@
+import { revealed } from '../lib/secret.ts'
 import { UserError } from '../lib/errors.ts'
 import { addressBits, familyOf, parseIpAddress } from '../net/ip-address.ts'
 import { checkBfdTimers } from './bfd/check-timers.ts'
@@ -58,7 +59,8 @@ function checkOptions(where: string, options: NeighborOptions): void {
   }
   if (families?.length === 0) throw new UserError(`${where}: expected a family (4, 6), found none`)
   if (options.bfd !== undefined) checkBfdTimers(`${where}: bfd`, options.bfd)
-  if (md5Key !== undefined && (md5Key.length === 0 || Buffer.byteLength(md5Key) > 80)) {
+  const keyOctets = md5Key === undefined ? 1 : Buffer.byteLength(revealed(md5Key))
+  if (keyOctets === 0 || keyOctets > 80) {
     throw new UserError(`${where}: expected an md5Key of 1 to 80 octets`)
   }
 }

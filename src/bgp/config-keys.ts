@@ -1,3 +1,4 @@
+import { comparableText } from '../lib/secret.ts'
 import type { DynamicNeighborConfig, NeighborConfig, SpeakerConfig } from './config.ts'
 
 /** What all sessions depend on: equal text, equal sessions. */
@@ -16,12 +17,12 @@ export function isSameSession(a: NeighborConfig, b: NeighborConfig): boolean {
   const names = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof NeighborConfig>
   for (const name of names) {
     if (CHANGEABLE.has(name) || a[name] === b[name]) continue
-    if (JSON.stringify(a[name]) !== JSON.stringify(b[name])) return false
+    if (comparableText(a[name]) !== comparableText(b[name])) return false
   }
   return true
 }
 
 export function isSameRange(a: DynamicNeighborConfig, b: DynamicNeighborConfig): boolean {
-  const isSame = JSON.stringify(a) === JSON.stringify(b)
+  const isSame = comparableText(a) === comparableText(b)
   return isSame && a.importPolicy === b.importPolicy && a.exportPolicy === b.exportPolicy
 }

@@ -1,3 +1,4 @@
+import type { Secret } from '../lib/secret.ts'
 import type { Family, IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { BfdTimers } from './bfd/bfd.ts'
@@ -78,8 +79,8 @@ export interface NeighborOptions {
   readonly holdTimeSeconds?: number
   /** Default a third of the negotiated hold time. */
   readonly keepaliveSeconds?: number
-  /** RFC 2385. */
-  readonly md5Key?: string
+  /** RFC 2385; as a Secret it is never shown. */
+  readonly md5Key?: string | Secret
   /** TTL of packets to an eBGP neighbor that is not on a shared network; absent: directly connected. */
   readonly multihopTtl?: number
   /** GTSM (RFC 5082): hops away at most; 1 for directly connected. Sends TTL 255. */

@@ -1,4 +1,5 @@
 import { messageOf, UserError } from '../lib/errors.ts'
+import { revealed } from '../lib/secret.ts'
 import { type Family, familyOf, type IpAddress } from '../net/ip-address.ts'
 import { prefixAddress, prefixFamily, prefixLength } from '../net/prefix.ts'
 import type { TcpConnection, TcpListener, TcpStack } from '../net/transport.ts'
@@ -84,10 +85,10 @@ export class Listeners {
   #setKeys(config: SpeakerConfig, opened: readonly Listening[]): void {
     const keys = new Map<string, string>()
     for (const { address, md5Key } of config.neighbors) {
-      if (md5Key !== undefined) keys.set(address, md5Key)
+      if (md5Key !== undefined) keys.set(address, revealed(md5Key))
     }
     for (const { range, md5Key } of config.dynamicNeighbors ?? []) {
-      if (md5Key !== undefined) keys.set(range, md5Key)
+      if (md5Key !== undefined) keys.set(range, revealed(md5Key))
     }
     for (const listening of this.#listening) {
       const isNew = opened.includes(listening)

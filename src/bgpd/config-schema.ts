@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Secret } from '../lib/secret.ts'
 import { parseCommunityValue } from '../bgp/filters/communities.ts'
 import { type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { parsePrefix, type Prefix } from '../net/prefix.ts'
@@ -112,6 +113,23 @@ const policy = z
   })
   .describe('accept, reject, or filters in order: the first rule that matches decides, else reject')
 
+/** All that can be wrong with it is told here, and by an issue that says that its value is not shown. */
+const md5Key = z
+  .unknown()
+  .transform((value, context): Secret => {
+    const octets = typeof value === 'string' ? Buffer.byteLength(value) : 0
+    if (typeof value === 'string' && octets >= 1 && octets <= 80) return new Secret(value)
+    const message = 'expected 1 to 80 octets of key'
+    context.addIssue({ code: 'custom', message, params: { isSecret: true } })
+    return z.NEVER
+  })
+  .meta({
+    type: 'string',
+    minLength: 1,
+    maxLength: 80,
+    description: 'TCP MD5 signature key (RFC 2385)',
+  })
+
 /** What can be said of a neighbor whether or not its address is known beforehand. */
 const neighborOptions = {
   description: text(255).optional(),
@@ -122,12 +140,7 @@ const neighborOptions = {
     .optional(),
   holdTimeSeconds: holdTime.optional(),
   keepaliveSeconds: seconds(1, 21845).optional(),
-  md5Key: z
-    .string()
-    .min(1, 'expected 1 to 80 octets of key')
-    .max(80, 'expected 1 to 80 octets of key')
-    .optional()
-    .describe('TCP MD5 signature key (RFC 2385)'),
+  md5Key: md5Key.optional(),
   multihopTtl: integer(1, 255, 'a TTL').optional(),
   ttlSecurityHops: integer(1, 255, 'a number of hops').optional().describe('GTSM (RFC 5082)'),
   addPaths: z.enum(['off', 'receive', 'send', 'both']).optional().describe('RFC 7911'),

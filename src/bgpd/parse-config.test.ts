@@ -253,3 +253,36 @@ it('the published schema is that of the program (else run: node scripts/schema.m
   const path = new URL('../../schema/bgpd.schema.json', import.meta.url)
   expect(readFileSync(path, 'utf8')).toBe(bgpdJsonSchema())
 })
+
+describe('a secret of the configuration', () => {
+  it.each([
+    ['too long', 'SECRETKEY-XYZ'.repeat(8)],
+    ['a number', '12345678'],
+    ['a list', '[SECRETKEY-XYZ]'],
+  ])('never shows a key that is %s', (_, key) => {
+    const text = `
+localAs: 65001
+routerId: 10.0.0.1
+neighbors:
+  - { address: 10.0.0.2, remoteAs: 65002, md5Key: ${key} }
+`
+    expect(() => parseBgpdConfig(text, 'f.yaml', 'nothing was started')).toThrow(
+      'neighbors[0].md5Key (a secret, not shown): expected 1 to 80 octets of key',
+    )
+    try {
+      parseBgpdConfig(text, 'f.yaml', 'nothing was started')
+    } catch (thrown) {
+      expect(String(thrown)).not.toMatch(/SECRETKEY|12345678/)
+    }
+  })
+
+  it('holds a key as a secret', () => {
+    const file = parseBgpdConfig(
+      'localAs: 65001\nrouterId: 10.0.0.1\nneighbors: [{ address: 10.0.0.2, remoteAs: 65002, md5Key: hunter2 }]\n',
+      'f.yaml',
+      'nothing was started',
+    )
+    expect(file.neighbors![0]!.md5Key!.reveal()).toBe('hunter2')
+    expect(JSON.stringify(file)).not.toContain('hunter2')
+  })
+})

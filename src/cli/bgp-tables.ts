@@ -1,6 +1,7 @@
 import { formatAsPath } from '../bgp/route-attributes.ts'
 import type { RibPathDocument } from '../api/bgp-documents.ts'
 import type { NeighborStatus, RouteHistoryEntry } from '../bgp/status.ts'
+import { printable } from '../lib/printable.ts'
 import { table } from '../lib/table.ts'
 import { formatCommunity, formatLargeCommunity } from '../wire/bgp/communities.ts'
 
@@ -83,7 +84,7 @@ export function neighborDetails(neighbor: NeighborStatus, now: number): string {
   ]
   return fields
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${`${name}:`.padEnd(18)}${value}\n`)
+    .map(([name, value]) => `${`${name}:`.padEnd(18)}${printable(value!)}\n`)
     .join('')
 }
 
@@ -152,7 +153,7 @@ function onePath(path: RibPathDocument): string {
   ]
   return fields
     .filter(([, value]) => value !== undefined && value !== '')
-    .map(([name, value]) => `${`${name}:`.padEnd(18)}${value}\n`)
+    .map(([name, value]) => `${`${name}:`.padEnd(18)}${printable(value!)}\n`)
     .join('')
 }
 

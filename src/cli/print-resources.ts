@@ -1,4 +1,5 @@
 import { stringify } from 'lossless-json'
+import { printable } from '../lib/printable.ts'
 import { alignedLines } from '../lib/table.ts'
 import { columnsOf } from '../model/columns.ts'
 import { KINDS } from '../model/kinds.ts'
@@ -32,7 +33,9 @@ export async function printResources<K extends Kind>(
     case 'json':
       return `${stringify(document(kind, resources, options), undefined, 2)}\n`
     case 'name':
-      return resources.map(({ metadata }) => `${kind.toLowerCase()}/${metadata.name}\n`).join('')
+      return resources
+        .map(({ metadata }) => `${kind.toLowerCase()}/${printable(metadata.name)}\n`)
+        .join('')
   }
 }
 

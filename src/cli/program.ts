@@ -1,5 +1,6 @@
 import { Command, CommanderError } from '@commander-js/extra-typings'
 import { UserError } from '../lib/errors.ts'
+import { printableLines } from '../lib/printable.ts'
 import type { CommandEntry } from './command-entry.ts'
 import type { CommandContext } from './context.ts'
 import { StoreUnavailable } from '../store/store.ts'
@@ -36,7 +37,7 @@ export async function runProgram(
       writeErr: (text) => context.err.write(text),
       getOutHelpWidth: () => context.out.columns ?? 100,
       getErrHelpWidth: () => context.err.columns ?? 100,
-      outputError: (text, write) => write(text.replace(/^error: /, 'tortie: ')),
+      outputError: (text, write) => write(printableLines(text).replace(/^error: /, 'tortie: ')),
     })
   const wanted = commandNamed(argv)
   for (const entry of entries) {
@@ -67,15 +68,15 @@ function sentence({ summary }: CommandEntry): string {
 function exitStatus(thrown: unknown, { err }: CommandContext): number {
   if (thrown instanceof CommanderError) return thrown.exitCode
   if (thrown instanceof UserError) {
-    err.write(`tortie: ${thrown.message}\n`)
+    err.write(`tortie: ${printableLines(thrown.message)}\n`)
     return thrown.exitCode
   }
   if (thrown instanceof StoreUnavailable) {
-    err.write(`tortie: the datastore does not answer: ${thrown.message}\n`)
+    err.write(`tortie: the datastore does not answer: ${printableLines(thrown.message)}\n`)
     return 1
   }
   if (isSystemError(thrown)) {
-    err.write(`tortie: ${thrown.message}\n`)
+    err.write(`tortie: ${printableLines(thrown.message)}\n`)
     return 1
   }
   const stack = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)

@@ -8,6 +8,8 @@ export type FieldPath = readonly (string | number)[]
 export interface FieldProblem {
   readonly path: FieldPath
   readonly message: string
+  /** Its value is not shown. */
+  readonly isSecret?: boolean
   /** The field that this one disagrees with; its line is added. */
   readonly other?: FieldPath
 }
@@ -34,8 +36,9 @@ export function valueAt(value: unknown, path: FieldPath): unknown {
 }
 
 /** ' is "…"' for a plain value, " is missing" for none, nothing for lists and maps. */
-export function foundText(value: unknown, path: FieldPath): string {
+export function foundText(value: unknown, path: FieldPath, isSecret = false): string {
   const found = valueAt(value, path)
+  if (isSecret && found !== undefined && found !== null) return ' (a secret, not shown)'
   if (found === undefined) return ' is missing'
   if (found === null) return ' is empty'
   if (typeof found === 'object') return ''
@@ -45,10 +48,9 @@ export function foundText(value: unknown, path: FieldPath): string {
 
 /** 'family is 5: expected one of 4, 6': the first of what a schema has against `value`. */
 export function firstProblem(error: z.ZodError, value: unknown, schema: z.ZodType): string {
-  const [{ path, message } = { path: [], message: error.message }] = error.issues.flatMap((issue) =>
-    issueProblems(issue, schema),
-  )
-  return `${fieldName(path, 'the whole')}${foundText(value, path)}: ${message}`
+  const [problem] = error.issues.flatMap((issue) => issueProblems(issue, schema))
+  const { path, message, isSecret }: FieldProblem = problem ?? { path: [], message: error.message }
+  return `${fieldName(path, 'the whole')}${foundText(value, path, isSecret)}: ${message}`
 }
 
 const PLAIN_TYPES: Readonly<Record<string, string>> = {
@@ -78,7 +80,8 @@ export function issueProblems(issue: z.core.$ZodIssue, schema: z.ZodType): Field
     return [{ path, message: issue.issues[0]?.message ?? issue.message }]
   }
   if (issue.code === 'invalid_union') return unionProblems(issue, path, schema)
-  return [{ path, message: issue.message }]
+  const isSecret = issue.code === 'custom' && issue.params?.['isSecret'] === true
+  return [{ path, message: issue.message, ...(isSecret ? { isSecret } : {}) }]
 }
 
 /** Of a union the problems of the one form that was meant: that whose shape fits, so that only parts do not. */

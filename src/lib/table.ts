@@ -1,9 +1,12 @@
+import { printable } from './printable.ts'
+
 /** Least width of a column, and blanks after the longest cell: as calicoctl has its tables. */
 const WIDTH_MIN = 5
 const PADDING = 3
 
-/** Rows of cells as lines of aligned columns, every cell padded, the last of a line too. Cells are ASCII. */
-export function alignedLines(rows: readonly (readonly string[])[]): string[] {
+/** Rows of cells as lines of aligned columns, every cell padded, the last of a line too. Cells are ASCII, their control characters escaped. */
+export function alignedLines(given: readonly (readonly string[])[]): string[] {
+  const rows = given.map((row) => row.map(printable))
   const widths: number[] = []
   for (const row of rows) {
     for (const [at, cell] of row.entries()) {

@@ -67,9 +67,9 @@ export function readYamlFile<Schema extends z.ZodType>(
   const inOrder = located.toSorted((a, b) => a.offset - b.offset)
   const otherText = (path: FieldPath): string =>
     ` (${fieldName(path)}, line ${lines.linePos(offsetOf(document, path)).line})`
-  const described = inOrder.map(({ problem: { path, message, other }, offset }) => {
+  const described = inOrder.map(({ problem: { path, message, other, isSecret }, offset }) => {
     const added = other === undefined ? '' : otherText(other)
-    return `${place(offset)}: ${fieldName(path)}${foundText(value, path)}: ${message}${added}`
+    return `${place(offset)}: ${fieldName(path)}${foundText(value, path, isSecret)}: ${message}${added}`
   })
   throw mistakes(options, described)
 }

@@ -1,3 +1,5 @@
+import { Secret } from '../../lib/secret.ts'
+
 /** A value as a line of a recording holds it: JSON, with objects that have a "$" for what JSON has not. */
 export type Encoded =
   | string
@@ -37,6 +39,7 @@ export function encode(value: unknown, references: References): Encoded {
 }
 
 function encodeObject(value: object, references: References): Encoded {
+  if (value instanceof Secret) return REDACTED
   if (value instanceof Uint8Array) {
     return { $: 'octets', base64: Buffer.from(value).toString('base64') }
   }
