@@ -46,6 +46,10 @@ const HANDED_IN: readonly { readonly pattern: RegExp; readonly what: string }[] 
 ]
 const MAY_REACH = ['platform', 'main']
 
+/** Types of text that only their parsers in `net` may give: a cast would believe whoever wrote the text. */
+const CAST_TO_PARSED_TEXT =
+  /\bas (unknown as )?(readonly )?(IpAddress|Prefix|InterfaceAddress(Text)?|MacAddress)\b/
+
 const source = resolve(import.meta.dirname, '../src')
 
 function folderOf(path: string): string {
@@ -74,6 +78,9 @@ function breaches(path: string, text: string): string[] {
     } else if (target === 'platform' && own !== 'main') {
       found.push(`${relative(source, path)} imports platform; only main does`)
     }
+  }
+  if (own !== 'net' && CAST_TO_PARSED_TEXT.test(text)) {
+    found.push(`${relative(source, path)} casts text to an address or a prefix; parse it`)
   }
   if (!MAY_REACH.includes(own)) {
     for (const { pattern, what } of HANDED_IN) {
@@ -115,6 +122,15 @@ describe('the law of the tree', () => {
   it('sees platform imported outside main', () => {
     const text = "import { socket } from '../platform/linux/socket.ts'\n"
     expect(breaches(join(source, 'lab/planted.ts'), text)).toHaveLength(1)
+  })
+
+  it.each([
+    'x as Prefix',
+    'x as IpAddress | undefined',
+    'list as Prefix[]',
+    'x as unknown as Prefix',
+  ])('sees that text is believed to be an address: %s', (cast) => {
+    expect(breaches(join(source, 'agent/planted.ts'), `const t = ${cast}\n`)).toHaveLength(1)
   })
 
   it('sees time that is not handed in', () => {

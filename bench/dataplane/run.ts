@@ -6,6 +6,7 @@ import { ip, type IpAddress } from '../../src/net/ip-address.ts'
 import { type Prefix, prefix } from '../../src/net/prefix.ts'
 import { createLinuxMachine } from '../../src/platform/linux/machine.ts'
 import { systemClock } from '../../src/platform/node/clock.ts'
+import { systemRandom } from '../../src/platform/node/random.ts'
 
 /**
  * How long a question of a node's state waits while a great many routes arrive and are written to the
@@ -96,6 +97,7 @@ try {
     tunnelKind: 'auto',
     tunnelPrograms: undefined,
     clock: systemClock,
+    random: systemRandom,
     log: silentLog,
     savedSysctls: memorySysctls(),
     settings: () => settings,

@@ -32,7 +32,6 @@ import { filterTable } from './filter-table.ts'
 import { linksWith, nodeAddress } from './node-addresses.ts'
 import { ParsedSelectors } from './parsed-selectors.ts'
 import { rowProblem } from './row-problem.ts'
-import { podCidrs } from './pod-cidrs.ts'
 import type { PodEnd } from './pod-links.ts'
 import { PoolModes } from './pool-modes.ts'
 import type { AgentStatus } from '../api/agent-status.ts'
@@ -418,7 +417,6 @@ export class NodeAgent {
       ...this.#view.problems(),
       ...this.#exportRules().problems,
       ...this.#bgpProblems,
-      ...podCidrs(this.#ownNode()).problems,
       ...tunnelProblems(this.#view),
     ]
   }

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { describeProblem } from '../model/cluster-problem.ts'
-import { newResource } from '../model/parse-resource.ts'
 import type { Draft, Kind } from '../model/resource.ts'
 import { parseSelector } from '../model/selector.ts'
 import { speakerConfig } from './bgp-configuration.ts'
 import { ClusterView } from './cluster-view.ts'
+import { uncheckedResource } from './testing/unchecked-resource.ts'
 
 const environment = {
   selects: (selector: string, labels: Readonly<Record<string, string>>) =>
@@ -14,7 +14,7 @@ const environment = {
 
 function view(...drafts: Draft[]): ClusterView {
   const made = new ClusterView()
-  for (const draft of drafts) made.set(newResource(draft))
+  for (const draft of drafts) made.set(uncheckedResource(draft))
   return made
 }
 
@@ -203,7 +203,7 @@ describe('what a speaker cannot have', () => {
   it('of two BGPPeers that say different things of one address is the younger', () => {
     const made = view(...seed)
     const peer = (name: string, asNumber: number) =>
-      newResource(draft('BGPPeer', name, { peerIP: '192.0.2.1', asNumber }))
+      uncheckedResource(draft('BGPPeer', name, { peerIP: '192.0.2.1', asNumber }))
     made.set(peer('a', 65001), 9)
     made.set(peer('b', 65002), 8)
     const { value, problems } = speakerConfig(made, 'server01', environment)

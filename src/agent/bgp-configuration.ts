@@ -164,8 +164,8 @@ function asNumberOf(view: ClusterView, node: Node): number {
 }
 
 function clusterIdOf(node: Node): IpAddress | undefined {
-  const text = node.spec.bgp?.routeReflectorClusterID
-  return text !== undefined && isRouterId(text) ? (text as IpAddress) : undefined
+  const id = node.spec.bgp?.routeReflectorClusterID
+  return id !== undefined && isRouterId(id) ? id : undefined
 }
 
 function portOf(view: ClusterView, node: Node): number {
@@ -282,7 +282,7 @@ function addressNeighbor(cluster: Cluster, peer: BGPPeer): NeighborConfig[] {
     if (value === undefined && field === 'localASNumber') continue
     if (value === undefined || !isAsNumber(value)) return report(field, value, AS_NUMBER[1])
   }
-  const address = parsed.address as IpAddress
+  const { address } = parsed
   const internal = spec.asNumber === asNumberOf(view, node)
   const isNode = view.list('Node').some((other) => nodeAddress(other)?.address === address)
   return [

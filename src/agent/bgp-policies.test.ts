@@ -1,25 +1,25 @@
 import { describe, expect, it } from 'vitest'
 import { rejectAll } from '../bgp/policy.ts'
-import { newResource } from '../model/parse-resource.ts'
 import type { Draft } from '../model/resource.ts'
 import { ip } from '../net/ip-address.ts'
 import { prefix } from '../net/prefix.ts'
 import { BgpPolicies, exportRules } from './bgp-policies.ts'
 import { ClusterView } from './cluster-view.ts'
+import { uncheckedResource } from './testing/unchecked-resource.ts'
 
 const blocks = [{ cidr: prefix('10.211.0.0/24'), state: 'confirmed' as const }]
 
 function cluster(): ClusterView {
   const view = new ClusterView()
   view.set(
-    newResource({
+    uncheckedResource({
       kind: 'IPPool',
       metadata: { name: 'pods' },
       spec: { cidr: '10.211.0.0/16', blockSize: 24 },
     }),
   )
   view.set(
-    newResource({
+    uncheckedResource({
       kind: 'BGPFilter',
       metadata: { name: 'no-pods' },
       spec: { exportV4: [{ action: 'Reject', matchOperator: 'In', cidr: '10.211.0.0/16' }] },
@@ -47,7 +47,7 @@ describe('what a node announces', () => {
   it('is filtered towards a peer that names filters, and only there', () => {
     const view = cluster()
     const policies = new BgpPolicies().of(view, exportRules(view, 'server01', blocks).value)
-    const peer = newResource({
+    const peer = uncheckedResource({
       kind: 'BGPPeer',
       metadata: { name: 'tor' },
       spec: { peerIP: '172.16.170.1', asNumber: 65001, filters: ['no-pods'] },
@@ -71,12 +71,12 @@ describe('what a node announces', () => {
 
 describe('a filter that is absent or cannot be obeyed', () => {
   const peerWith = (filters: string[]) =>
-    newResource({
+    uncheckedResource({
       kind: 'BGPPeer',
       metadata: { name: 'tor' },
       spec: { peerIP: '172.16.170.1', asNumber: 65001, filters },
     })
-  const odd = newResource({
+  const odd = uncheckedResource({
     kind: 'BGPFilter',
     metadata: { name: 'odd' },
     spec: { importV4: [{ action: 'Accept', communities: { values: ['notacommunity'] } }] },
@@ -106,7 +106,7 @@ describe('a filter that is absent or cannot be obeyed', () => {
     const rules = exportRules(view, 'server01', blocks).value
     const ask = () => policies.of(view, rules)({ internal: false, peer: peerWith(['odd']) }).value
     expect(ask().exportPolicy).toBe(rejectAll)
-    view.set(newResource({ kind: 'BGPFilter', metadata: { name: 'odd' }, spec: {} }))
+    view.set(uncheckedResource({ kind: 'BGPFilter', metadata: { name: 'odd' }, spec: {} }))
     expect(ask().exportPolicy?.(route('10.211.0.0/24')).accept).toBe(true)
   })
 })
@@ -114,7 +114,7 @@ describe('a filter that is absent or cannot be obeyed', () => {
 describe('one entry of a BGPConfiguration that is wrong', () => {
   const rulesOf = (spec: NonNullable<Draft<'BGPConfiguration'>['spec']>) => {
     const view = cluster()
-    view.set(newResource({ kind: 'BGPConfiguration', metadata: { name: 'default' }, spec }))
+    view.set(uncheckedResource({ kind: 'BGPConfiguration', metadata: { name: 'default' }, spec }))
     return exportRules(view, 'server01', blocks)
   }
 

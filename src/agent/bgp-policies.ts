@@ -44,7 +44,7 @@ export function exportRules(
   const isExcluded = node?.metadata.labels?.[EXCLUDE_LABEL] === 'true'
   const value = {
     pools: view.list('IPPool').map(({ spec }) => ({
-      cidr: spec.cidr as Prefix,
+      cidr: spec.cidr,
       disableBgpExport: spec.disableBGPExport === true,
     })),
     blocks,

@@ -4,7 +4,6 @@ import type { IpAddress } from '../net/ip-address.ts'
 import type { MacAddress } from '../net/mac-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { ClusterView } from './cluster-view.ts'
-import { podCidrs } from './pod-cidrs.ts'
 import type { PoolModes } from './pool-modes.ts'
 import { tunnelsAnything } from './tunnel-settings.ts'
 import { usesVxlan, vtepMac } from './vxlan-settings.ts'
@@ -69,8 +68,7 @@ export class Bookkeeping {
   /** Takes the address that the Node has from before. */
   recall(): void {
     const { view, node } = this.#needs
-    const written = view.get('Node', node)?.spec.bgp?.ipv4IPIPTunnelAddr
-    this.#tunnelAddress = written as IpAddress | undefined
+    this.#tunnelAddress = view.get('Node', node)?.spec.bgp?.ipv4IPIPTunnelAddr
   }
 
   /** Asks for a pass: one runs at a time, and any number of askers share the next. */
@@ -98,7 +96,7 @@ export class Bookkeeping {
 
   async #pass(): Promise<void> {
     const { addresses, node, view, blocks } = this.#needs
-    for (const block of podCidrs(view.get('Node', node)).value) {
+    for (const block of view.get('Node', node)?.status?.podCIDRs ?? []) {
       if (blocks().includes(block)) continue
       await addresses.claimBlock(node, block)
     }

@@ -3,7 +3,7 @@ import { createSimulatedMachine } from '../kernel/sim/machine.ts'
 import type { FilterRule, FilterTable } from '../kernel/packet-filter.ts'
 import { VirtualClock } from '../lib/clock.ts'
 import { SeededRandom } from '../lib/random.ts'
-import { parseResource } from '../model/parse-resource.ts'
+import { decodeResource } from '../model/decode-resource.ts'
 import type { Kind, Resource } from '../model/resource.ts'
 import { prefix } from '../net/prefix.ts'
 import { ClusterView } from './cluster-view.ts'
@@ -11,7 +11,10 @@ import { type FilterInputs, filterTable } from './filter-table.ts'
 import { usesVxlan } from './vxlan-settings.ts'
 
 function resource(kind: Kind, name: string, spec: unknown): Resource {
-  return parseResource({ apiVersion: 'projectcalico.org/v3', kind, metadata: { name }, spec })
+  const value = JSON.stringify({ kind, metadata: { name }, spec })
+  const decoded = decodeResource(kind, { key: name, value, modRevision: 1 })
+  if ('problem' in decoded) throw new Error(decoded.problem.expected)
+  return decoded.resource
 }
 
 const table = (...resources: readonly Resource[]): FilterTable => tableWith({}, ...resources)

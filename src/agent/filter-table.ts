@@ -11,7 +11,7 @@ import {
 import type { EncapsulationMode } from '../model/ip-pool.ts'
 import type { IPPool } from '../model/resource.ts'
 import { type Family, familyOf, ip } from '../net/ip-address.ts'
-import { covers, hostPrefix, type Prefix } from '../net/prefix.ts'
+import { covers, hostPrefix, type Prefix, prefix } from '../net/prefix.ts'
 import { POD_LINK_PREFIX } from '../routes/ownership.ts'
 import * as vxlan from '../wire/packet/vxlan.ts'
 import type { ClusterView } from './cluster-view.ts'
@@ -25,7 +25,7 @@ const PROTOCOL = { ipip: 4, tcp: 6, udp: 17 } as const
 /** Calico's gateway of all pods. It has a route on the host for ARP's sake alone; nobody lives there. */
 const GATEWAY = hostPrefix(ip('169.254.1.1'))
 /** RFC 4291 section 2.5.6. */
-const LINK_LOCAL = 'fe80::/10' as Prefix
+const LINK_LOCAL = prefix('fe80::/10')
 const FROM_PODS = `${POD_LINK_PREFIX}*`
 
 /** What a node's table follows from. */
@@ -95,7 +95,7 @@ function setsOf(inputs: FilterInputs, used: ReadonlySet<string | undefined>): re
 const FAMILIES = [4, 6] as const
 
 function cidrsOf(pools: readonly IPPool[]): readonly Prefix[] {
-  return pools.map(({ spec }) => spec.cidr as Prefix)
+  return pools.map(({ spec }) => spec.cidr)
 }
 
 /** A pool that is disabled gives out no more addresses, but serves those that are out. */

@@ -4,14 +4,17 @@ import { type Family, familyOf, type IpAddress } from '../net/ip-address.ts'
 import {
   hostPrefix,
   type InterfaceAddress,
-  parseInterfaceAddress,
+  interfaceAddress,
+  type InterfaceAddressText,
   type Prefix,
 } from '../net/prefix.ts'
 
 /** The node's own IPv4 address with the length of its network. */
 export function nodeAddress(node: Node): InterfaceAddress | undefined {
-  const parsed = parseInterfaceAddress(node.spec.bgp?.ipv4Address ?? '')
-  return parsed !== undefined && familyOf(parsed.address) === 4 ? parsed : undefined
+  const text = node.spec.bgp?.ipv4Address
+  if (text === undefined) return undefined
+  const own = interfaceAddress(text)
+  return familyOf(own.address) === 4 ? own : undefined
 }
 
 /** Addresses by which others know a node, each as a prefix; undefined while it has none of a family. */
@@ -30,9 +33,8 @@ function ownPrefixesOf(node: Node): OwnPrefixes {
   return own
 }
 
-function ownPrefix(text: string | undefined): Prefix | undefined {
-  const own = text === undefined ? undefined : parseInterfaceAddress(text)
-  return own && hostPrefix(own.address)
+function ownPrefix(text: InterfaceAddressText | undefined): Prefix | undefined {
+  return text === undefined ? undefined : hostPrefix(interfaceAddress(text).address)
 }
 
 /** The addresses of one family by which nodes know each other. */

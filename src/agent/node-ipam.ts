@@ -1,13 +1,11 @@
 import type { Clock } from '../lib/clock.ts'
 import { UserError } from '../lib/errors.ts'
 import type { Ipam } from '../ipam/ipam.ts'
-import { describeProblem } from '../model/cluster-problem.ts'
-import type { Node } from '../model/resource.ts'
+import type { DocumentOf, Node } from '../model/resource.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { Resources } from '../store/resources.ts'
 import type { OwnTunnel } from './bookkeeping.ts'
-import { podCidrs } from './pod-cidrs.ts'
 
 export interface NodeIpamNeeds {
   readonly node: string
@@ -72,7 +70,7 @@ export class NodeIpam {
       node,
       kind: tunnel.kind,
       nodeLabels: own.metadata.labels ?? {},
-      podCidrs: podCidrs(own).value,
+      podCidrs: own.status?.podCIDRs ?? [],
     })
     await resources.modify('Node', node, ({ spec }) => {
       writeTunnelAddress(spec, tunnel, address)
@@ -92,14 +90,16 @@ export class NodeIpam {
  * gave some, and none that can be read.
  */
 function blocksOf(own: Node): { blocks?: readonly Prefix[] } {
-  const { value, problems } = podCidrs(own)
-  if (value.length === 0 && problems.length > 0) throw new UserError(describeProblem(problems[0]!))
-  return value.length === 0 ? {} : { blocks: value }
+  const blocks = own.status?.podCIDRs
+  if (blocks?.length === 0) {
+    throw new UserError(`none of status.podCIDRs of Node "${own.metadata.name}" can be read`)
+  }
+  return blocks === undefined ? {} : { blocks }
 }
 
 /** An address that is undefined takes what is written away. */
 function writeTunnelAddress(
-  spec: Node['spec'],
+  spec: DocumentOf<'Node'>['spec'],
   tunnel: OwnTunnel,
   address: IpAddress | undefined,
 ): void {

@@ -2,7 +2,6 @@ import type { Clock, Timer } from '../lib/clock.ts'
 import type { Closable } from '../lib/closable.ts'
 import type { Log } from '../lib/log.ts'
 import type { Node } from '../model/resource.ts'
-import type { Prefix } from '../net/prefix.ts'
 import type { PoolEncapsulation } from '../routes/encapsulation.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { felixParameter } from './felix-parameter.ts'
@@ -60,7 +59,7 @@ export class PoolModes implements Closable {
 
   get current(): readonly PoolEncapsulation[] {
     return this.#needs.view.list('IPPool').map((pool) => ({
-      cidr: pool.spec.cidr as Prefix,
+      cidr: pool.spec.cidr,
       ipipMode: pool.spec.ipipMode,
       vxlanMode: vxlanModeOf(pool),
     }))

@@ -1,7 +1,7 @@
 import type { OwnBlock } from '../bgp/filters/calico-export.ts'
 import type { Ipam } from '../ipam/ipam.ts'
 import type { BlockAffinity, Kind } from '../model/resource.ts'
-import { comparePrefixes, type Prefix } from '../net/prefix.ts'
+import { comparePrefixes } from '../net/prefix.ts'
 import type { Resources } from '../store/resources.ts'
 import type { ClusterFeed } from './agent.ts'
 import { FOLLOWED_KINDS } from './cluster-view.ts'
@@ -57,5 +57,5 @@ export function storeFeed(
 function ownBlock(affinity: BlockAffinity): OwnBlock | undefined {
   const { state, deleted, cidr } = affinity.spec
   if (deleted === 'true') return undefined
-  return { cidr: cidr as Prefix, state: state === undefined || state === '' ? 'confirmed' : state }
+  return { cidr, state: state === undefined || state === '' ? 'confirmed' : state }
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Link } from '../kernel/kernel.ts'
-import { parseResource } from '../model/parse-resource.ts'
 import type { Kind } from '../model/resource.ts'
 import { ClusterView } from './cluster-view.ts'
 import { nodeMtus, tunnelDevice, tunnelProblems } from './tunnel-settings.ts'
+import { uncheckedResource } from './testing/unchecked-resource.ts'
 
 const link = (name: string, mtu: number, index: number, up = true): Link => ({
   segmentOctets: 65_536,
@@ -28,7 +28,7 @@ const LINKS = [
 function view(...resources: readonly (readonly [Kind, string, object])[]): ClusterView {
   const made = new ClusterView()
   for (const [kind, name, spec] of resources) {
-    made.set(parseResource({ kind, metadata: { name }, spec }))
+    made.set(uncheckedResource({ kind, metadata: { name }, spec }))
   }
   return made
 }

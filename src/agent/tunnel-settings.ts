@@ -1,3 +1,4 @@
+import { type GoPattern, parseGoPattern } from '../lib/go-pattern.ts'
 import type { Link } from '../kernel/kernel.ts'
 import { type ClusterProblem, clusterProblem } from '../model/cluster-problem.ts'
 import { identifierOf } from '../model/resource.ts'
@@ -53,7 +54,7 @@ export function nodeMtus(
   uplinkIndex: number | undefined,
 ): NodeMtus {
   const pattern = hostLinks(felixParameter(view, node, 'mtuIfacePattern'))
-  const counting = links.filter(({ up, name }) => up && pattern.test(name))
+  const counting = links.filter(({ up, name }) => up && pattern.isIn(name))
   const uplink = links.find(({ index }) => index === uplinkIndex)
   const ways = counting.length > 0 || uplink === undefined ? counting : [uplink]
   const host = ways.length > 0 ? Math.min(...ways.map(({ mtu }) => mtu)) : FALLBACK_MTU
@@ -109,15 +110,8 @@ function segmentOf(ways: readonly Link[]): number | undefined {
   return sizes.length === 0 ? undefined : Math.min(...sizes)
 }
 
-/** A pattern that is none is as good as absent; validation has told who wrote it. */
-function hostLinks(pattern: string | undefined): RegExp {
-  try {
-    const found = new RegExp(pattern || HOST_LINKS)
-    found.test('') // what is too large is refused only when it is first used
-    return found
-  } catch {
-    return new RegExp(HOST_LINKS)
-  }
+function hostLinks(pattern: string | undefined): GoPattern {
+  return parseGoPattern(pattern ?? HOST_LINKS) ?? parseGoPattern(HOST_LINKS)!
 }
 
 /**

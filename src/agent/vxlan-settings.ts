@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { EncapsulationMode } from '../model/ip-pool.ts'
 import type { IPPool, Node } from '../model/resource.ts'
-import { type IpAddress, parseIpAddress } from '../net/ip-address.ts'
-import { type MacAddress, macFromOctets, parseMacAddress } from '../net/mac-address.ts'
+import type { IpAddress } from '../net/ip-address.ts'
+import { type MacAddress, macFromOctets } from '../net/mac-address.ts'
 import type { RemoteNode } from '../routes/encapsulation.ts'
 import * as vxlan from '../wire/packet/vxlan.ts'
 import type { ClusterView } from './cluster-view.ts'
@@ -68,7 +68,7 @@ export function vxlanDevice(
 
 /** The MAC address that a node has written, or else the one that follows from its name, as in Felix. */
 export function vtepMac(name: string, node: Node | undefined): MacAddress {
-  const written = parseMacAddress(node?.spec.vxlanTunnelMACAddr ?? '')
+  const written = node?.spec.vxlanTunnelMACAddr
   if (written !== undefined) return written
   const digest = createHash('sha1').update(name).digest()
   return macFromOctets(Uint8Array.of(0x66, ...digest.subarray(0, 5)))
@@ -84,5 +84,5 @@ export function tunnelEnd(node: Node): TunnelEnd | undefined {
 
 /** The address of a node's vxlan.calico; undefined while it has none. */
 export function tunnelAddressOf(node: Node | undefined): IpAddress | undefined {
-  return parseIpAddress(node?.spec.ipv4VXLANTunnelAddr ?? '')
+  return node?.spec.ipv4VXLANTunnelAddr
 }

@@ -4,6 +4,7 @@ import { createSimulatedMachine } from '../kernel/sim/machine.ts'
 import { VirtualClock } from '../lib/clock.ts'
 import { silentLog } from '../lib/log.ts'
 import { SeededRandom } from '../lib/random.ts'
+import { newResource } from '../model/parse-resource.ts'
 import { ip } from '../net/ip-address.ts'
 import { mac } from '../net/mac-address.ts'
 import { ensureVxlanDevice, removeVxlanDevice } from './vxlan-device.ts'
@@ -82,7 +83,7 @@ describe('vxlan.calico', () => {
   it('has the MAC address that the Node says, else one of the name, the same on every node', () => {
     expect(vtepMac('server01', undefined)).toBe('66:36:5c:54:4c:62')
     const spec = { vxlanTunnelMACAddr: '66:AA:00:00:00:01' }
-    const node = { metadata: { name: 'server01' }, spec } as Parameters<typeof vtepMac>[1]
+    const node = newResource({ kind: 'Node', metadata: { name: 'server01' }, spec })
     expect(vtepMac('server01', node)).toBe('66:aa:00:00:00:01')
   })
 })

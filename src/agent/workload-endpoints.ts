@@ -1,6 +1,6 @@
 import { messageOf } from '../lib/errors.ts'
 import { namespaceProfile } from '../model/interface-name.ts'
-import { checkResource, newResource } from '../model/parse-resource.ts'
+import { validResource } from '../model/parse-resource.ts'
 import type { Draft } from '../model/resource.ts'
 import { workloadEndpointName } from '../model/workload-endpoint-name.ts'
 import type { IpAddress } from '../net/ip-address.ts'
@@ -35,7 +35,7 @@ export class WorkloadEndpoints {
   /** Why the datastore would refuse the endpoint: a name that cannot be made, a label. */
   refusal(pod: PublishedInterface): string | undefined {
     try {
-      checkResource(newResource(this.#endpoint(pod)))
+      validResource(this.#endpoint(pod))
       return undefined
     } catch (thrown) {
       return messageOf(thrown)

@@ -1,7 +1,7 @@
 import { messageOf, UserError } from '../lib/errors.ts'
 import { revealed } from '../lib/secret.ts'
-import { type Family, familyOf, type IpAddress } from '../net/ip-address.ts'
-import { prefixAddress, prefixFamily, prefixLength } from '../net/prefix.ts'
+import { type Family, familyOf, ip } from '../net/ip-address.ts'
+import { parsePrefix, prefixAddress, prefixLength } from '../net/prefix.ts'
 import type { TcpConnection, TcpListener, TcpStack } from '../net/transport.ts'
 import type { ListenConfig, SpeakerConfig } from './config.ts'
 
@@ -112,12 +112,12 @@ function close({ sockets }: Listening): void {
 }
 
 function setKey({ sockets }: Listening, where: string, key: string | undefined): void {
-  const isRange = where.includes('/')
-  const address = (isRange ? prefixAddress(where as never) : where) as IpAddress
-  const family = isRange ? prefixFamily(where as never) : familyOf(address)
+  const range = parsePrefix(where)
+  const address = range === undefined ? ip(where) : prefixAddress(range)
+  const family = familyOf(address)
   for (const socket of sockets) {
     if (socket.family !== family) continue
-    if (isRange) socket.listener.setMd5Key(address, key, prefixLength(where as never))
+    if (range !== undefined) socket.listener.setMd5Key(address, key, prefixLength(range))
     else socket.listener.setMd5Key(address, key)
   }
 }

@@ -1,6 +1,6 @@
 import type { FieldPath, FieldProblem } from '../lib/schema-problems.ts'
 import { familyOf } from '../net/ip-address.ts'
-import { parsePrefix, prefixFamily } from '../net/prefix.ts'
+import { prefixFamily } from '../net/prefix.ts'
 import type { BgpdFile, FileDynamicNeighbor, FileNeighbor, FilePolicy } from './config-schema.ts'
 
 /** What fields of a well-formed configuration have against each other. */
@@ -136,9 +136,8 @@ function checkFilters(file: BgpdFile): FieldProblem[] {
 type FileRule = NonNullable<BgpdFile['filters']>[string][number]
 
 function checkLengths({ cidr, prefixLength }: FileRule, path: FieldPath): FieldProblem[] {
-  const prefix = cidr === undefined ? undefined : parsePrefix(cidr)
-  if (prefix === undefined || prefixLength === undefined) return []
-  const bits = prefixFamily(prefix) === 4 ? 32 : 128
+  if (cidr === undefined || prefixLength === undefined) return []
+  const bits = prefixFamily(cidr) === 4 ? 32 : 128
   const { min = 0, max = bits } = prefixLength
   const found: FieldProblem[] = []
   if (min > bits) found.push(problem([...path, 'prefixLength', 'min'], `expected ${bits} at most`))

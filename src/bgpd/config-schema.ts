@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { Secret } from '../lib/secret.ts'
 import { parseCommunityValue } from '../bgp/filters/communities.ts'
-import { type IpAddress, parseIpAddress } from '../net/ip-address.ts'
-import { parsePrefix, type Prefix } from '../net/prefix.ts'
+import { ip, parseIpAddress } from '../net/ip-address.ts'
+import { parsePrefix, prefix as toPrefix } from '../net/prefix.ts'
 
 /**
  * The shape of a bgpd configuration, field by field; what one field cannot know by itself is in
@@ -25,7 +25,7 @@ const address = z
   .refine((text) => parseIpAddress(text) !== undefined, {
     error: 'expected an IP address such as 10.0.0.1 or 2001:db8::1',
   })
-  .transform((text) => parseIpAddress(text) as IpAddress)
+  .transform((text) => ip(text))
 
 const identifier = z
   .string({ error: 'expected four octets as text' })
@@ -35,14 +35,14 @@ const identifier = z
       error: 'expected four octets written like an IPv4 address, not 0.0.0.0',
     },
   )
-  .transform((text) => parseIpAddress(text) as IpAddress)
+  .transform((text) => ip(text))
 
 const prefix = z
   .string({ error: 'expected a prefix as text' })
   .refine((text) => parsePrefix(text) !== undefined, {
     error: 'expected a prefix with its host bits zero, such as 10.0.0.0/8 or 2001:db8::/32',
   })
-  .transform((text) => parsePrefix(text) as Prefix)
+  .transform((text) => toPrefix(text))
 
 function integer(least: number, most: number, what: string): z.ZodNumber {
   const error = `expected ${what}: a whole number from ${least} to ${most}`
@@ -82,6 +82,7 @@ const rule = z.strictObject({
     .refine((value) => parsePrefix(value) !== undefined, {
       error: 'expected a prefix with its host bits zero, such as 10.0.0.0/8',
     })
+    .transform((value) => toPrefix(value))
     .optional(),
   matchOperator: z.enum(['Equal', 'NotEqual', 'In', 'NotIn']).optional(),
   prefixLength: z

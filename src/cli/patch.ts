@@ -1,7 +1,7 @@
 import { Option } from '@commander-js/extra-typings'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { KINDS } from '../model/kinds.ts'
-import type { Kind, ResourceOf } from '../model/resource.ts'
+import type { DocumentOf } from '../model/resource.ts'
 import { parseJson } from '../model/json.ts'
 import type { DefineCommand } from './command-entry.ts'
 import { kindOf } from './kind-argument.ts'
@@ -33,7 +33,7 @@ export const definePatch: DefineCommand = (command, context) => {
       const change = patchOf(patch)
       const { resources, close } = await context.openResources({ lab })
       try {
-        const patched = (resource: ResourceOf<Kind>) => patchResource(resource, change)
+        const patched = (document: DocumentOf) => patchDocument(document, change)
         await resources.modify(kind, name, patched, namespace)
         context.out.write(`Successfully patched 1 '${kind}' resource\n`)
       } finally {
@@ -59,16 +59,16 @@ function patchOf(text: string): object {
   throw new UserError(`--patch: expected a JSON object like {"spec": {…}}, found ${text}`)
 }
 
-/** Makes the resource what it is with the patch; its name and what the store gave it stay. */
-function patchResource(resource: ResourceOf<Kind>, change: object): void {
-  const { kind, metadata } = resource
-  const merged = mergePatch(resource, change) as ResourceOf<Kind>
+/** Makes the document what it is with the patch; its name and what the store gave it stay. */
+function patchDocument(document: DocumentOf, change: object): void {
+  const { kind, metadata } = document
+  const merged = mergePatch(document, change) as DocumentOf
   if (merged.kind !== kind || merged.metadata?.name !== metadata.name) {
     throw new UserError(`a patch cannot change kind or name of ${kind}(${metadata.name})`)
   }
   const { uid, creationTimestamp, resourceVersion } = metadata
   Object.assign(merged.metadata, { uid, creationTimestamp, resourceVersion })
-  for (const field of Object.keys(resource))
-    delete (resource as unknown as Record<string, unknown>)[field]
-  Object.assign(resource, merged)
+  for (const field of Object.keys(document))
+    delete (document as unknown as Record<string, unknown>)[field]
+  Object.assign(document, merged)
 }

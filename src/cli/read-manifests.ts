@@ -1,25 +1,26 @@
 import { parseAllDocuments } from 'yaml'
 import { messageOf, UserError } from '../lib/errors.ts'
-import { parseResource } from '../model/parse-resource.ts'
-import type { Resource } from '../model/resource.ts'
+import { documentOf, parseResource } from '../model/parse-resource.ts'
+import type { Draft } from '../model/resource.ts'
 
 /** Enough for any cluster's settings; more is a mistake. */
 const TEXT_MAX = 16 * 1024 * 1024
 
 /**
- * The resources of a file, YAML or JSON: one or many documents, and lists ("kind: List"). All that is
+ * The resources of a file as they are written in it, YAML or JSON: one or many documents, and lists ("kind: List"). All that is
  * wrong is told at once, with file and document. Throws UserError.
  */
-export function readManifests(text: string, file: string): readonly Resource[] {
+export function readManifests(text: string, file: string): readonly Draft[] {
   if (text.length > TEXT_MAX) {
     throw new UserError(`${file}: expected ${TEXT_MAX} octets at most, found ${text.length}`)
   }
   const problems: string[] = []
-  const resources: Resource[] = []
+  const resources: Draft[] = []
   for (const [index, document] of documentsOf(text, file).entries()) {
     for (const item of itemsOf(document)) {
       try {
-        resources.push(parseResource(item))
+        parseResource(item)
+        resources.push(documentOf(item) as Draft)
       } catch (thrown) {
         if (!(thrown instanceof UserError)) throw thrown
         problems.push(`${file}, document ${index + 1}: ${thrown.message}`)

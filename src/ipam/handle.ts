@@ -1,5 +1,5 @@
 import { parseJson, sortedKeys, stringifyJson } from '../model/json.ts'
-import type { Prefix } from '../net/prefix.ts'
+import { parsePrefix, type Prefix } from '../net/prefix.ts'
 
 /** How many addresses an owner has in which block. */
 export interface Handle {
@@ -21,6 +21,11 @@ export function decodeHandle(text: string): Handle {
     ...rest
   } = parseJson(text) as { block?: Readonly<Record<string, number>> | null; deleted?: boolean }
   return { blocks: block ?? {}, rest }
+}
+
+/** The blocks in which it has addresses. What is no block is left alone: nobody can have an address in it. */
+export function blocksOf({ blocks }: Handle): readonly Prefix[] {
+  return Object.keys(blocks).flatMap((text) => parsePrefix(text) ?? [])
 }
 
 /** The handle with `change` addresses more (or fewer) in a block; a block without any is left out. */

@@ -2,11 +2,10 @@ import type { Closable } from '../lib/closable.ts'
 import { type Clock, sleep } from '../lib/clock.ts'
 import { UserError } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
-import { familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
+import { familyOf, type IpAddress } from '../net/ip-address.ts'
 import {
   contains,
   covers,
-  hostPrefix,
   parsePrefix,
   type Prefix,
   prefixFamily,
@@ -25,7 +24,7 @@ import {
 } from './block.ts'
 import type { BlockOwners } from './block-owners.ts'
 import { BlockClaims } from './block-claims.ts'
-import { isUnused } from './handle.ts'
+import { blocksOf, isUnused } from './handle.ts'
 import { IpamError } from './ipam-error.ts'
 import type { Affinity, IpamStore } from './ipam-store.ts'
 import { type Pool, qualifiedPools, type TunnelProtocol, tunnelPools } from './pools.ts'
@@ -153,13 +152,7 @@ export class Ipam {
   /** Addresses that are given to nobody new. */
   async #reserved(): Promise<Prefix[]> {
     const reservations = await this.#resources.listShared('IPReservation')
-    return reservations
-      .flatMap(({ spec }) => spec.reservedCIDRs ?? [])
-      .flatMap((text) => {
-        const address = parseIpAddress(text)
-        const range = address === undefined ? parsePrefix(text) : hostPrefix(address)
-        return range === undefined ? [] : [range]
-      })
+    return reservations.flatMap(({ spec }) => spec.reservedCIDRs ?? [])
   }
 
   /**
@@ -181,8 +174,7 @@ export class Ipam {
       ({ spec }) => spec.disabled !== true && spec.allowedUses.includes(use),
     )
     for (const { spec } of pools) {
-      const cidr = parsePrefix(spec.cidr)
-      if (cidr !== undefined && contains(cidr, address)) return prefixOf(address, spec.blockSize)
+      if (contains(spec.cidr, address)) return prefixOf(address, spec.blockSize)
     }
     throw new IpamError(
       'not-in-a-pool',
@@ -223,9 +215,7 @@ export class Ipam {
   /** The addresses that a handle has. */
   async addressesOf(handle: string): Promise<Allocation[]> {
     const { value } = await this.#store.handle(handle)
-    const blocks = await Promise.all(
-      (Object.keys(value.blocks) as Prefix[]).map((cidr) => this.#store.block(cidr)),
-    )
+    const blocks = await Promise.all(blocksOf(value).map((cidr) => this.#store.block(cidr)))
     return blocks
       .flatMap(({ value: block }) => (block === undefined ? [] : allocationsOf(block)))
       .filter((allocation) => allocation.handle === handle)
@@ -312,10 +302,10 @@ export class Ipam {
       spec.disabled = true
     })
     await sleep(this.#clock, POOL_GRACE_MILLISECONDS)
-    const cidr = parsePrefix(pool.spec.cidr)
+    const { cidr } = pool.spec
     for (const block of await this.blocks()) {
       const node = nodeOf(block)
-      if (cidr !== undefined && covers(cidr, block.cidr) && node !== undefined) {
+      if (covers(cidr, block.cidr) && node !== undefined) {
         await this.releaseAffinity(node, block.cidr)
       }
     }

@@ -1,7 +1,7 @@
 import type { IPPool } from '../model/resource.ts'
 import { parseSelector } from '../model/selector.ts'
 import type { Family } from '../net/ip-address.ts'
-import { parsePrefix, type Prefix, prefixFamily } from '../net/prefix.ts'
+import { type Prefix, prefixFamily } from '../net/prefix.ts'
 import { IpamError } from './ipam-error.ts'
 import type { AutoAssignRequest, Use } from './requests.ts'
 
@@ -17,14 +17,13 @@ export interface Pool {
 function enabledPools(pools: readonly IPPool[], family: Family): IPPool[] {
   return pools
     .filter(({ spec }) => {
-      const cidr = parsePrefix(spec.cidr)
-      return spec.disabled !== true && cidr !== undefined && prefixFamily(cidr) === family
+      return spec.disabled !== true && prefixFamily(spec.cidr) === family
     })
     .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
 }
 
 function toPool({ metadata, spec }: IPPool): Pool {
-  return { name: metadata.name, cidr: parsePrefix(spec.cidr)!, blockSize: spec.blockSize }
+  return { name: metadata.name, cidr: spec.cidr, blockSize: spec.blockSize }
 }
 
 type PoolRequest = Pick<
@@ -57,7 +56,7 @@ export function qualifiedPools(pools: readonly IPPool[], request: PoolRequest): 
 
 function named(enabled: readonly IPPool[], wanted: readonly Prefix[]): IPPool[] {
   return wanted.map((cidr) => {
-    const pool = enabled.find(({ spec }) => parsePrefix(spec.cidr) === cidr)
+    const pool = enabled.find(({ spec }) => spec.cidr === cidr)
     if (pool !== undefined) return pool
     throw new IpamError('no-pools', `the given pool (${cidr}) does not exist, or is not enabled`)
   })

@@ -2,7 +2,7 @@ import type { IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import { allocationsOf, type Block, isEmpty } from './block.ts'
 import { type Released, releaseAddresses, releaseHandle } from './block-changes.ts'
-import { counted, handleId } from './handle.ts'
+import { blocksOf, counted, handleId } from './handle.ts'
 import type { IpamStore, Step } from './ipam-store.ts'
 import type { ReleaseRequest } from './requests.ts'
 import { blockStep, handleStep, retry, takeSteps } from './steps.ts'
@@ -37,7 +37,7 @@ export class Releaser {
   async byHandle(handle: string): Promise<IpAddress[]> {
     const id = handleId(handle)
     const released: IpAddress[] = []
-    for (const cidr of Object.keys((await this.#store.handle(id)).value.blocks) as Prefix[]) {
+    for (const cidr of blocksOf((await this.#store.handle(id)).value)) {
       const some = await this.#release(cidr, (block) => releaseHandle(block, id), id)
       released.push(...some.map(({ address }) => address))
     }
@@ -47,7 +47,7 @@ export class Releaser {
   /** Makes a handle count what it has: one that a process that died has left may count more. */
   async settle(handle: string): Promise<void> {
     const { value } = await this.#store.handle(handle)
-    for (const cidr of Object.keys(value.blocks) as Prefix[]) await this.#settle(handle, cidr)
+    for (const cidr of blocksOf(value)) await this.#settle(handle, cidr)
   }
 
   /**

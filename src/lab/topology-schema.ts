@@ -1,8 +1,11 @@
 import { z } from 'zod'
-import { parseInterfaceAddress, parsePrefix } from '../net/prefix.ts'
-import { parseIpAddress } from '../net/ip-address.ts'
-import type { InterfaceAddress, Prefix } from '../net/prefix.ts'
-import type { IpAddress } from '../net/ip-address.ts'
+import { ip, parseIpAddress } from '../net/ip-address.ts'
+import {
+  interfaceAddress as toInterfaceAddress,
+  parseInterfaceAddress,
+  parsePrefix,
+  prefix,
+} from '../net/prefix.ts'
 
 /**
  * The shape of a topology file, field by field. What one field cannot know by itself (references,
@@ -48,14 +51,14 @@ const network = z
   .refine((text) => isIpv4(text) && parsePrefix(text) !== undefined, {
     error: 'expected an IPv4 network with its host bits zero, such as 172.16.170.0/24',
   })
-  .transform((text) => parsePrefix(text) as Prefix)
+  .transform((text) => prefix(text))
 
 const interfaceAddress = z
   .string()
   .refine((text) => isIpv4(text) && parseInterfaceAddress(text) !== undefined, {
     error: 'expected an IPv4 address with the length of its network, such as 172.16.170.128/24',
   })
-  .transform((text) => parseInterfaceAddress(text) as InterfaceAddress)
+  .transform((text) => toInterfaceAddress(text))
   .describe('address and length, such as 172.16.170.128/24')
 
 const address = z
@@ -63,7 +66,7 @@ const address = z
   .refine((text) => isIpv4(text) && parseIpAddress(text) !== undefined, {
     error: 'expected an IPv4 address, such as 10.211.0.6',
   })
-  .transform((text) => parseIpAddress(text) as IpAddress)
+  .transform((text) => ip(text))
 
 /** Kubernetes' qualified name: an optional DNS subdomain and "/", then a name of 63 characters. */
 const LABEL_KEY =

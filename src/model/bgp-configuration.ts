@@ -1,47 +1,71 @@
 import { z } from 'zod'
 import type { Checks } from './checks.ts'
+import { isCommunity } from './community.ts'
+import { asNumber, cidrOrAddress, community, port } from './fields.ts'
 import { loose } from './loose.ts'
 import type { Metadata } from './metadata.ts'
 
-const cidrs = z.array(loose({ cidr: z.string() })).optional()
+const cidrs = z.array(loose({ cidr: cidrOrAddress() })).optional()
 
 /** A reference to a key of a Kubernetes secret. */
 export const secretReference = loose({
   secretKeyRef: loose({ name: z.string().optional(), key: z.string() }).optional(),
 })
 
-/** BGP of all nodes ("default") or of one ("node.<name>"). Absent fields: {@link BGP_DEFAULTS}. */
-export const bgpConfigurationSpec = loose({
+const fields = loose({
   logSeverityScreen: z.string().optional(),
   nodeToNodeMeshEnabled: z.boolean().optional(),
-  asNumber: z.number().optional(),
+  asNumber: asNumber.optional(),
   serviceLoadBalancerIPs: cidrs,
   serviceExternalIPs: cidrs,
   serviceClusterIPs: cidrs,
   /** Absent: Enabled. */
   serviceLoadBalancerAggregation: z.enum(['Enabled', 'Disabled']).optional(),
-  communities: z
-    .array(loose({ name: z.string().optional(), value: z.string().optional() }))
-    .optional(),
+  communities: z.array(loose({ name: z.string().min(1), value: community })).optional(),
+  /** Communities are values, or names out of `communities`. */
   prefixAdvertisements: z
-    .array(loose({ cidr: z.string(), communities: z.array(z.string()).optional() }))
+    .array(loose({ cidr: cidrOrAddress(), communities: z.array(z.string()).optional() }))
     .optional(),
-  listenPort: z.number().optional(),
+  listenPort: port.optional(),
   nodeMeshPassword: secretReference.optional(),
   nodeMeshMaxRestartTime: z.string().optional(),
   bindMode: z.enum(['None', 'NodeIP']).optional(),
   ignoredInterfaces: z.array(z.string()).optional(),
 })
 
-/** One range, community or advertisement that is wrong takes no other with it. */
-export const BGP_CONFIGURATION_PARTS = [
+type Spec = z.infer<typeof fields>
+
+/** BGP of all nodes ("default") or of one ("node.<name>"). Absent fields: {@link BGP_DEFAULTS}. */
+export const bgpConfigurationSpec = fields.superRefine((spec, context) => {
+  const names = new Set((spec.communities ?? []).map(({ name }) => name))
+  for (const [at, { communities = [] }] of (spec.prefixAdvertisements ?? []).entries()) {
+    for (const [index, text] of communities.entries()) {
+      if (isCommunity(text) || names.has(text)) continue
+      context.addIssue({
+        code: 'custom',
+        input: text,
+        path: ['prefixAdvertisements', at, 'communities', index],
+        message: 'expected a community aa:nn or aa:nn:mm, or the name of one in spec.communities',
+      })
+    }
+  }
+})
+
+const SERVICE_RANGES = [
   'serviceLoadBalancerIPs',
   'serviceExternalIPs',
   'serviceClusterIPs',
+] as const
+
+/** One range, community or advertisement that is wrong takes no other with it. */
+export const BGP_CONFIGURATION_PARTS = [
+  ...SERVICE_RANGES,
   'communities',
   'prefixAdvertisements',
   'ignoredInterfaces',
-].flatMap((list) => [`spec.${list}`, `spec.${list}.*`])
+]
+  .flatMap((list) => [`spec.${list}`, `spec.${list}.*`])
+  .concat('spec.logSeverityScreen', 'spec.nodeMeshMaxRestartTime')
 
 export const BGP_DEFAULTS = {
   asNumber: 64512,
@@ -52,7 +76,8 @@ export const BGP_DEFAULTS = {
 
 export function checkBgpConfiguration(
   checks: Checks,
-  { metadata, spec }: { metadata: Metadata; spec: z.infer<typeof bgpConfigurationSpec> },
+  { metadata, spec }: { metadata: Metadata; spec: Spec },
+  document: { readonly spec: Partial<Record<keyof Spec, unknown>> },
 ): void {
   const forNode = metadata.name.startsWith('node.')
   checks.require(
@@ -67,26 +92,7 @@ export function checkBgpConfiguration(
     spec.nodeToNodeMeshEnabled,
     'the node-to-node mesh can be set only in the BGPConfiguration "default"',
   )
-  checks.asNumber('spec.asNumber', spec.asNumber)
-  checks.integer('spec.listenPort', spec.listenPort, 1, 65535)
-  for (const list of [
-    'serviceLoadBalancerIPs',
-    'serviceExternalIPs',
-    'serviceClusterIPs',
-  ] as const) {
-    for (const [at, { cidr }] of (spec[list] ?? []).entries()) {
-      checks.prefix(`spec.${list}[${at}].cidr`, cidr)
-    }
-  }
-  for (const [at, { cidr }] of (spec.prefixAdvertisements ?? []).entries()) {
-    checks.prefix(`spec.prefixAdvertisements[${at}].cidr`, cidr)
-  }
-  for (const [at, { value }] of (spec.communities ?? []).entries()) {
-    checks.require(
-      value !== undefined && /^\d{1,10}(:\d{1,10}){1,2}$/.test(value),
-      `spec.communities[${at}].value`,
-      value,
-      'expected a community aa:nn or a large community aa:nn:mm',
-    )
+  for (const list of [...SERVICE_RANGES, 'prefixAdvertisements'] as const) {
+    checks.noHostBitsIn(`spec.${list}`, document.spec[list], 'cidr')
   }
 }

@@ -1,65 +1,75 @@
 import { z } from 'zod'
-import { parsePrefix, prefixFamily } from '../net/prefix.ts'
+import type { Family } from '../net/ip-address.ts'
 import type { Checks } from './checks.ts'
+import { asNumber, cidrOrAddress, community, integer } from './fields.ts'
 import { loose } from './loose.ts'
 
-const community = z.string()
+/** In the units of FelixConfiguration's route priorities (bgpfilter.go). */
+const priority = integer(1, 2_147_483_646)
 
-const rule = loose({
-  cidr: z.string().optional(),
-  prefixLength: loose({ min: z.number().nullish(), max: z.number().nullish() }).optional(),
-  source: z.enum(['RemotePeers']).optional(),
-  /** Glob: "*.calico". */
-  interface: z.string().optional(),
-  matchOperator: z.enum(['Equal', 'NotEqual', 'In', 'NotIn']).optional(),
-  peerType: z.enum(['eBGP', 'iBGP']).optional(),
-  communities: loose({ values: z.array(community) }).optional(),
-  asPathPrefix: z.array(z.number()).optional(),
-  priority: z.number().optional(),
-  action: z.enum(['Accept', 'Reject']),
-  operations: z
-    .array(
-      loose({
-        addCommunity: loose({ value: community }).optional(),
-        prependASPath: loose({ prefix: z.array(z.number()) }).optional(),
-        setPriority: loose({ value: z.number() }).optional(),
-      }),
-    )
-    .optional(),
-})
+/** Exactly one of the three. */
+const operation = loose({
+  addCommunity: loose({ value: community }).optional(),
+  prependASPath: loose({ prefix: z.array(asNumber).min(1) }).optional(),
+  setPriority: loose({ value: priority }).optional(),
+}).refine(
+  (found) =>
+    [found.addCommunity, found.prependASPath, found.setPriority].filter((one) => one !== undefined)
+      .length === 1,
+  { error: 'expected exactly one of addCommunity, prependASPath and setPriority' },
+)
 
-const rules = z.array(rule).optional()
+const ONE_COMMUNITY = 'expected one community'
+
+function ruleOf(family: Family) {
+  const length = integer(0, family === 6 ? 128 : 32)
+  return loose({
+    cidr: cidrOrAddress(family).optional(),
+    prefixLength: loose({ min: length.nullish(), max: length.nullish() }).optional(),
+    source: z.enum(['RemotePeers']).optional(),
+    /** Glob: "*.calico". */
+    interface: z.string().optional(),
+    matchOperator: z.enum(['Equal', 'NotEqual', 'In', 'NotIn']).optional(),
+    peerType: z.enum(['eBGP', 'iBGP']).optional(),
+    communities: loose({
+      values: z.array(community).min(1, ONE_COMMUNITY).max(1, ONE_COMMUNITY),
+    }).optional(),
+    asPathPrefix: z.array(asNumber).optional(),
+    priority: priority.optional(),
+    action: z.enum(['Accept', 'Reject']),
+    operations: z.array(operation).max(10, 'expected 10 operations at most').optional(),
+  })
+}
+
+const rulesV4 = z.array(ruleOf(4)).optional()
+const rulesV6 = z.array(ruleOf(6)).optional()
 
 /** What a BGPPeer lets in and out: the first rule that matches decides. */
 export const bgpFilterSpec = loose({
-  exportV4: rules,
-  importV4: rules,
-  exportV6: rules,
-  importV6: rules,
+  exportV4: rulesV4,
+  importV4: rulesV4,
+  exportV6: rulesV6,
+  importV6: rulesV6,
 })
 
-export type BGPFilterRule = z.infer<typeof rule>
+export type BGPFilterRule = z.infer<ReturnType<typeof ruleOf>>
+
+const LISTS = ['exportV4', 'importV4', 'exportV6', 'importV6'] as const
 
 export function checkBgpFilter(
   checks: Checks,
   { spec }: { spec: z.infer<typeof bgpFilterSpec> },
+  document: { readonly spec: Partial<Record<(typeof LISTS)[number], unknown>> },
 ): void {
-  for (const list of ['exportV4', 'importV4', 'exportV6', 'importV6'] as const) {
+  for (const list of LISTS) {
     for (const [at, rule] of (spec[list] ?? []).entries()) {
-      checkRule(checks, `spec.${list}[${at}]`, rule, list.endsWith('V6') ? 6 : 4)
+      checkRule(checks, `spec.${list}[${at}]`, rule)
     }
+    checks.noHostBitsIn(`spec.${list}`, document.spec[list], 'cidr')
   }
 }
 
-function checkRule(checks: Checks, at: string, rule: BGPFilterRule, family: 4 | 6): void {
-  checks.prefix(`${at}.cidr`, rule.cidr)
-  const cidr = rule.cidr === undefined ? undefined : parsePrefix(rule.cidr)
-  checks.require(
-    cidr === undefined || prefixFamily(cidr) === family,
-    `${at}.cidr`,
-    rule.cidr,
-    `expected a CIDR of IPv${family}`,
-  )
+function checkRule(checks: Checks, at: string, rule: BGPFilterRule): void {
   checks.require(
     (rule.cidr === undefined) === (rule.matchOperator === undefined),
     `${at}.matchOperator`,
@@ -72,11 +82,8 @@ function checkRule(checks: Checks, at: string, rule: BGPFilterRule, family: 4 | 
     rule.prefixLength,
     'prefixLength needs a cidr',
   )
-  const most = family === 6 ? 128 : 32
-  checks.integer(`${at}.prefixLength.min`, rule.prefixLength?.min ?? undefined, 0, most)
-  checks.integer(`${at}.prefixLength.max`, rule.prefixLength?.max ?? undefined, 0, most)
   checks.require(
-    rule.operations === undefined || rule.action === 'Accept',
+    (rule.operations ?? []).length === 0 || rule.action === 'Accept',
     `${at}.operations`,
     rule.operations,
     'operations need the action Accept',

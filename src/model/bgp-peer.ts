@@ -1,79 +1,93 @@
 import { z } from 'zod'
-import { parseIpAddress } from '../net/ip-address.ts'
+import { familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { secretReference } from './bgp-configuration.ts'
 import type { Checks } from './checks.ts'
+import { address, asNumber, integer, selector } from './fields.ts'
 import { loose } from './loose.ts'
+
+const PEER_IP =
+  'expected an address, with a port such as 192.0.2.1:179 or [2001:db8::1]:179 if it is another'
 
 /** A BGP session beyond the mesh: of one node, of the nodes that a selector names, or of all. */
 export const bgpPeerSpec = loose({
   node: z.string().optional(),
   /** "192.0.2.1", "192.0.2.1:1790", "[2001:db8::1]:1790". */
-  peerIP: z.string().optional(),
-  asNumber: z.number().optional(),
-  localASNumber: z.number().optional(),
-  nodeSelector: z.string().optional(),
-  peerSelector: z.string().optional(),
+  peerIP: z
+    .string()
+    .refine((text) => text === '' || parsePeerAddress(text) !== undefined, { error: PEER_IP })
+    .optional(),
+  asNumber: asNumber.optional(),
+  localASNumber: asNumber.optional(),
+  nodeSelector: selector.optional(),
+  peerSelector: selector.optional(),
   keepOriginalNextHop: z.boolean().optional(),
   password: secretReference.optional(),
   sourceAddress: z.enum(['UseNodeIP', 'None']).optional(),
   maxRestartTime: z.string().optional(),
   keepaliveTime: z.string().optional(),
-  numAllowedLocalASNumbers: z.number().optional(),
-  ttlSecurity: z.number().optional(),
-  reachableBy: z.string().optional(),
+  numAllowedLocalASNumbers: integer(0, 2_147_483_647).optional(),
+  /** Hops to the peer (RFC 5082); 0: whatever the distance. */
+  ttlSecurity: integer(0, 254).optional(),
+  reachableBy: address().optional(),
   filters: z.array(z.string()).optional(),
-  localWorkloadSelector: z.string().optional(),
+  localWorkloadSelector: selector.optional(),
   nextHopMode: z.enum(['Auto', 'Self', 'Keep']).optional(),
   reversePeering: z.enum(['Auto', 'Manual']).optional(),
 })
 
-export function checkBgpPeer(
-  checks: Checks,
-  { spec }: { spec: z.infer<typeof bgpPeerSpec> },
-): void {
-  const exclusive = (a: keyof typeof spec, b: keyof typeof spec): void => {
-    checks.require(
-      !isSet(spec[a]) || !isSet(spec[b]),
-      `spec.${a}`,
-      spec[a],
-      `cannot be given together with ${b}`,
-    )
+type Spec = z.infer<typeof bgpPeerSpec>
+
+/** Fields that say the same thing in two ways (Calico: the CEL rules of bgppeer.go). */
+const EXCLUSIVE: readonly (readonly [keyof Spec, keyof Spec])[] = [
+  ['node', 'nodeSelector'],
+  ['peerIP', 'peerSelector'],
+  ['asNumber', 'peerSelector'],
+  ['localWorkloadSelector', 'peerIP'],
+  ['localWorkloadSelector', 'peerSelector'],
+  ['keepOriginalNextHop', 'nextHopMode'],
+]
+
+export function checkBgpPeer(checks: Checks, { spec }: { spec: Spec }): void {
+  for (const [a, b] of EXCLUSIVE) {
+    const isOne = !isSet(spec[a]) || !isSet(spec[b])
+    checks.require(isOne, `spec.${a}`, spec[a], `cannot be given together with ${b}`)
   }
-  exclusive('node', 'nodeSelector')
-  exclusive('peerIP', 'peerSelector')
-  exclusive('asNumber', 'peerSelector')
-  exclusive('localWorkloadSelector', 'peerIP')
-  exclusive('localWorkloadSelector', 'peerSelector')
-  exclusive('keepOriginalNextHop', 'nextHopMode')
-  const targets = [spec.peerIP, spec.peerSelector, spec.localWorkloadSelector]
+  const { peerIP, peerSelector, localWorkloadSelector } = spec
   checks.require(
-    targets.some(isSet),
+    [peerIP, peerSelector, localWorkloadSelector].some(isSet),
     'spec.peerIP',
-    spec.peerIP,
+    peerIP,
     'expected peerIP, peerSelector or localWorkloadSelector',
   )
-  if (isSet(spec.peerIP)) {
-    const right = parsePeerAddress(spec.peerIP!) !== undefined
-    checks.require(
-      right,
-      'spec.peerIP',
-      spec.peerIP,
-      'expected an address, with a port such as 192.0.2.1:179 or [2001:db8::1]:179 if it is another',
-    )
-    checks.require(
-      spec.asNumber !== undefined,
-      'spec.asNumber',
-      spec.asNumber,
-      'a peer given by address needs its AS number',
-    )
-  }
-  checks.selector('spec.nodeSelector', spec.nodeSelector)
-  checks.selector('spec.peerSelector', spec.peerSelector)
-  checks.asNumber('spec.asNumber', spec.asNumber)
-  checks.asNumber('spec.localASNumber', spec.localASNumber)
-  checks.integer('spec.ttlSecurity', spec.ttlSecurity, 0, 255)
-  checks.integer('spec.numAllowedLocalASNumbers', spec.numAllowedLocalASNumbers, 0, 2147483647)
-  checks.ipAddress('spec.reachableBy', spec.reachableBy)
+  checkAsNumber(checks, spec)
+  checkReachableBy(checks, spec)
+}
+
+function checkAsNumber(checks: Checks, spec: Spec): void {
+  const { peerIP, localWorkloadSelector } = spec
+  const isThere = spec.asNumber !== undefined
+  const ofAddress = 'a peer given by address needs its AS number'
+  checks.require(isThere || !isSet(peerIP), 'spec.asNumber', spec.asNumber, ofAddress)
+  const ofWorkload = 'peers given by localWorkloadSelector need their AS number'
+  checks.require(
+    isThere || !isSet(localWorkloadSelector),
+    'spec.asNumber',
+    spec.asNumber,
+    ofWorkload,
+  )
+}
+
+function checkReachableBy(checks: Checks, { peerIP, reachableBy }: Spec): void {
+  if (reachableBy === undefined) return
+  const needs = 'reachableBy is the gateway to peerIP: it needs one'
+  checks.require(isSet(peerIP), 'spec.reachableBy', reachableBy, needs)
+  const peer = parsePeerAddress(peerIP ?? '')?.address
+  checks.require(
+    peer === undefined || familyOf(peer) === familyOf(reachableBy),
+    'spec.reachableBy',
+    reachableBy,
+    `expected an address of the family of peerIP (${peerIP})`,
+  )
 }
 
 function isSet(value: unknown): boolean {
@@ -83,7 +97,7 @@ function isSet(value: unknown): boolean {
 /** "address", "address:port" or "[address]:port" in parts; undefined if it is none of them. */
 export function parsePeerAddress(
   text: string,
-): { readonly address: string; readonly port: number | undefined } | undefined {
+): { readonly address: IpAddress; readonly port: number | undefined } | undefined {
   const bare = parseIpAddress(text)
   if (bare !== undefined) return { address: bare, port: undefined }
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text)

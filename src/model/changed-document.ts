@@ -1,6 +1,6 @@
 import type { StoredProblem } from './decode-resource.ts'
-import { checkResource, type Document, readDocument } from './parse-resource.ts'
-import { InvalidResource, shown } from './problem.ts'
+import { type Document, validResource } from './parse-resource.ts'
+import { type Problem, shown } from './problem.ts'
 import type { Kind, ResourceOf } from './resource.ts'
 
 /**
@@ -13,14 +13,9 @@ export function readChanged<K extends Kind>(
   document: Document,
   known: readonly StoredProblem[],
 ): ResourceOf<K> {
-  const { value, problems } = readDocument(document)
-  const isKnown = (field: string, found: unknown): boolean =>
-    known.some((problem) => problem.field === field && problem.value === shown(found))
-  const added = problems.filter((problem) => !isKnown(problem.field, problem.value))
-  if (added.length > 0 || value === undefined) throw new InvalidResource(problems)
-  const resource = value as ResourceOf<K>
-  checkResource(resource)
-  return resource
+  const isKnown = ({ field, value }: Problem): boolean =>
+    known.some((problem) => problem.field === field && problem.value === shown(value))
+  return validResource(document, isKnown) as ResourceOf<K>
 }
 
 /**

@@ -1,8 +1,5 @@
-import { parseIpAddress } from '../net/ip-address.ts'
-import { parseInterfaceAddress, parsePrefix } from '../net/prefix.ts'
-import { messageOf } from '../lib/errors.ts'
+import { parseInterfaceAddress, prefixAddress, prefixOf } from '../net/prefix.ts'
 import type { Problem } from './problem.ts'
-import { parseSelector } from './selector.ts'
 
 /** Collects what is wrong with one resource; every check is made, so that all problems are told at once. */
 export class Checks {
@@ -22,45 +19,24 @@ export class Checks {
     )
   }
 
-  ipAddress(field: string, value: string | undefined, family?: 4 | 6): void {
-    if (value === undefined || value === '') return
-    const address = parseIpAddress(value)
-    const right = address !== undefined && (family === undefined || familyIs(address, family))
+  /** Of a network as it was written; what was read of it has none. */
+  noHostBits(field: string, written: unknown): void {
+    const parts = typeof written === 'string' ? parseInterfaceAddress(written) : undefined
     this.require(
-      right,
+      parts === undefined ||
+        prefixAddress(prefixOf(parts.address, parts.prefixLength)) === parts.address,
       field,
-      value,
-      `expected an IP${family === undefined ? '' : `v${family}`} address`,
+      written,
+      'expected a CIDR without bits beyond its prefix length',
     )
   }
 
-  /** An address with a prefix length, host bits allowed. */
-  interfaceAddress(field: string, value: string | undefined, family?: 4 | 6): void {
-    if (value === undefined || value === '') return
-    const parsed = parseInterfaceAddress(value)
-    const right = parsed !== undefined && (family === undefined || familyIs(parsed.address, family))
-    const example = family === 6 ? 'fd00::5/64' : '172.18.0.2/24'
-    this.require(
-      right,
-      field,
-      value,
-      `expected an address with its prefix length such as ${example}`,
-    )
-  }
-
-  /** A network, host bits zero. */
-  prefix(field: string, value: string | undefined): void {
-    if (value === undefined) return
-    if (parsePrefix(value) !== undefined) return
-    const kept = parseInterfaceAddress(value)
-    this.require(
-      false,
-      field,
-      value,
-      kept === undefined
-        ? 'expected a CIDR such as 10.211.0.0/16'
-        : 'expected a CIDR without bits beyond its prefix length',
-    )
+  /** Of the networks of a list, or of one field of its entries. */
+  noHostBitsIn(field: string, list: unknown, key?: string): void {
+    for (const [at, entry] of (Array.isArray(list) ? list : []).entries()) {
+      const written = key === undefined ? entry : (entry as Record<string, unknown> | null)?.[key]
+      this.noHostBits(`${field}[${at}]${key === undefined ? '' : `.${key}`}`, written)
+    }
   }
 
   interfaceName(field: string, value: string | undefined): void {
@@ -74,33 +50,10 @@ export class Checks {
       'expected an interface name: 1 to 15 of letters, digits, "_", "." and "-"',
     )
   }
-
-  integer(field: string, value: number | undefined, least: number, most: number): void {
-    if (value === undefined) return
-    const right = Number.isInteger(value) && value >= least && value <= most
-    this.require(right, field, value, `expected an integer from ${least} to ${most}`)
-  }
-
-  selector(field: string, value: string | undefined): void {
-    if (value === undefined) return
-    try {
-      parseSelector(value)
-    } catch (thrown) {
-      this.require(false, field, value, messageOf(thrown))
-    }
-  }
-
-  asNumber(field: string, value: number | undefined): void {
-    this.integer(field, value, 0, 4294967295)
-  }
 }
 
 const LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const DNS_SUBDOMAIN = new RegExp(String.raw`^${LABEL}(\.${LABEL})*$`)
-
-function familyIs(address: string, family: 4 | 6): boolean {
-  return address.includes(':') === (family === 6)
-}
 
 const QUALIFIED_NAME =
   /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/

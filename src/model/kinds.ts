@@ -8,20 +8,22 @@ import { bgpFilterSpec, checkBgpFilter } from './bgp-filter.ts'
 import { bgpPeerSpec, checkBgpPeer } from './bgp-peer.ts'
 import type { Checks } from './checks.ts'
 import { checkIpPool, ipPoolSpec } from './ip-pool.ts'
-import { checkNode, nodeSpec, nodeStatus } from './node.ts'
+import { FELIX_CONFIGURATION_PARTS, felixConfigurationSpec } from './felix-configuration.ts'
+import { checkNode, NODE_PARTS, nodeSpec, nodeStatus } from './node.ts'
 import {
   blockAffinitySpec,
   checkIpamConfiguration,
   checkIpReservation,
   clusterInformationSpec,
-  felixConfigurationSpec,
+  IP_RESERVATION_PARTS,
   ipamConfigurationSpec,
   ipReservationSpec,
 } from './plain-kinds.ts'
-import type { Kind, ResourceOf } from './resource.ts'
+import type { DocumentOf, Kind, ResourceOf } from './resource.ts'
 import {
   checkWorkloadEndpoint,
   completeWorkloadEndpoint,
+  WORKLOAD_ENDPOINT_PARTS,
   workloadEndpointSpec,
 } from './workload-endpoint.ts'
 
@@ -37,8 +39,12 @@ export interface KindDefinition<K extends Kind> {
   readonly parts?: readonly string[]
   /** Fills in what follows from other fields. */
   complete?(resource: ResourceOf<K>): void
-  /** Rules beyond the types of fields; checked when something is written. */
-  check?(checks: Checks, resource: ResourceOf<K>): void
+  /**
+   * Rules beyond the types of fields; checked when something is written.
+   *
+   * @param document the resource as it was written, before its values were parsed
+   */
+  check?(checks: Checks, resource: ResourceOf<K>, document: DocumentOf<K>): void
 }
 
 /** Every kind; the plurals and aliases are calicoctl's. */
@@ -49,6 +55,7 @@ export const KINDS: { readonly [K in Kind]: KindDefinition<K> } = {
     namespaced: false,
     spec: nodeSpec,
     status: nodeStatus,
+    parts: NODE_PARTS,
     check: checkNode,
   },
   WorkloadEndpoint: {
@@ -56,6 +63,7 @@ export const KINDS: { readonly [K in Kind]: KindDefinition<K> } = {
     aliases: ['wep', 'weps'],
     namespaced: true,
     spec: workloadEndpointSpec,
+    parts: WORKLOAD_ENDPOINT_PARTS,
     complete: completeWorkloadEndpoint,
     check: checkWorkloadEndpoint,
   },
@@ -71,6 +79,7 @@ export const KINDS: { readonly [K in Kind]: KindDefinition<K> } = {
     aliases: ['reservation', 'reservations'],
     namespaced: false,
     spec: ipReservationSpec,
+    parts: IP_RESERVATION_PARTS,
     check: checkIpReservation,
   },
   BGPConfiguration: {
@@ -106,6 +115,7 @@ export const KINDS: { readonly [K in Kind]: KindDefinition<K> } = {
     aliases: ['felixconfig', 'felixconfigs'],
     namespaced: false,
     spec: felixConfigurationSpec,
+    parts: FELIX_CONFIGURATION_PARTS,
   },
   BlockAffinity: {
     plural: 'blockaffinities',

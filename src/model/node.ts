@@ -1,24 +1,29 @@
 import { z } from 'zod'
 import type { Checks } from './checks.ts'
+import { address, asNumber, cidr, interfaceAddress, macAddress } from './fields.ts'
 import { loose } from './loose.ts'
+
+const clusterId = address(4).refine((id) => id !== '0.0.0.0', {
+  error: 'expected a cluster identifier written as an IPv4 address other than 0.0.0.0',
+})
 
 /** A host that routes for its pods. */
 export const nodeSpec = loose({
   bgp: loose({
     /** Absent: that of the default BGPConfiguration. */
-    asNumber: z.number().optional(),
+    asNumber: asNumber.optional(),
     /** With prefix length, "172.16.170.128/24": its network decides CrossSubnet. */
-    ipv4Address: z.string().optional(),
-    ipv6Address: z.string().optional(),
+    ipv4Address: interfaceAddress(4).optional(),
+    ipv6Address: interfaceAddress(6).optional(),
     /** Address of tunl0, without length. */
-    ipv4IPIPTunnelAddr: z.string().optional(),
+    ipv4IPIPTunnelAddr: address(4).optional(),
     /** Dotted; set on route reflectors, which leave the mesh. */
-    routeReflectorClusterID: z.string().optional(),
+    routeReflectorClusterID: clusterId.optional(),
   }).optional(),
-  ipv4VXLANTunnelAddr: z.string().optional(),
-  vxlanTunnelMACAddr: z.string().optional(),
-  ipv6VXLANTunnelAddr: z.string().optional(),
-  vxlanTunnelMACAddrV6: z.string().optional(),
+  ipv4VXLANTunnelAddr: address(4).optional(),
+  vxlanTunnelMACAddr: macAddress.optional(),
+  ipv6VXLANTunnelAddr: address(6).optional(),
+  vxlanTunnelMACAddrV6: macAddress.optional(),
   orchRefs: z
     .array(loose({ nodeName: z.string().optional(), orchestrator: z.string() }))
     .optional(),
@@ -26,7 +31,17 @@ export const nodeSpec = loose({
     interfaceIPv4Address: z.string().optional(),
     interfaceIPv6Address: z.string().optional(),
   }).optional(),
-  addresses: z.array(loose({ address: z.string(), type: z.string().optional() })).optional(),
+  /** Further addresses, with or without prefix length. */
+  addresses: z
+    .array(
+      loose({
+        address: z.union([address(), interfaceAddress(4), interfaceAddress(6)], {
+          error: 'expected an IP address, with or without a prefix length',
+        }),
+        type: z.string().optional(),
+      }),
+    )
+    .optional(),
   interfaces: z
     .array(loose({ name: z.string(), addresses: z.array(z.string()).optional() }))
     .optional(),
@@ -36,32 +51,39 @@ export const nodeStatus = loose({
   wireguardPublicKey: z.string().optional(),
   wireguardPublicKeyV6: z.string().optional(),
   /** The blocks that Kubernetes gave the node, used where IPAM is host-local. */
-  podCIDRs: z.array(z.string()).optional(),
+  podCIDRs: z.array(cidr).optional(),
 })
+
+/**
+ * What a node can do without. Where its AS number, its IPv4 address or its cluster identifier is not as it
+ * must be, nobody knows what it is.
+ */
+export const NODE_PARTS = [
+  'spec.bgp.ipv6Address',
+  'spec.bgp.ipv4IPIPTunnelAddr',
+  'spec.ipv4VXLANTunnelAddr',
+  'spec.vxlanTunnelMACAddr',
+  'spec.ipv6VXLANTunnelAddr',
+  'spec.vxlanTunnelMACAddrV6',
+  'spec.orchRefs',
+  'spec.wireguard',
+  'spec.addresses',
+  'spec.addresses.*',
+  'spec.interfaces',
+  'status',
+  'status.wireguardPublicKey',
+  'status.wireguardPublicKeyV6',
+  'status.podCIDRs',
+  'status.podCIDRs.*',
+]
 
 export function checkNode(
   checks: Checks,
-  {
-    spec,
-    status,
-  }: { spec: z.infer<typeof nodeSpec>; status?: z.infer<typeof nodeStatus> | undefined },
+  { spec: { bgp } }: { spec: z.infer<typeof nodeSpec> },
+  { status }: { readonly status?: { readonly podCIDRs?: unknown } | undefined },
 ): void {
-  const { bgp } = spec
   if (bgp !== undefined) {
     checks.require(Object.keys(bgp).length > 0, 'spec.bgp', bgp, 'Spec.BGP should not be empty')
-    checks.asNumber('spec.bgp.asNumber', bgp.asNumber)
-    checks.interfaceAddress('spec.bgp.ipv4Address', bgp.ipv4Address, 4)
-    checks.interfaceAddress('spec.bgp.ipv6Address', bgp.ipv6Address, 6)
-    checks.ipAddress('spec.bgp.ipv4IPIPTunnelAddr', bgp.ipv4IPIPTunnelAddr, 4)
-    checks.ipAddress('spec.bgp.routeReflectorClusterID', bgp.routeReflectorClusterID, 4)
   }
-  checks.ipAddress('spec.ipv4VXLANTunnelAddr', spec.ipv4VXLANTunnelAddr, 4)
-  checks.ipAddress('spec.ipv6VXLANTunnelAddr', spec.ipv6VXLANTunnelAddr, 6)
-  for (const [at, { address }] of (spec.addresses ?? []).entries()) {
-    if (address.includes('/')) checks.interfaceAddress(`spec.addresses[${at}].address`, address)
-    else checks.ipAddress(`spec.addresses[${at}].address`, address)
-  }
-  for (const [at, cidr] of (status?.podCIDRs ?? []).entries()) {
-    checks.prefix(`status.podCIDRs[${at}]`, cidr)
-  }
+  checks.noHostBitsIn('status.podCIDRs', status?.podCIDRs)
 }

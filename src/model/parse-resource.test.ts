@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Decoded, decodeResource, storedProblemText } from './decode-resource.ts'
 import { writtenForm } from './changed-document.ts'
-import { checkResource, encodeResource, newResource, parseResource } from './parse-resource.ts'
+import { encodeResource, newResource, parseResource, validResource } from './parse-resource.ts'
 import type { Kind } from './resource.ts'
 
 const endpoint = {
@@ -19,7 +19,7 @@ const endpoint = {
 } as const
 
 const checked = (input: unknown): void => {
-  checkResource(parseResource(input))
+  validResource(input)
 }
 
 const KEY = '/calico/resources/v3/projectcalico.org/x/a'
@@ -56,7 +56,7 @@ describe('a resource', () => {
   it('tells every problem at once, with field, value and expectation', () => {
     const spec = { cidr: '10.0.0.1/16', ipipMode: 'Always', vxlanMode: 'Always', blockSize: 33 }
     expect(() => checked({ kind: 'IPPool', metadata: { name: 'A' }, spec })).toThrow(
-      /the following fields:\n- {2}metadata.name = 'A'.*\n- {2}spec.cidr = '10.0.0.1\/16' \(expected a CIDR without bits/,
+      /the following fields:\n- {2}spec.blockSize = '33'.*\n- {2}metadata.name = 'A'.*\n- {2}spec.ipipMode.*\n- {2}spec.cidr = '10.0.0.1\/16' \(expected a CIDR without bits/,
     )
   })
 
@@ -132,7 +132,7 @@ describe('a stored row', () => {
     ['['.repeat(100_000), '', 'nested'],
     [`{"kind":"BGPConfiguration","x":${'['.repeat(101)}${']'.repeat(101)}}`, '', 'nested'],
     [`"${' '.repeat(5_000_000)}"`, '', 'characters at most'],
-    [bgp({ asNumber: 'many' }), 'spec.asNumber', 'expected number'],
+    [bgp({ asNumber: 'many' }), 'spec.asNumber', 'expected an AS number'],
     [bgp({ bindMode: 'All' }), 'spec.bindMode', 'expected one of None, NodeIP'],
   ])('is one problem: case %$', (value, field, expected) => {
     const decoded = decode('BGPConfiguration', value)

@@ -6,8 +6,15 @@ import { ALL_KINDS, findKind, KINDS } from './kinds.ts'
 import { loose } from './loose.ts'
 import { type Metadata, metadataSchema } from './metadata.ts'
 import { type ParsedParts, parseParts } from './parts.ts'
-import { InvalidResource, shown } from './problem.ts'
-import { API_VERSION, type Draft, type Kind, type Resource, type ResourceOf } from './resource.ts'
+import { InvalidResource, type Problem, shown } from './problem.ts'
+import {
+  API_VERSION,
+  type DocumentOf,
+  type Draft,
+  type Kind,
+  type Resource,
+  type ResourceOf,
+} from './resource.ts'
 
 /** Made once: zod compiles a schema when it first parses. */
 const SCHEMAS = Object.fromEntries(ALL_KINDS.map((kind) => [kind, schemaOf(kind)])) as Readonly<
@@ -27,7 +34,7 @@ function schemaOf(kind: Kind): z.ZodType {
 
 /**
  * A resource from what a document says (the object that YAML or JSON gave): fields of the right type,
- * defaults filled in, unknown fields kept. Does not check the rules of {@link checkResource}.
+ * defaults filled in, unknown fields kept. Does not check the rules of {@link validResource}.
  *
  * Throws InvalidResource that names every field that is not as it must be, UserError on an unknown kind
  * or version.
@@ -100,8 +107,32 @@ function completeResource<K extends Kind>(resource: ResourceOf<K>): void {
   KINDS[resource.kind].complete?.(resource)
 }
 
-/** Throws InvalidResource with every rule that the resource breaks. */
-export function checkResource(resource: Resource): void {
+/**
+ * A resource that may be stored: its values are right, and it keeps the rules of its kind.
+ *
+ * Throws InvalidResource with everything that is wrong; UserError on an unknown kind or version.
+ *
+ * @param known whether a problem of a value was there before, and may stay
+ */
+export function validResource(input: unknown, known = (_problem: Problem) => false): Resource {
+  const document = documentOf(input)
+  const { value, problems } = readDocument(document)
+  const resource = value ?? parseParts(SCHEMAS[document.kind], document, EVERY_FIELD).value
+  const told = new Set(problems.map(({ field }) => field))
+  const broken = resource === undefined ? [] : brokenRules(resource as Resource, document)
+  const found = [
+    ...problems.filter((problem) => value === undefined || !known(problem)),
+    ...broken.filter(({ field }) => !told.has(field)),
+  ]
+  if (found.length > 0) throw new InvalidResource(found)
+  return value as Resource
+}
+
+/** What is left of a resource without these can be checked for more mistakes. */
+const EVERY_FIELD = ['metadata.*', 'metadata.labels.*', 'spec.*', 'status']
+
+/** The rules that a resource breaks; some are of how a value is written. */
+function brokenRules(resource: Resource, document: Document): readonly Problem[] {
   const checks = new Checks()
   const { name, namespace, labels } = resource.metadata
   const { namespaced } = KINDS[resource.kind]
@@ -118,12 +149,16 @@ export function checkResource(resource: Resource): void {
     )
   }
   checkLabels(checks, labels ?? {})
-  checkSpec(checks, resource)
-  if (checks.problems.length > 0) throw new InvalidResource(checks.problems)
+  checkSpec(checks, resource, document as DocumentOf)
+  return checks.problems
 }
 
-function checkSpec<K extends Kind>(checks: Checks, resource: ResourceOf<K>): void {
-  KINDS[resource.kind].check?.(checks, resource)
+function checkSpec<K extends Kind>(
+  checks: Checks,
+  resource: ResourceOf<K>,
+  document: DocumentOf<K>,
+): void {
+  KINDS[resource.kind].check?.(checks, resource, document)
 }
 
 const METADATA_FIELDS = Object.keys(metadataSchema.shape)

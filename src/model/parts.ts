@@ -18,7 +18,8 @@ const PASSES_MAX = 8
 /**
  * Parses a document of which some parts stand alone: one that is not as it must be is left out, and the
  * rest counts. Parts are paths such as "spec.communities.*", "*" standing for every key or index; the
- * longest that fits an issue is left out. Nulls count as absent, as where Go reads them.
+ * longest that fits an issue is left out. Null and empty text count as absent where they
+ * are no values, as where Go reads them.
  *
  * The document stays as it is: what is left out here is still there when it is written again.
  */
@@ -37,7 +38,7 @@ export function parseParts(
     const removed: Path[] = []
     const fatal: Problem[] = []
     for (const issue of result.error.issues) {
-      const part = isNull(rest, issue.path) ? issue.path : partOf(issue.path, patterns)
+      const part = isAbsent(rest, issue.path) ? issue.path : partOf(issue.path, patterns)
       if (part === undefined) fatal.push(entries.problem(issue, rest))
       else {
         removed.push(part)
@@ -62,8 +63,9 @@ function partOf(path: Path, patterns: readonly (readonly string[])[]): Path | un
   return path.slice(0, Math.max(...fitting.map(({ length }) => length)))
 }
 
-function isNull(document: unknown, path: Path): boolean {
-  return path.length > 0 && valueAt(document, path) === null
+function isAbsent(document: unknown, path: Path): boolean {
+  const value = valueAt(document, path)
+  return path.length > 0 && (value === null || value === '')
 }
 
 function valueAt(document: unknown, path: Path): unknown {

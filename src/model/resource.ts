@@ -2,16 +2,19 @@ import type { z } from 'zod'
 import type { bgpConfigurationSpec } from './bgp-configuration.ts'
 import type { bgpFilterSpec } from './bgp-filter.ts'
 import type { bgpPeerSpec } from './bgp-peer.ts'
+import type { felixConfigurationSpec } from './felix-configuration.ts'
 import type { ipPoolSpec } from './ip-pool.ts'
 import type { Metadata } from './metadata.ts'
 import type { nodeSpec, nodeStatus } from './node.ts'
 import type {
   blockAffinitySpec,
   clusterInformationSpec,
-  felixConfigurationSpec,
   ipamConfigurationSpec,
   ipReservationSpec,
 } from './plain-kinds.ts'
+import type { IpAddress } from '../net/ip-address.ts'
+import type { MacAddress } from '../net/mac-address.ts'
+import type { InterfaceAddressText, Prefix } from '../net/prefix.ts'
 import type { workloadEndpointSpec } from './workload-endpoint.ts'
 
 export const API_VERSION = 'projectcalico.org/v3'
@@ -59,14 +62,39 @@ export interface Draft<K extends Kind = Kind> {
   readonly apiVersion?: string
   readonly metadata: Partial<Metadata>
   readonly spec?: DeepPartial<ResourceOf<K>['spec']>
-  readonly status?: ResourceOf<K>['status']
+  readonly status?: DeepPartial<ResourceOf<K>['status']>
 }
 
-type DeepPartial<T> = T extends readonly (infer Item)[]
-  ? readonly DeepPartial<Item>[]
-  : T extends object
-    ? { readonly [Key in keyof T]?: DeepPartial<T[Key]> | undefined }
-    : T
+/**
+ * A resource as it stands in a file or in the datastore: texts and numbers that nobody has parsed yet, in
+ * which anything may be absent. Changes are made to this.
+ */
+export interface DocumentOf<K extends Kind = Kind> {
+  kind: K
+  apiVersion: typeof API_VERSION
+  metadata: Metadata
+  spec: Unparsed<ResourceOf<K>['spec']>
+  status?: Unparsed<NonNullable<ResourceOf<K>['status']>> | undefined
+}
+
+/** Text that a parser has made, which whoever writes it need not know. */
+type ParsedText = IpAddress | Prefix | InterfaceAddressText | MacAddress
+
+type Unparsed<T> = T extends ParsedText
+  ? string
+  : T extends readonly (infer Item)[]
+    ? Unparsed<Item>[]
+    : T extends object
+      ? { [Key in keyof T]?: Unparsed<T[Key]> | undefined }
+      : T
+
+type DeepPartial<T> = T extends ParsedText
+  ? string
+  : T extends readonly (infer Item)[]
+    ? readonly DeepPartial<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]?: DeepPartial<T[Key]> | undefined }
+      : T
 
 /** Kind(name) or Kind(namespace/name), as Calico's errors name a resource. */
 export function identifierOf(kind: string, name: string, namespace?: string): string {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { parseIpAddress } from '../net/ip-address.ts'
-import { contains, isHostPrefix, parsePrefix } from '../net/prefix.ts'
+import { hostPrefix } from '../net/prefix.ts'
 import type { Checks } from './checks.ts'
+import { address, hostNetwork, macAddress } from './fields.ts'
 import { loose } from './loose.ts'
 import type { Metadata } from './metadata.ts'
 import { workloadEndpointName } from './workload-endpoint-name.ts'
@@ -18,15 +18,15 @@ export const workloadEndpointSpec = loose({
   endpoint: z.string().optional(),
   serviceAccountName: z.string().optional(),
   /** Host prefixes: "10.211.0.6/32". */
-  ipNetworks: z.array(z.string()).optional(),
-  ipNATs: z.array(loose({ internalIP: z.string(), externalIP: z.string() })).optional(),
-  ipv4Gateway: z.string().optional(),
-  ipv6Gateway: z.string().optional(),
+  ipNetworks: z.array(hostNetwork).optional(),
+  ipNATs: z.array(loose({ internalIP: address(), externalIP: address() })).optional(),
+  ipv4Gateway: address(4).optional(),
+  ipv6Gateway: address(6).optional(),
   profiles: z.array(z.string()).optional(),
   /** Name of the host's end: "cali50914021272". */
   interfaceName: z.string().optional(),
   /** MAC address of the workload's end. */
-  mac: z.string().optional(),
+  mac: macAddress.optional(),
   ports: z
     .array(
       loose({
@@ -42,6 +42,21 @@ export const workloadEndpointSpec = loose({
 })
 
 type Spec = z.infer<typeof workloadEndpointSpec>
+
+/** What an endpoint can do without: all but where it is and which addresses it has. */
+export const WORKLOAD_ENDPOINT_PARTS = [
+  'spec.ipNetworks.*',
+  'spec.ipNATs',
+  'spec.ipNATs.*',
+  'spec.ipv4Gateway',
+  'spec.ipv6Gateway',
+  'spec.profiles',
+  'spec.mac',
+  'spec.ports',
+  'spec.ports.*',
+  'spec.serviceAccountName',
+  'spec.allowSpoofedSourcePrefixes',
+]
 
 /** The name that the identifiers in `spec` demand; throws RangeError if one is missing. */
 export function workloadEndpointNameOf(spec: Spec): string {
@@ -78,18 +93,6 @@ export function checkWorkloadEndpoint(
 ): void {
   checkName(checks, metadata, spec)
   checks.interfaceName('spec.interfaceName', spec.interfaceName)
-  const networks = spec.ipNetworks ?? []
-  for (const [at, network] of networks.entries()) checkNetwork(checks, at, network)
-  checks.ipAddress('spec.ipv4Gateway', spec.ipv4Gateway, 4)
-  checks.ipAddress('spec.ipv6Gateway', spec.ipv6Gateway, 6)
-  checks.require(
-    spec.mac === undefined ||
-      spec.mac === '' ||
-      /^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/.test(spec.mac),
-    'spec.mac',
-    spec.mac,
-    'expected a MAC address such as 02:42:ac:11:00:02',
-  )
   checks.require(
     spec.containerID === undefined ||
       /^([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)?$/.test(spec.containerID),
@@ -97,15 +100,10 @@ export function checkWorkloadEndpoint(
     spec.containerID,
     'expected letters, digits and "-", beginning and ending alphanumerically',
   )
-  for (const [at, { internalIP, externalIP }] of (spec.ipNATs ?? []).entries()) {
-    checks.ipAddress(`spec.ipNATs[${at}].externalIP`, externalIP)
-    const inside = networks.some((network) => within(network, internalIP))
-    checks.require(
-      inside,
-      `spec.ipNATs[${at}].internalIP`,
-      internalIP,
-      'expected one of spec.ipNetworks',
-    )
+  for (const [at, { internalIP }] of (spec.ipNATs ?? []).entries()) {
+    const isOwn = spec.ipNetworks?.includes(hostPrefix(internalIP)) ?? false
+    const expected = 'expected one of spec.ipNetworks'
+    checks.require(isOwn, `spec.ipNATs[${at}].internalIP`, internalIP, expected)
   }
 }
 
@@ -121,19 +119,4 @@ function checkName(checks: Checks, metadata: Metadata, spec: Spec): void {
   } catch (thrown) {
     checks.require(false, 'spec', undefined, (thrown as Error).message)
   }
-}
-
-function checkNetwork(checks: Checks, at: number, network: string): void {
-  const field = `spec.ipNetworks[${at}]`
-  const prefix = parsePrefix(network)
-  if (prefix === undefined)
-    checks.require(false, field, network, 'expected an address such as 10.211.0.6/32')
-  else
-    checks.require(isHostPrefix(prefix), field, network, 'IP network contains multiple addresses')
-}
-
-function within(network: string, address: string): boolean {
-  const prefix = parsePrefix(network)
-  const parsed = parseIpAddress(address)
-  return prefix !== undefined && parsed !== undefined && contains(prefix, parsed)
 }

@@ -15,8 +15,28 @@ export function addressBits(family: Family): 32 | 128 {
   return family === 4 ? 32 : 128
 }
 
+/** Told by the separator alone; throws RangeError on text that has none. */
 export function familyOf(address: IpAddress): Family {
-  return address.includes(':') ? 6 : 4
+  if (address.includes(':')) return 6
+  if (address.includes('.')) return 4
+  throw notAnAddress(address)
+}
+
+/** For text that is no address although its type says so: somebody made it without a parser. */
+function notAnAddress(text: string, what = 'an IP address'): RangeError {
+  return new RangeError(`Expected ${what}, found ${found(text)}`)
+}
+
+/** Throws RangeError on text that is no address; makes nothing of an IPv4 one. */
+export function requireAddress(address: IpAddress): void {
+  if (familyOf(address) === 4) ipv4ToNumber(address)
+  else addressOctets(address)
+}
+
+/** A value as it stands in the message of an error, whatever its length. */
+export function found(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }
 
 /** The address that `text` spells, or undefined. Strict: no leading zeros, no zone, no white space. */
@@ -28,7 +48,7 @@ export function parseIpAddress(text: string): IpAddress | undefined {
 /** The address that `text` spells; throws RangeError where {@link parseIpAddress} gives undefined. */
 export function ip(text: string): IpAddress {
   const address = parseIpAddress(text)
-  if (address === undefined) throw new RangeError(`Expected an IP address, found "${text}"`)
+  if (address === undefined) throw notAnAddress(text)
   return address
 }
 
@@ -41,13 +61,18 @@ export function addressFromOctets(octets: Uint8Array): IpAddress {
   throw new RangeError(`Expected 4 or 16 octets of address, found ${octets.length}`)
 }
 
-/** The octets of an address in network order: 4 or 16. */
+/** The octets of an address in network order: 4 or 16. Throws RangeError on text that is none. */
 export function addressOctets(address: IpAddress): Uint8Array {
-  return (address.includes(':') ? parseIpv6(address) : parseIpv4(address))!
+  const octets = address.includes(':') ? parseIpv6(address) : parseIpv4(address)
+  if (octets === undefined) throw notAnAddress(address)
+  return octets
 }
 
-/** An IPv4 address from its 32-bit number. */
+/** An IPv4 address from its 32-bit number, signed or not. Throws RangeError on any other. */
 export function ipv4FromNumber(value: number): IpAddress {
+  if ((value | 0) !== value && value >>> 0 !== value) {
+    throw new RangeError(`Expected a number of 32 bits, found ${value}`)
+  }
   return IPV4_TEXTS.of(value, 0) as IpAddress
 }
 
@@ -99,29 +124,36 @@ const DOT = 0x2e
 const ZERO = 0x30
 const NINE = 0x39
 
-/** The 32-bit number of an IPv4 address, or of what stands before `end`. */
+/** The 32-bit number of an IPv4 address, or of what stands before `end`. Throws RangeError on any other text. */
 export function ipv4ToNumber(address: IpAddress | string, end = address.length): number {
-  let [value, octet, dots] = [0, 0, 0]
-  let isIpv4 = true
+  let [value, octet, digits, dots] = [0, 0, 0, 0]
   for (let at = 0; at < end; at++) {
     const code = address.charCodeAt(at)
-    if (code === DOT) {
+    if (code === DOT && digits > 0) {
       value = value * 256 + octet
       octet = 0
+      digits = 0
       dots++
     } else {
+      // A zero may only stand alone.
+      if (code < ZERO || code > NINE || (octet === 0 && digits > 0)) break
       octet = octet * 10 + code - ZERO
-      if (code > NINE) isIpv4 = false
+      if (octet > 255) break
+      digits++
     }
+    if (at === end - 1 && dots === 3 && digits > 0) return value * 256 + octet
   }
-  if (dots !== 3 || !isIpv4) {
-    throw new RangeError(`Expected an IPv4 address, found "${address}"`)
-  }
-  return value * 256 + octet
+  throw notAnAddress(address, 'an IPv4 address')
 }
 
-/** The address `offset` above `address`; wraps at the end of the address space. */
+/**
+ * The address `offset` above `address`; wraps at the end of the address space. Throws RangeError on an
+ * offset that is no whole number.
+ */
 export function addressPlus(address: IpAddress, offset: number): IpAddress {
+  if (!Number.isSafeInteger(offset)) {
+    throw new RangeError(`Expected a whole number of addresses, found ${offset}`)
+  }
   const octets = addressOctets(address)
   let carry = offset
   for (let at = octets.length - 1; at >= 0 && carry !== 0; at--) {

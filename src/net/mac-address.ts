@@ -1,3 +1,5 @@
+import { found } from './ip-address.ts'
+
 declare const brand: unique symbol
 
 /** A MAC-48 address as six lower-case pairs with colons. */
@@ -14,17 +16,27 @@ export function parseMacAddress(text: string): MacAddress | undefined {
 export function mac(text: string): MacAddress {
   const address = parseMacAddress(text)
   if (address === undefined) {
-    throw new RangeError(`Expected a MAC address such as ee:ee:ee:ee:ee:ee, found "${text}"`)
+    throw notAMacAddress(text)
   }
   return address
 }
 
+function notAMacAddress(text: string): RangeError {
+  return new RangeError(`Expected a MAC address such as ee:ee:ee:ee:ee:ee, found ${found(text)}`)
+}
+
+/** The address of its six octets, or of the first six of more. Throws RangeError on fewer. */
 export function macFromOctets(octets: Uint8Array): MacAddress {
+  if (octets.length < 6) {
+    throw new RangeError(`Expected 6 octets of a MAC address, found ${octets.length}`)
+  }
   return Array.from(octets.subarray(0, 6), (octet) => octet.toString(16).padStart(2, '0')).join(
     ':',
   ) as MacAddress
 }
 
+/** Throws RangeError on text that is no MAC address. */
 export function macOctets(address: MacAddress): Uint8Array {
+  if (parseMacAddress(address) === undefined) throw notAMacAddress(address)
   return Uint8Array.from(address.split(':'), (pair) => Number.parseInt(pair, 16))
 }

@@ -1,14 +1,13 @@
 import { InvalidResource, type Problem } from '../model/problem.ts'
 import type { IPPool } from '../model/resource.ts'
-import { overlaps, parsePrefix } from '../net/prefix.ts'
+import { overlaps } from '../net/prefix.ts'
 
 /** Throws InvalidResource if the new pool shares addresses with one that exists. */
 export function checkAgainstOtherPools(pool: IPPool, others: readonly IPPool[]): void {
-  const cidr = parsePrefix(pool.spec.cidr)
+  const { cidr } = pool.spec
   const problems = others.flatMap((other): Problem[] => {
-    const taken = parsePrefix(other.spec.cidr)
-    const clash = cidr !== undefined && taken !== undefined && overlaps(cidr, taken)
-    if (!clash || other.metadata.name === pool.metadata.name) return []
+    const taken = other.spec.cidr
+    if (!overlaps(cidr, taken) || other.metadata.name === pool.metadata.name) return []
     const reason = `IPPool(${pool.metadata.name}) CIDR overlaps with IPPool(${other.metadata.name}) CIDR ${taken}`
     return [{ field: 'spec.cidr', value: pool.spec.cidr, reason }]
   })

@@ -175,7 +175,7 @@ describe('resources in a store', () => {
     expect(told).toEqual([
       [
         'a stored resource cannot be read',
-        { key, field: 'spec.cidr', value: '7', expected: 'expected string, received number' },
+        { key, field: 'spec.cidr', value: '7', expected: 'expected a CIDR such as 10.211.0.0/16' },
       ],
     ])
   })

@@ -5,10 +5,11 @@ import { type Random, uuid } from '../lib/random.ts'
 import type { Decoded } from '../model/decode-resource.ts'
 import { readChanged, writtenForm } from '../model/changed-document.ts'
 import { KINDS } from '../model/kinds.ts'
-import { checkResource, documentOf, encodeResource, newResource } from '../model/parse-resource.ts'
+import { documentOf, encodeResource, validResource } from '../model/parse-resource.ts'
 import type { Metadata } from '../model/metadata.ts'
 import { InvalidResource } from '../model/problem.ts'
 import {
+  type DocumentOf,
   type Draft,
   identifierOf,
   type IPPool,
@@ -241,7 +242,7 @@ export class Resources {
   }
 
   /**
-   * Reads, lets `change` change the resource, and writes it if the value differs; again from the
+   * Reads, lets `change` change what is stored, and writes it if the value differs; again from the
    * start when somebody else was faster. `change` may return false to leave all as it is.
    *
    * Throws ResourceDoesNotExist, and UpdateConflict after 32 tries.
@@ -249,7 +250,7 @@ export class Resources {
   async modify<K extends Kind>(
     kind: K,
     name: string,
-    change: (resource: ResourceOf<K>) => boolean | void,
+    change: (document: DocumentOf<K>) => boolean | void,
     namespace?: string,
   ): Promise<ResourceOf<K>> {
     for (let tries = 1; ; tries++) {
@@ -273,9 +274,9 @@ export class Resources {
   /** What `change` makes of a document, and the form to write; undefined if that is as it was. */
   #changed<K extends Kind>(
     { resource: before, document, problems }: Extract<Decoded<K>, { resource: unknown }>,
-    change: (resource: ResourceOf<K>) => boolean | void,
+    change: (document: DocumentOf<K>) => boolean | void,
   ): { readonly resource: ResourceOf<K>; readonly written: ResourceOf<K> } | undefined {
-    const changing = structuredClone(document) as unknown as ResourceOf<K>
+    const changing = structuredClone(document) as unknown as DocumentOf<K>
     changing.metadata.resourceVersion = before.metadata.resourceVersion
     if (change(changing) === false) return undefined
     const changed = documentOf(changing)
@@ -356,9 +357,7 @@ export class Resources {
   #prepare<K extends Kind>(draft: Draft<K>): ResourceOf<K> {
     const namespace = inNamespace(draft.kind, draft.metadata.namespace)
     const metadata = namespace === undefined ? draft.metadata : { ...draft.metadata, namespace }
-    const resource = newResource({ ...draft, metadata })
-    checkResource(resource)
-    return resource
+    return validResource({ ...draft, metadata }) as ResourceOf<K>
   }
 
   /** What a resource is given once; a row that another program wrote may lack it. */

@@ -72,7 +72,11 @@ describe('CIDR of a rule', () => {
     ['In', '10.1.128.0/17', undefined, ['10.1.200.0/24'], ['10.1.127.0/24']],
     ['In', 'fd00:1::/33', undefined, ['fd00:1:7fff::/48'], ['fd00:1:8000::/48', 'fd00::/16']],
   ] as const)('%s %s %o', (matchOperator, cidr, prefixLength, matching, others) => {
-    const rule = reject({ cidr, matchOperator, ...(prefixLength && { prefixLength }) })
+    const rule = reject({
+      cidr: prefix(cidr),
+      matchOperator,
+      ...(prefixLength && { prefixLength }),
+    })
     for (const text of matching) expect(verdict([rule], route(text)), text).toBe('reject')
     for (const text of others) expect(verdict([rule], route(text)), text).toBe('default')
   })
@@ -145,8 +149,8 @@ describe('conditions of a rule', () => {
 describe('a list of rules', () => {
   it('is decided by the first that matches', () => {
     const rules: BGPFilterRule[] = [
-      { action: 'Reject', cidr: '10.9.0.0/16', matchOperator: 'In' },
-      { action: 'Accept', cidr: '10.0.0.0/8', matchOperator: 'In' },
+      { action: 'Reject', cidr: prefix('10.9.0.0/16'), matchOperator: 'In' },
+      { action: 'Accept', cidr: prefix('10.0.0.0/8'), matchOperator: 'In' },
       { action: 'Reject' },
     ]
     expect(verdict(rules, route('10.9.1.0/24'))).toBe('reject')
@@ -157,7 +161,7 @@ describe('a list of rules', () => {
 
   it('says which rule it was', () => {
     const filter = compileBgpFilter('BGPFilter drop exportV4', [
-      { action: 'Reject', cidr: '10.9.0.0/16', matchOperator: 'In' },
+      { action: 'Reject', cidr: prefix('10.9.0.0/16'), matchOperator: 'In' },
       { action: 'Reject' },
     ])
     expect(filter(route('10.0.0.0/24'))).toEqual({
@@ -219,10 +223,6 @@ describe('a rule that cannot be', () => {
     [
       { action: 'Reject', communities: { values: ['65000'] } },
       /f\[0\]\.communities\.values is "65000": expected a community/,
-    ],
-    [
-      { action: 'Reject', cidr: '10.0.0.1/8', matchOperator: 'In' },
-      /f\[0\]\.cidr is "10.0.0.1\/8"/,
     ],
     [
       { action: 'Accept', operations: [{ addCommunity: { value: 'x' } }] },

@@ -1,7 +1,7 @@
 import { UserError } from '../../lib/errors.ts'
 import type { BGPFilterRule } from '../../model/bgp-filter.ts'
 import { addressBits } from '../../net/ip-address.ts'
-import { parsePrefix, prefixFamily } from '../../net/prefix.ts'
+import { prefixFamily } from '../../net/prefix.ts'
 import type { AsPathSegment, RouteAttributes } from '../route-attributes.ts'
 import { hasCommunity, parseCommunityValue, withCommunity } from './communities.ts'
 import type { FilterRoute, FilterVerdict } from './filter-route.ts'
@@ -77,16 +77,14 @@ const CONDITIONS: readonly ((rule: BGPFilterRule, name: string) => Condition | u
 ]
 
 /** `net = cidr`, `!=`, `~`, `!~`; with lengths `net ~ [cidr{max(min, length), max}]` and its negation. */
-function compileCidr(rule: BGPFilterRule, name: string): Condition | undefined {
+function compileCidr(rule: BGPFilterRule): Condition | undefined {
   if (rule.cidr === undefined) return undefined
-  const prefix = parsePrefix(rule.cidr)
-  if (prefix === undefined) throw invalid(`${name}.cidr`, rule.cidr, 'a CIDR such as 10.0.0.0/8')
-  const outer = prefixOctets(prefix)
+  const outer = prefixOctets(rule.cidr)
   const operator = rule.matchOperator ?? 'Equal'
   const isEqual = operator === 'Equal' || operator === 'NotEqual'
   const isNegated = operator === 'NotEqual' || operator === 'NotIn'
   const least = Math.max(outer.length, rule.prefixLength?.min ?? 0)
-  const most = rule.prefixLength?.max ?? addressBits(prefixFamily(prefix))
+  const most = rule.prefixLength?.max ?? addressBits(prefixFamily(rule.cidr))
   return (_, inner) => {
     const matches = isEqual ? isSame(inner, outer) : isWithin(inner, outer)
     return (matches && inner.length >= least && inner.length <= most) !== isNegated

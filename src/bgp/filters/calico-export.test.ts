@@ -32,8 +32,8 @@ const RULES: ExportRules = {
   advertisements: prefixAdvertisements({
     communities: [{ name: 'internal', value: '65000:1' }],
     prefixAdvertisements: [
-      { cidr: '10.211.0.0/16', communities: ['internal', '65000:1:2'] },
-      { cidr: '10.211.0.0/24', communities: ['65000:9'] },
+      { cidr: prefix('10.211.0.0/16'), communities: ['internal', '65000:1:2'] },
+      { cidr: prefix('10.211.0.0/24'), communities: ['65000:9'] },
     ],
   }).value,
 }
@@ -177,11 +177,13 @@ describe('policies', () => {
   const filter = {
     name: 'f',
     exportV4: [
-      { action: 'Accept' as const, cidr: '192.0.2.0/24', matchOperator: 'In' as const },
-      { action: 'Reject' as const, cidr: '10.211.0.0/24', matchOperator: 'Equal' as const },
-      { action: 'Accept' as const, cidr: '10.99.0.0/16', matchOperator: 'In' as const },
+      { action: 'Accept' as const, cidr: prefix('192.0.2.0/24'), matchOperator: 'In' as const },
+      { action: 'Reject' as const, cidr: prefix('10.211.0.0/24'), matchOperator: 'Equal' as const },
+      { action: 'Accept' as const, cidr: prefix('10.99.0.0/16'), matchOperator: 'In' as const },
     ],
-    importV4: [{ action: 'Reject' as const, cidr: '0.0.0.0/0', matchOperator: 'Equal' as const }],
+    importV4: [
+      { action: 'Reject' as const, cidr: prefix('0.0.0.0/0'), matchOperator: 'Equal' as const },
+    ],
   }
 
   it('ask the filters first; what they accept needs no further leave', () => {

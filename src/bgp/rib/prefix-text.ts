@@ -1,5 +1,11 @@
 import { addressFromOctets, addressOctets } from '../../net/ip-address.ts'
-import { ipv4Prefix, type Prefix, prefixAddress, prefixLength } from '../../net/prefix.ts'
+import {
+  ipv4Prefix,
+  networkPrefix,
+  type Prefix,
+  prefixAddress,
+  prefixLength,
+} from '../../net/prefix.ts'
 import type { PrefixTable } from './prefix-table.ts'
 
 /** The words of a prefix as the tables have them, the most significant first. */
@@ -26,5 +32,5 @@ export function prefixOfWords(
   const octets = new Uint8Array(16)
   const view = new DataView(octets.buffer)
   for (let word = 0; word < stride; word++) view.setUint32(word * 4, words[at + word]!)
-  return `${addressFromOctets(octets)}/${length}` as Prefix
+  return networkPrefix(addressFromOctets(octets), length)
 }

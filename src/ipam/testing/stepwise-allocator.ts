@@ -4,7 +4,7 @@ import type { Operation, Store } from '../../store/store.ts'
 import { type Block, hostAffinity, isEmpty, newBlock } from '../block.ts'
 import { assignNext, releaseHandle } from '../block-changes.ts'
 import { decodeBlock, encodeBlock } from '../block-codec.ts'
-import { counted, decodeHandle, EMPTY_HANDLE, encodeHandle, isUnused } from '../handle.ts'
+import { blocksOf, counted, decodeHandle, EMPTY_HANDLE, encodeHandle, isUnused } from '../handle.ts'
 
 interface Found<Value> {
   readonly value: Value
@@ -128,9 +128,7 @@ export class StepwiseAllocator {
 
   async releaseByHandle(handle: string): Promise<void> {
     const { row } = await this.#store.get(handleKey(handle))
-    for (const cidr of Object.keys(
-      row === undefined ? {} : decodeHandle(row.value).blocks,
-    ) as Prefix[]) {
+    for (const cidr of row === undefined ? [] : blocksOf(decodeHandle(row.value))) {
       const count = await retry(async () => {
         const block = await this.#block(cidr)
         if (block === undefined) return 0

@@ -2,6 +2,7 @@ import { appended } from '../../lib/appended.ts'
 import { macFromOctets, macOctets, type MacAddress } from '../../net/mac-address.ts'
 import {
   ipv4NetworkNumber,
+  networkPrefix,
   ipv4Prefix,
   type Prefix,
   prefixAddress,
@@ -106,7 +107,7 @@ type Writable<Value> = { -readonly [Key in keyof Value]: Value[Key] }
 function toPrefix(destination: Addr, length: number): Prefix {
   return typeof destination === 'number'
     ? ipv4Prefix(destination, length)
-    : (`${addrToText(destination)}/${length}` as Prefix)
+    : networkPrefix(addrToText(destination), length)
 }
 
 function toNextHops(hops: readonly FibNextHop[]): NextHop[] {
@@ -173,7 +174,7 @@ export function fromRule(rule: Rule): FibRule {
 }
 
 function prefixText(value: { readonly addr: Addr; readonly length: number }): Prefix {
-  return `${addrToText(value.addr)}/${value.length}` as Prefix
+  return networkPrefix(addrToText(value.addr), value.length)
 }
 
 function numericPrefix(value: Prefix | undefined): FibRule['source'] {

@@ -7,8 +7,8 @@ import {
   type RouteFilter,
   type RouteQuery,
 } from '../../kernel/kernel.ts'
-import { addressBits, familyOf, type Family, type IpAddress } from '../../net/ip-address.ts'
-import { type Prefix, prefixAddress, prefixFamily, prefixLength } from '../../net/prefix.ts'
+import { addressBits, familyOf, type Family, ip, type IpAddress } from '../../net/ip-address.ts'
+import { networkPrefix, prefixAddress, prefixFamily, prefixLength } from '../../net/prefix.ts'
 import { type Message, NLM_F, RTM } from '../../wire/netlink/message.ts'
 import {
   type NextHopMessage,
@@ -145,13 +145,16 @@ export function decodeRoute(message: Message): Route | undefined {
   return (route.flags & RTM_F.cloned) === 0 ? routeFrom(route) : undefined
 }
 
+const ZERO_IPV4 = ip('0.0.0.0')
+const ZERO_IPV6 = ip('::')
+
 export function routeFrom(route: RouteMessage): Route {
-  const zero = route.family === AF.inet6 ? '::' : '0.0.0.0'
+  const zero = route.family === AF.inet6 ? ZERO_IPV6 : ZERO_IPV4
   const type = typeNames.get(route.type) ?? 'unicast'
   // Filled in step by step: a dump has many of them, and spreading is slow.
   const made: Writable<Route> = {
     // The kernel refuses destinations with host bits, so this is canonical.
-    destination: `${route.destination ?? zero}/${route.destinationLength}` as Prefix,
+    destination: networkPrefix(route.destination ?? zero, route.destinationLength),
     type,
     table: route.table ?? route.shortTable,
     protocol: route.protocol,

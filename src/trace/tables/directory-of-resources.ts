@@ -1,4 +1,4 @@
-import type { IpAddress } from '../../net/ip-address.ts'
+import { type IpAddress, parseIpAddress } from '../../net/ip-address.ts'
 import { parseInterfaceAddress } from '../../net/prefix.ts'
 import type { Resources } from '../../store/resources.ts'
 import type { Directory, DirectoryEndpoint, DirectoryNode } from './directory.ts'
@@ -34,8 +34,6 @@ export async function directoryOfResources(resources: Pick<Resources, 'list'>): 
 /** The address of "172.16.170.128/24" or "10.211.0.1"; nothing of what is neither. */
 function addressIn(text: string | undefined): IpAddress[] {
   if (text === undefined) return []
-  const parsed = parseInterfaceAddress(
-    text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`,
-  )
-  return parsed === undefined ? [] : [parsed.address]
+  const address = parseIpAddress(text) ?? parseInterfaceAddress(text)?.address
+  return address === undefined ? [] : [address]
 }

@@ -1,6 +1,6 @@
 import { type ByteWriter } from '../../lib/bytes.ts'
 import { addressFromOctets, addressOctets } from '../../net/ip-address.ts'
-import { type Prefix, prefixAddress, prefixLength } from '../../net/prefix.ts'
+import { networkPrefix, type Prefix, prefixAddress, prefixLength } from '../../net/prefix.ts'
 import { type NlriList } from './nlri-list.ts'
 import { type Nlri } from './path-attributes.ts'
 
@@ -15,7 +15,7 @@ export function prefixAt(list: NlriList, index: number): Prefix {
     octets[4 * word + 2] = value >>> 8
     octets[4 * word + 3] = value
   }
-  return `${addressFromOctets(octets)}/${list.lengths[index]!}` as Prefix
+  return networkPrefix(addressFromOctets(octets), list.lengths[index]!)
 }
 
 /** All of a list, for people. */
