@@ -1,7 +1,9 @@
 import { UserError } from '../lib/errors.ts'
-import type { Resource } from '../model/resource.ts'
+import { valueAt } from '../lib/schema-problems.ts'
+import type { Draft, Resource } from '../model/resource.ts'
+import type { Resources } from '../store/resources.ts'
 import type { DefineCommand } from './command-entry.ts'
-import { readManifests } from './read-manifests.ts'
+import { type Manifest, readManifests } from './read-manifests.ts'
 
 /** `tortie apply`: resources of a file are created, or updated where they are there, as calicoctl does. */
 export const defineApply: DefineCommand = (command, context) => {
@@ -13,18 +15,13 @@ export const defineApply: DefineCommand = (command, context) => {
       const file = filename === '-' ? 'standard input' : filename
       const found = readManifests(await context.readText(filename), file)
       const { resources, close } = await context.openResources({ lab })
-      const done: Resource[] = []
       try {
-        for (const resource of found) done.push(await resources.apply(resource))
-      } catch (thrown) {
-        if (!(thrown instanceof UserError)) throw thrown
-        const { kind, metadata } = found[done.length]!
-        const before = done.length === 0 ? 'Nothing was applied' : `${done.length} were applied`
-        throw new UserError(`${file}: ${kind}(${metadata.name}): ${thrown.message}\n${before}`)
+        await refuseUnknownFields(resources, found)
+        const done = await applyAll(resources, found, file)
+        context.out.write(`Successfully applied ${done.length} ${kindsOf(done)}\n`)
       } finally {
         close()
       }
-      context.out.write(`Successfully applied ${done.length} ${kindsOf(done)}\n`)
     })
 }
 
@@ -33,6 +30,42 @@ Examples:
   tortie get ippool -o yaml > pools.yaml
   tortie apply -f pools.yaml
 `
+
+/** Fields that a later version wrote into the datastore may come back out of a file; misspelled ones may not. */
+async function refuseUnknownFields(
+  resources: Resources,
+  found: readonly Manifest[],
+): Promise<void> {
+  const refused: string[] = []
+  for (const { document, unknown } of found) {
+    if (unknown.length === 0) continue
+    const { name, namespace } = document.metadata as { name: string; namespace?: string }
+    const stored = await resources.findDocument(document.kind, name, namespace)
+    for (const { path, message } of unknown) {
+      if (valueAt(stored, path) === undefined) refused.push(message)
+    }
+  }
+  if (refused.length > 0) throw new UserError([...refused, 'Nothing was applied'].join('\n'))
+}
+
+async function applyAll(
+  resources: Resources,
+  found: readonly Manifest[],
+  file: string,
+): Promise<readonly Resource[]> {
+  const done: Resource[] = []
+  for (const { document } of found) {
+    try {
+      done.push(await resources.apply(document as Draft))
+    } catch (thrown) {
+      if (!(thrown instanceof UserError)) throw thrown
+      const { name } = document.metadata as { name: string }
+      const before = done.length === 0 ? 'Nothing was applied' : `${done.length} were applied`
+      throw new UserError(`${file}: ${document.kind}(${name}): ${thrown.message}\n${before}`)
+    }
+  }
+  return done
+}
 
 /** "'IPPool' resource(s)", or "resource(s)" when they are of several kinds. */
 function kindsOf(resources: readonly Resource[]): string {

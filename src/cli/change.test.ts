@@ -20,7 +20,6 @@ spec:
   cidr: 10.211.0.0/16
   blockSize: 24
   ipipMode: CrossSubnet
-  someday: 1
 `
 
 class Cluster {
@@ -97,10 +96,102 @@ describe('tortie apply', () => {
   })
 })
 
+describe('what a person writes', () => {
+  it('is refused where a field is misspelled, with line, column and the nearest name', async () => {
+    const cluster = new Cluster()
+    const text = POOL.replace('ipipMode:', 'ipipMod:').replace(
+      'name: pool',
+      'name: pool\n  lables: {}',
+    )
+    const { code, err } = await cluster.run({ 'a.yaml': text }, 'apply', '-f', 'a.yaml')
+    expect(code).toBe(1)
+    expect(err).toContain(
+      'a.yaml:6:11: metadata.lables: not a field of IPPool; did you mean labels?',
+    )
+    expect(err).toContain(
+      'a.yaml:10:12: spec.ipipMod: not a field of IPPool; did you mean ipipMode?',
+    )
+    expect(await cluster.resources.list('IPPool')).toEqual([])
+  })
+
+  it('may have fields that the datastore has already, and those of Calico that are only kept', async () => {
+    const cluster = new Cluster()
+    await cluster.run({ p: POOL }, 'apply', '-f', 'p')
+    await cluster.resources.modify('IPPool', 'pool', ({ spec }) => {
+      Object.assign(spec, { someday: 1 })
+    })
+    const text = `${POOL}  someday: 2\n---
+kind: FelixConfiguration
+metadata: {name: default, finalizers: [a]}
+spec: {bpfConntrackTimeouts: {tcpSynSent: 20s}, logSeverityScreen: Debug}
+`
+    expect(await cluster.run({ 'a.yaml': text }, 'apply', '-f', 'a.yaml')).toMatchObject({
+      code: 0,
+    })
+    expect((await cluster.resources.get('IPPool', 'pool')).spec).toMatchObject({ someday: 2 })
+  })
+
+  it('is read as calicoctl reads it: numbers and truth are text where text is wanted', async () => {
+    const cluster = new Cluster()
+    const text = `
+kind: Node
+metadata:
+  name: a
+  labels: {routeReflector: true, route-reflector: yes, rack: 7, half: 0.5}
+  annotations: {since: 2019-01-16T06:46:19Z}
+spec: {bgp: {asNumber: "1.10", ipv4Address: 10.0.0.1/24}}
+---
+kind: BGPPeer
+metadata: {name: p}
+spec: {peerIP: 192.0.2.1, asNumber: "64512"}
+---
+kind: BGPConfiguration
+metadata: {name: default}
+spec:
+  communities: [{name: c, value: 65000:30}]
+  prefixAdvertisements: [{cidr: 10.0.0.0/8, communities: [c]}]
+`
+    expect(await cluster.run({ 'a.yaml': text }, 'apply', '-f', 'a.yaml')).toMatchObject({
+      code: 0,
+    })
+    const { metadata, spec } = await cluster.resources.get('Node', 'a')
+    expect(metadata.labels).toEqual({
+      half: '0.5',
+      rack: '7',
+      'route-reflector': 'true',
+      routeReflector: 'true',
+    })
+    expect(metadata.annotations).toEqual({ since: '2019-01-16T06:46:19Z' })
+    expect(spec.bgp?.asNumber).toBe(65546)
+    expect((await cluster.resources.get('BGPPeer', 'p')).spec.asNumber).toBe(64512)
+    expect(
+      (await cluster.resources.get('BGPConfiguration', 'default')).spec.communities?.[0]?.value,
+    ).toBe('65000:30')
+  })
+
+  it.each([
+    ['prefixAdvertisements: [{cidr: 10.211.0.0/16, communities: ["70000:5"]}]', "= '70000:5'"],
+    [
+      'prefixAdvertisements: [{cidr: 10.211.0.0/16, communities: [not-defined]}]',
+      "= 'not-defined'",
+    ],
+    ['asNumber: 0', "spec.asNumber = '0' (expected an AS number"],
+  ])('is refused where no agent could carry it out: %s', async (spec, words) => {
+    const text = `{kind: BGPConfiguration, metadata: {name: default}, spec: {${spec}}}`
+    const { code, err } = await new Cluster().run({ f: text }, 'apply', '-f', 'f')
+    expect(code).toBe(1)
+    expect(err).toContain(words)
+  })
+})
+
 describe('tortie patch', () => {
   async function patched(patch: string, name = 'pool') {
     const cluster = new Cluster()
     await cluster.run({ p: POOL }, 'apply', '-f', 'p')
+    // As a later version might have written it.
+    await cluster.resources.modify('IPPool', 'pool', ({ spec }) => {
+      Object.assign(spec, { someday: 1 })
+    })
     const ran = await cluster.run({}, 'patch', 'ippool', name, '-p', patch)
     return { ...ran, pool: await cluster.resources.get('IPPool', 'pool') }
   }
@@ -111,7 +202,21 @@ describe('tortie patch', () => {
     expect(pool.spec).toMatchObject({ ipipMode: 'Never', cidr: '10.211.0.0/16', someday: 1 })
   })
 
+  it.each(['{"spec": {"someday": 2}}', '{"spec": {"someday": null, "never": null}}'])(
+    'changes and removes what a later version has written: %s',
+    async (patch) => {
+      const { code, pool } = await patched(patch)
+      expect([code, (pool.spec as { someday?: number }).someday]).not.toEqual([0, 1])
+      expect(code).toBe(0)
+    },
+  )
+
   it.each([
+    [
+      '{"spec": {"ipipmode": "Never"}}',
+      'spec.ipipmode: not a field of IPPool; did you mean ipipMode?',
+    ],
+    ['{"sepc": {}}', 'sepc: not a field of IPPool; did you mean spec?'],
     ['{"spec": ', '--patch is not JSON'],
     ['[]', 'expected a JSON object'],
     ['{"spec": {"ipipMode": "Perhaps"}}', 'expected one of Never, Always, CrossSubnet'],

@@ -1,7 +1,9 @@
 import { Option } from '@commander-js/extra-typings'
 import { messageOf, UserError } from '../lib/errors.ts'
+import { fieldName, valueAt } from '../lib/schema-problems.ts'
 import { KINDS } from '../model/kinds.ts'
-import type { DocumentOf } from '../model/resource.ts'
+import type { DocumentOf, Kind } from '../model/resource.ts'
+import { strictDocument, type UnknownField } from '../model/strict-document.ts'
 import { parseJson } from '../model/json.ts'
 import type { DefineCommand } from './command-entry.ts'
 import { kindOf } from './kind-argument.ts'
@@ -30,10 +32,13 @@ export const definePatch: DefineCommand = (command, context) => {
           `namespace should not be specified for a non-namespaced resource. ${kind} is not a namespaced resource`,
         )
       }
-      const change = patchOf(patch)
+      const { change, unknown } = patchOf(kind, patch)
       const { resources, close } = await context.openResources({ lab })
       try {
-        const patched = (document: DocumentOf) => patchDocument(document, change)
+        const patched = (document: DocumentOf): void => {
+          refuseUnknownFields(document, unknown)
+          patchDocument(document, change)
+        }
         await resources.modify(kind, name, patched, namespace)
         context.out.write(`Successfully patched 1 '${kind}' resource\n`)
       } finally {
@@ -48,14 +53,31 @@ Examples:
   tortie patch felixconfiguration default -p '{"spec": {"ipipMTU": 1400}}'
 `
 
-function patchOf(text: string): object {
+interface Patch {
+  readonly change: object
+  readonly unknown: readonly UnknownField[]
+}
+
+/** A field that the datastore has already, or that is to go, may be one of a later version. */
+function refuseUnknownFields(document: DocumentOf, unknown: readonly UnknownField[]): void {
+  const refused = unknown.filter(({ path }) => valueAt(document, path) === undefined)
+  if (refused.length === 0) return
+  const lines = refused.map(({ path, message }) => `--patch: ${fieldName(path)}: ${message}`)
+  throw new UserError([...lines, 'Nothing was patched'].join('\n'))
+}
+
+function patchOf(kind: Kind, text: string): Patch {
   let value: unknown
   try {
     value = parseJson(text)
   } catch (thrown) {
     throw new UserError(`--patch is not JSON: ${messageOf(thrown)}`, { cause: thrown })
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const read = strictDocument(kind, value)
+    const unknown = read.unknown.filter(({ path }) => valueAt(value, path) !== null)
+    return { change: read.value as object, unknown }
+  }
   throw new UserError(`--patch: expected a JSON object like {"spec": {…}}, found ${text}`)
 }
 

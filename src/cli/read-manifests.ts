@@ -1,26 +1,53 @@
-import { parseAllDocuments } from 'yaml'
+import { type Document, LineCounter, parseAllDocuments } from 'yaml'
 import { messageOf, UserError } from '../lib/errors.ts'
-import { documentOf, parseResource } from '../model/parse-resource.ts'
-import type { Draft } from '../model/resource.ts'
+import { type FieldPath, fieldName } from '../lib/schema-problems.ts'
+import { offsetOf } from '../lib/yaml-file.ts'
+import { findKind } from '../model/kinds.ts'
+import {
+  type Document as ResourceDocument,
+  documentOf,
+  parseResource,
+} from '../model/parse-resource.ts'
+import { strictDocument, type UnknownField } from '../model/strict-document.ts'
 
 /** Enough for any cluster's settings; more is a mistake. */
 const TEXT_MAX = 16 * 1024 * 1024
+const ALIASES_MAX = 100
+
+/** A resource as it is written in a file. */
+export interface Manifest {
+  readonly document: ResourceDocument
+  /** Fields that its kind does not have; where the datastore has them already, they are no mistakes. */
+  readonly unknown: readonly Unknown[]
+}
+
+export interface Unknown {
+  readonly path: FieldPath
+  /** With file, line, column, and the nearest name. */
+  readonly message: string
+}
 
 /**
- * The resources of a file as they are written in it, YAML or JSON: one or many documents, and lists ("kind: List"). All that is
+ * The resources of a file, YAML or JSON: one or many documents, and lists ("kind: List"). All that is
  * wrong is told at once, with file and document. Throws UserError.
  */
-export function readManifests(text: string, file: string): readonly Draft[] {
+export function readManifests(text: string, file: string): readonly Manifest[] {
   if (text.length > TEXT_MAX) {
     throw new UserError(`${file}: expected ${TEXT_MAX} octets at most, found ${text.length}`)
   }
   const problems: string[] = []
-  const resources: Draft[] = []
-  for (const [index, document] of documentsOf(text, file).entries()) {
-    for (const item of itemsOf(document)) {
+  const manifests: Manifest[] = []
+  const lines = new LineCounter()
+  for (const [index, source] of documentsIn(text, file, lines).entries()) {
+    for (const { value, path } of itemsOf(source.value)) {
+      const place = (field: UnknownField): Unknown => {
+        const offset = offsetOf(source.document, [...path, ...field.path])
+        const { line, col } = lines.linePos(offset)
+        const message = `${file}:${line}:${col}: ${fieldName(field.path)}: ${field.message}`
+        return { path: field.path, message }
+      }
       try {
-        parseResource(item)
-        resources.push(documentOf(item) as Draft)
+        manifests.push(manifestOf(value, place))
       } catch (thrown) {
         if (!(thrown instanceof UserError)) throw thrown
         problems.push(`${file}, document ${index + 1}: ${thrown.message}`)
@@ -28,27 +55,60 @@ export function readManifests(text: string, file: string): readonly Draft[] {
     }
   }
   if (problems.length > 0) throw new UserError(problems.join('\n'))
-  if (resources.length === 0) throw new UserError(`${file}: no resources in it`)
-  return resources
+  if (manifests.length === 0) throw new UserError(`${file}: no resources in it`)
+  return manifests
 }
 
-/** Empty documents, as an extra `---` makes them, are left out. */
-function documentsOf(text: string, file: string): readonly unknown[] {
-  const documents = parseAllDocuments(text, { maxAliasCount: 100 } as object)
+function manifestOf(written: unknown, place: (field: UnknownField) => Unknown): Manifest {
+  const { kind } = (written ?? {}) as { kind?: unknown }
+  const found = typeof kind === 'string' ? findKind(kind) : undefined
+  if (found === undefined) {
+    parseResource(written) // says what was expected
+    throw new UserError('expected a resource')
+  }
+  const { value, unknown } = strictDocument(found, written)
+  parseResource(value)
+  return { document: documentOf(value), unknown: unknown.map(place) }
+}
+
+interface Source {
+  readonly document: Document
+  readonly value: unknown
+}
+
+/**
+ * YAML 1.1, as calicoctl reads it: "yes" is true, and 1:30 is text. Empty documents, as an extra `---`
+ * makes them, are left out.
+ */
+function documentsIn(text: string, file: string, lineCounter: LineCounter): readonly Source[] {
+  const documents = parseAllDocuments(text, {
+    lineCounter,
+    version: '1.1',
+    customTags: (tags) => tags.filter((tag) => !isOfTime(tag)),
+  })
   return [...documents].flatMap((document) => {
     const [problem] = document.errors
     if (problem !== undefined) throw new UserError(`${file}: ${problem.message}`)
     try {
-      const value: unknown = document.toJS({ maxAliasCount: 100 })
-      return value === null || value === undefined ? [] : [value]
+      const value: unknown = document.toJS({ maxAliasCount: ALIASES_MAX })
+      return value === null || value === undefined ? [] : [{ document, value }]
     } catch (thrown) {
       throw new UserError(`${file}: ${messageOf(thrown)}`, { cause: thrown })
     }
   })
 }
 
-function itemsOf(document: unknown): readonly unknown[] {
+/** Timestamps, and numbers to the base of 60, which Go's library does not know. */
+function isOfTime(tag: unknown): boolean {
+  const { tag: name, format } = tag as { readonly tag?: string; readonly format?: string }
+  return name === 'tag:yaml.org,2002:timestamp' || format === 'TIME'
+}
+
+function itemsOf(
+  document: unknown,
+): readonly { readonly value: unknown; readonly path: FieldPath }[] {
   const { kind, items } = document as { kind?: unknown; items?: unknown }
   const isList = typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items)
-  return isList ? (items as unknown[]) : [document]
+  if (!isList) return [{ value: document, path: [] }]
+  return (items as unknown[]).map((value, at) => ({ value, path: ['items', at] }))
 }

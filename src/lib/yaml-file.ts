@@ -94,7 +94,7 @@ function plainValue(document: Document, file: string): unknown {
 }
 
 /** Offset of the node at `path`, or of the deepest one on the way to it. */
-function offsetOf(document: Document, path: FieldPath): number {
+export function offsetOf(document: Document, path: FieldPath): number {
   let node: unknown = document.contents
   let offset = rangeStart(node) ?? 0
   for (const part of path) {

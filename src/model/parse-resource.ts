@@ -17,11 +17,16 @@ import {
 } from './resource.ts'
 
 /** Made once: zod compiles a schema when it first parses. */
-const SCHEMAS = Object.fromEntries(ALL_KINDS.map((kind) => [kind, schemaOf(kind)])) as Readonly<
+const SCHEMAS = Object.fromEntries(ALL_KINDS.map((kind) => [kind, makeSchema(kind)])) as Readonly<
   Record<Kind, z.ZodType>
 >
 
-function schemaOf(kind: Kind): z.ZodType {
+/** Of a whole resource of a kind. */
+export function schemaOf(kind: Kind): z.ZodType {
+  return SCHEMAS[kind]
+}
+
+function makeSchema(kind: Kind): z.ZodType {
   const { spec, status } = KINDS[kind]
   return loose({
     kind: z.literal(kind),

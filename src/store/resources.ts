@@ -5,7 +5,12 @@ import { type Random, uuid } from '../lib/random.ts'
 import type { Decoded } from '../model/decode-resource.ts'
 import { readChanged, writtenForm } from '../model/changed-document.ts'
 import { KINDS } from '../model/kinds.ts'
-import { documentOf, encodeResource, validResource } from '../model/parse-resource.ts'
+import {
+  type Document,
+  documentOf,
+  encodeResource,
+  validResource,
+} from '../model/parse-resource.ts'
 import type { Metadata } from '../model/metadata.ts'
 import { InvalidResource } from '../model/problem.ts'
 import {
@@ -104,6 +109,19 @@ export class Resources {
     if (decoded === undefined) return undefined
     if ('problem' in decoded) throw new UnreadableResource(decoded.problem)
     return decoded.resource
+  }
+
+  /**
+   * As it is stored, parts that do not count included; undefined if there is none, or it is none that
+   * could be read.
+   */
+  async findDocument<K extends Kind>(
+    kind: K,
+    name: string,
+    namespace?: string,
+  ): Promise<Document | undefined> {
+    const { decoded } = (await this.#find(kind, name, namespace)) ?? {}
+    return decoded !== undefined && 'document' in decoded ? decoded.document : undefined
   }
 
   #find<K extends Kind>(
