@@ -81,3 +81,34 @@ export function checkIpPool(
     'IP pool size is too small for use with Calico IPAM. It must be equal to or greater than the block size.',
   )
 }
+
+interface Pool {
+  readonly metadata: { readonly name: string }
+  readonly spec: z.output<typeof ipPoolSpec>
+}
+
+/** Pools do not share addresses. */
+export function checkIpPoolAmongOthers(checks: Checks, pool: Pool, others: readonly Pool[]): void {
+  const { cidr } = pool.spec
+  const { name } = pool.metadata
+  for (const other of others) {
+    checks.require(
+      other.metadata.name === name || !overlaps(cidr, other.spec.cidr),
+      'spec.cidr',
+      cidr,
+      `IPPool(${name}) CIDR overlaps with IPPool(${other.metadata.name}) CIDR ${other.spec.cidr}`,
+    )
+  }
+}
+
+/** What addresses that were given out depend on stays. */
+export function checkIpPoolChange(checks: Checks, before: Pool, { spec }: Pool): void {
+  const { cidr, blockSize } = before.spec
+  checks.require(spec.cidr === cidr, 'spec.cidr', spec.cidr, 'IPPool CIDR cannot be modified')
+  checks.require(
+    spec.blockSize === blockSize,
+    'spec.blockSize',
+    spec.blockSize,
+    'IPPool BlockSize cannot be modified',
+  )
+}

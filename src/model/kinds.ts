@@ -7,7 +7,7 @@ import {
 import { bgpFilterSpec, checkBgpFilter } from './bgp-filter.ts'
 import { bgpPeerSpec, checkBgpPeer } from './bgp-peer.ts'
 import type { Checks } from './checks.ts'
-import { checkIpPool, ipPoolSpec } from './ip-pool.ts'
+import { checkIpPool, checkIpPoolAmongOthers, checkIpPoolChange, ipPoolSpec } from './ip-pool.ts'
 import { FELIX_CONFIGURATION_PARTS, felixConfigurationSpec } from './felix-configuration.ts'
 import { checkNode, NODE_PARTS, nodeSpec, nodeStatus } from './node.ts'
 import {
@@ -45,6 +45,10 @@ export interface KindDefinition<K extends Kind> {
    * @param document the resource as it was written, before its values were parsed
    */
   check?(checks: Checks, resource: ResourceOf<K>, document: DocumentOf<K>): void
+  /** Rules among all of the kind; checked when another comes. */
+  checkAmong?(checks: Checks, resource: ResourceOf<K>, others: readonly ResourceOf<K>[]): void
+  /** What may not become of what is there. */
+  checkChange?(checks: Checks, before: ResourceOf<K>, after: ResourceOf<K>): void
 }
 
 /** Every kind; the plurals and aliases are calicoctl's. */
@@ -73,6 +77,8 @@ export const KINDS: { readonly [K in Kind]: KindDefinition<K> } = {
     namespaced: false,
     spec: ipPoolSpec,
     check: checkIpPool,
+    checkAmong: checkIpPoolAmongOthers,
+    checkChange: checkIpPoolChange,
   },
   IPReservation: {
     plural: 'ipreservations',
@@ -130,6 +136,11 @@ export const KINDS: { readonly [K in Kind]: KindDefinition<K> } = {
     spec: ipamConfigurationSpec,
     check: checkIpamConfiguration,
   },
+}
+
+/** The cast joins kind and definition, which the type of KINDS promises. */
+export function definitionOf<K extends Kind>(kind: Kind): KindDefinition<K> {
+  return KINDS[kind] as unknown as KindDefinition<K>
 }
 
 export const ALL_KINDS = Object.keys(KINDS) as readonly Kind[]

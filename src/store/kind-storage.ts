@@ -23,18 +23,23 @@ export interface KindStorage {
   encode(resource: Resource): string
   /** Undefined for a row that is not of this kind. Never throws. */
   decode(row: Row): Decoded | undefined
+  /** Whether uid, labels and the like are kept: not in the older forms of IPAM. */
+  readonly holdsMetadata: boolean
   /** Why resources of this kind cannot be written here. */
   readonly readOnly?: string
 }
 
 export function storageOf(kind: Kind): KindStorage {
-  if (kind === 'BlockAffinity') return affinities
-  if (kind === 'IPAMConfiguration') return ipamConfiguration
+  return STORAGE[kind]
+}
+
+function ofKind(kind: Kind): KindStorage {
   return {
     prefix: (namespace) => resourcePrefix(kind, namespace),
     key: (name, namespace) => resourceKey(kind, name, namespace),
     encode: encodeResource,
     decode: (row) => underOwnKey(decodeResource(kind, row), row),
+    holdsMetadata: true,
   }
 }
 
@@ -58,6 +63,7 @@ const affinities: KindStorage = {
     const parsed = parseAffinityKey(row.key)
     return parsed && decodeResource('BlockAffinity', row, (stored) => affinity(stored, parsed))
   },
+  holdsMetadata: false,
   readOnly: 'blocks are claimed and released by IPAM',
 }
 
@@ -84,6 +90,7 @@ interface StoredIpamConfiguration {
 }
 
 const ipamConfiguration: KindStorage = {
+  holdsMetadata: false,
   prefix: () => IPAM_CONFIG_KEY,
   key: (name) => (name === 'default' ? IPAM_CONFIG_KEY : undefined),
   encode(resource) {
@@ -110,4 +117,18 @@ const ipamConfiguration: KindStorage = {
         },
       }
     }),
+}
+
+const STORAGE: { readonly [K in Kind]: KindStorage } = {
+  Node: ofKind('Node'),
+  WorkloadEndpoint: ofKind('WorkloadEndpoint'),
+  IPPool: ofKind('IPPool'),
+  IPReservation: ofKind('IPReservation'),
+  BGPConfiguration: ofKind('BGPConfiguration'),
+  BGPPeer: ofKind('BGPPeer'),
+  BGPFilter: ofKind('BGPFilter'),
+  ClusterInformation: ofKind('ClusterInformation'),
+  FelixConfiguration: ofKind('FelixConfiguration'),
+  BlockAffinity: affinities,
+  IPAMConfiguration: ipamConfiguration,
 }

@@ -4,7 +4,8 @@ import type { Log } from '../lib/log.ts'
 import { type Random, uuid } from '../lib/random.ts'
 import type { Decoded } from '../model/decode-resource.ts'
 import { readChanged, writtenForm } from '../model/changed-document.ts'
-import { KINDS } from '../model/kinds.ts'
+import { Checks } from '../model/checks.ts'
+import { definitionOf, KINDS } from '../model/kinds.ts'
 import {
   type Document,
   documentOf,
@@ -17,16 +18,13 @@ import {
   type DocumentOf,
   type Draft,
   identifierOf,
-  type IPPool,
   type Kind,
-  type Resource,
   type ResourceOf,
 } from '../model/resource.ts'
 import { type DecodedRows, Follower, type FollowHandlers } from './follower.ts'
 import { storageOf } from './kind-storage.ts'
 import type { LastGoodRows } from './last-good-rows.ts'
 import { logProblems } from './log-problems.ts'
-import { checkAgainstOtherPools, checkPoolChange } from './pool-rules.ts'
 import {
   ResourceAlreadyExists,
   ResourceDoesNotExist,
@@ -115,11 +113,7 @@ export class Resources {
    * As it is stored, parts that do not count included; undefined if there is none, or it is none that
    * could be read.
    */
-  async findDocument<K extends Kind>(
-    kind: K,
-    name: string,
-    namespace?: string,
-  ): Promise<Document | undefined> {
+  async findDocument(kind: Kind, name: string, namespace?: string): Promise<Document | undefined> {
     const { decoded } = (await this.#find(kind, name, namespace)) ?? {}
     return decoded !== undefined && 'document' in decoded ? decoded.document : undefined
   }
@@ -205,7 +199,7 @@ export class Resources {
       )
     }
     Object.assign(metadata, this.#given(metadata))
-    if (isPool(resource)) checkAgainstOtherPools(resource, await this.list('IPPool'))
+    await this.#checkAmongOthers(resource)
     metadata.resourceVersion = await this.#store.create(resource)
     return resource
   }
@@ -214,8 +208,7 @@ export class Resources {
   async update<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
     const resource = this.#prepare(draft)
     const { metadata } = resource
-    const wanted = draft.kind === 'IPAMConfiguration' ? (['resourceVersion'] as const) : REQUIRED
-    for (const field of wanted) {
+    for (const field of storageOf(draft.kind).holdsMetadata ? REQUIRED : REQUIRED_OF_ALL) {
       if (metadata[field] === undefined || metadata[field] === '') {
         throw invalid(
           `metadata.${field}`,
@@ -224,12 +217,7 @@ export class Resources {
         )
       }
     }
-    if (isPool(resource)) {
-      const found = await this.#find('IPPool', metadata.name)
-      if (found === undefined) throw new ResourceDoesNotExist(this.#identifierOf(resource))
-      const before = resourceIn(found)
-      if (before !== undefined) checkPoolChange(before, resource)
-    }
+    await this.#checkChangeOfStored(resource)
     metadata.resourceVersion = await this.#store.update(resource)
     return resource
   }
@@ -302,7 +290,7 @@ export class Resources {
     const written = writtenForm(changed, resource)
     const isSame = encodeResource(written) === encodeResource(writtenForm(document, before))
     if (isSame) return undefined
-    if (isPool(before) && isPool(resource)) checkPoolChange(before, resource)
+    checkChange(before, resource)
     const given = this.#given(resource.metadata)
     const { resourceVersion } = before.metadata
     Object.assign(written.metadata, given, { resourceVersion })
@@ -378,6 +366,24 @@ export class Resources {
     return validResource({ ...draft, metadata }) as ResourceOf<K>
   }
 
+  async #checkAmongOthers<K extends Kind>(resource: ResourceOf<K>): Promise<void> {
+    const { checkAmong } = definitionOf<K>(resource.kind)
+    if (checkAmong === undefined) return
+    const checks = new Checks()
+    checkAmong(checks, resource, await this.list<K>(resource.kind))
+    if (checks.problems.length > 0) throw new InvalidResource(checks.problems)
+  }
+
+  /** What stands there and cannot be read forbids nothing. */
+  async #checkChangeOfStored<K extends Kind>(resource: ResourceOf<K>): Promise<void> {
+    const { kind, metadata } = resource
+    if (definitionOf<K>(kind).checkChange === undefined) return
+    const found = await this.#find<K>(kind, metadata.name, metadata.namespace)
+    if (found === undefined) throw new ResourceDoesNotExist(this.#identifierOf(resource))
+    const before = resourceIn(found)
+    if (before !== undefined) checkChange(before, resource)
+  }
+
   /** What a resource is given once; a row that another program wrote may lack it. */
   #given(metadata: Metadata | undefined): { uid: string; creationTimestamp: string } {
     return {
@@ -395,14 +401,18 @@ export class Resources {
   }
 }
 
-const REQUIRED = ['resourceVersion', 'uid', 'creationTimestamp'] as const
+const REQUIRED_OF_ALL = ['resourceVersion'] as const
+const REQUIRED = [...REQUIRED_OF_ALL, 'uid', 'creationTimestamp'] as const
 
 function resourceIn<K extends Kind>({ decoded }: StoredResource<K>): ResourceOf<K> | undefined {
   return 'resource' in decoded ? decoded.resource : undefined
 }
 
-function isPool(resource: Resource): resource is IPPool {
-  return resource.kind === 'IPPool'
+/** Throws InvalidResource if the change is one that the kind does not allow. */
+function checkChange<K extends Kind>(before: ResourceOf<K>, after: ResourceOf<K>): void {
+  const checks = new Checks()
+  definitionOf<K>(after.kind).checkChange?.(checks, before, after)
+  if (checks.problems.length > 0) throw new InvalidResource(checks.problems)
 }
 
 function inNamespace(kind: Kind, namespace: string | undefined): string | undefined {
