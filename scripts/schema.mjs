@@ -1,16 +1,17 @@
-// Writes schema/*.schema.json from the schemas that the program itself checks with.
+// Writes schema/*.schema.json and docs/resources.md from the schemas that the program itself checks with.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { root } from './setup.mjs'
 
-const SCHEMAS = [
-  ['bgpd', 'src/bgpd/bgpd-json-schema.ts', 'bgpdJsonSchema'],
-  ['topology', 'src/lab/topology-json-schema.ts', 'topologyJsonSchema'],
-  ['trace', 'src/trace/report/trace-json-schema.ts', 'traceJsonSchema'],
+const WRITTEN = [
+  ['schema/bgpd.schema.json', 'src/bgpd/bgpd-json-schema.ts', 'bgpdJsonSchema'],
+  ['schema/topology.schema.json', 'src/lab/topology-json-schema.ts', 'topologyJsonSchema'],
+  ['schema/trace.schema.json', 'src/trace/report/trace-json-schema.ts', 'traceJsonSchema'],
+  ['docs/resources.md', 'src/model/resources-markdown.ts', 'resourcesMarkdown'],
 ]
 
-for (const [name, source, textOf] of SCHEMAS) {
+for (const [path, source, textOf] of WRITTEN) {
   const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: [source],
@@ -21,5 +22,5 @@ for (const [name, source, textOf] of SCHEMAS) {
   })
   const bundle = Buffer.from(outputFiles[0].contents).toString('base64')
   const module = await import(`data:text/javascript;base64,${bundle}`)
-  writeFileSync(join(root, `schema/${name}.schema.json`), module[textOf]())
+  writeFileSync(join(root, path), module[textOf]())
 }

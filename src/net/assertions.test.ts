@@ -8,7 +8,7 @@ import { PrefixTrie } from './prefix-trie.ts'
 /** Text that the compiler takes for an address or a prefix; what a cast lets in may be anything. */
 const cast = (text: string): never => text as never
 
-const NOT_A_PREFIX = ['', '/', '10.0.0.0', '10.0.0.0/', '/8', 'fd00::', '1/2/', 'garbage', '\0/1']
+const NOT_A_PREFIX = ['', '/', '10.0.0.0', '10.0.0.0/', '/8', 'fd00::', '1/2/', 'garbage']
 const NOT_A_PREFIX_BUT_NEAR = ['10.0.0.0/33', '10.0.0.0/999', 'fd00::/129', '10.0.0.0/1e1']
 const NOT_AN_ADDRESS = [
   '',
@@ -56,6 +56,12 @@ describe('what is no prefix although its type says so', () => {
   it.each(Object.entries(OF_PREFIXES))('%s throws a RangeError at once', (_name, of) => {
     for (const text of [...NOT_A_PREFIX, ...NOT_A_PREFIX_BUT_NEAR]) {
       expect(() => of(cast(text)), text).toThrow(RangeError)
+    }
+  })
+
+  it('although it has a length is none either', () => {
+    for (const text of ['x/1', '1.2.3/8', '1.2.3.400/8', 'fd00:/8', '\0/1']) {
+      expect(() => prefixes.prefixAddress(cast(text)), text).toThrow(RangeError)
     }
   })
 

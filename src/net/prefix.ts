@@ -163,9 +163,9 @@ export function isHostPrefix(prefix: Prefix): boolean {
 }
 
 export function contains(prefix: Prefix, address: IpAddress): boolean {
+  const length = prefixLength(prefix)
   const family = familyOf(address)
   if (prefixFamily(prefix) !== family) return false
-  const length = prefixLength(prefix)
   if (family === 6) return prefixOf(address, length) === prefix
   const network = ipv4NetworkNumber(prefix)
   return ((ipv4ToNumber(address) ^ network) & ipv4Mask(length)) === 0

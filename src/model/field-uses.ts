@@ -1,0 +1,136 @@
+import type { Kind, ResourceOf } from './resource.ts'
+
+/** Whether something here follows from a field, or it is only kept for others. */
+export type FieldUse = 'obeyed' | 'kept'
+
+type Uses<Fields> = { readonly [Name in keyof Required<Fields>]: FieldUse | NestedUses }
+interface NestedUses {
+  readonly [name: string]: FieldUse
+}
+
+/**
+ * What is made of each field of a spec; one without a row does not compile. docs/resources.md is made of
+ * this (node scripts/schema.mjs).
+ */
+export const FIELD_USES: { readonly [K in Kind]: Uses<ResourceOf<K>['spec']> } = {
+  Node: {
+    bgp: {
+      asNumber: 'obeyed',
+      ipv4Address: 'obeyed',
+      ipv6Address: 'obeyed',
+      ipv4IPIPTunnelAddr: 'obeyed',
+      routeReflectorClusterID: 'obeyed',
+    } satisfies Uses<NonNullable<ResourceOf<'Node'>['spec']['bgp']>>,
+    ipv4VXLANTunnelAddr: 'obeyed',
+    vxlanTunnelMACAddr: 'obeyed',
+    ipv6VXLANTunnelAddr: 'kept',
+    vxlanTunnelMACAddrV6: 'kept',
+    orchRefs: 'kept',
+    wireguard: 'kept',
+    addresses: 'obeyed',
+    interfaces: 'kept',
+  },
+  WorkloadEndpoint: {
+    orchestrator: 'obeyed',
+    workload: 'obeyed',
+    node: 'obeyed',
+    containerID: 'obeyed',
+    pod: 'obeyed',
+    endpoint: 'obeyed',
+    serviceAccountName: 'kept',
+    ipNetworks: 'obeyed',
+    ipNATs: 'kept',
+    ipv4Gateway: 'kept',
+    ipv6Gateway: 'kept',
+    profiles: 'kept',
+    interfaceName: 'obeyed',
+    mac: 'kept',
+    ports: 'kept',
+    allowSpoofedSourcePrefixes: 'kept',
+  },
+  IPPool: {
+    cidr: 'obeyed',
+    vxlanMode: 'obeyed',
+    ipipMode: 'obeyed',
+    natOutgoing: 'obeyed',
+    disabled: 'obeyed',
+    disableBGPExport: 'obeyed',
+    blockSize: 'obeyed',
+    nodeSelector: 'obeyed',
+    namespaceSelector: 'obeyed',
+    allowedUses: 'obeyed',
+    assignmentMode: 'obeyed',
+  },
+  IPReservation: { reservedCIDRs: 'obeyed' },
+  BGPConfiguration: {
+    logSeverityScreen: 'kept',
+    nodeToNodeMeshEnabled: 'obeyed',
+    asNumber: 'obeyed',
+    serviceLoadBalancerIPs: 'obeyed',
+    serviceExternalIPs: 'obeyed',
+    serviceClusterIPs: 'obeyed',
+    serviceLoadBalancerAggregation: 'obeyed',
+    communities: 'obeyed',
+    prefixAdvertisements: 'obeyed',
+    listenPort: 'obeyed',
+    nodeMeshPassword: 'kept',
+    nodeMeshMaxRestartTime: 'kept',
+    bindMode: 'obeyed',
+    ignoredInterfaces: 'kept',
+  },
+  BGPPeer: {
+    node: 'obeyed',
+    peerIP: 'obeyed',
+    asNumber: 'obeyed',
+    localASNumber: 'obeyed',
+    nodeSelector: 'obeyed',
+    peerSelector: 'obeyed',
+    keepOriginalNextHop: 'obeyed',
+    password: 'kept',
+    sourceAddress: 'obeyed',
+    maxRestartTime: 'kept',
+    keepaliveTime: 'kept',
+    numAllowedLocalASNumbers: 'obeyed',
+    ttlSecurity: 'obeyed',
+    reachableBy: 'kept',
+    filters: 'obeyed',
+    localWorkloadSelector: 'kept',
+    nextHopMode: 'obeyed',
+    reversePeering: 'obeyed',
+  },
+  BGPFilter: { exportV4: 'obeyed', importV4: 'obeyed', exportV6: 'obeyed', importV6: 'obeyed' },
+  ClusterInformation: {
+    clusterGUID: 'kept',
+    clusterType: 'kept',
+    calicoVersion: 'kept',
+    datastoreReady: 'obeyed',
+    variant: 'kept',
+  },
+  FelixConfiguration: {
+    natOutgoingExclusions: 'obeyed',
+    natOutgoingAddress: 'obeyed',
+    natPortRange: 'obeyed',
+    externalNodesList: 'obeyed',
+    allowIPIPPacketsFromWorkloads: 'obeyed',
+    allowVXLANPacketsFromWorkloads: 'obeyed',
+    ipipEnabled: 'obeyed',
+    ipipMTU: 'obeyed',
+    mtuIfacePattern: 'obeyed',
+    vxlanEnabled: 'obeyed',
+    vxlanMTU: 'obeyed',
+    vxlanVNI: 'obeyed',
+    vxlanPort: 'obeyed',
+  },
+  BlockAffinity: {
+    state: 'obeyed',
+    node: 'obeyed',
+    type: 'kept',
+    cidr: 'obeyed',
+    deleted: 'obeyed',
+  },
+  IPAMConfiguration: {
+    strictAffinity: 'obeyed',
+    autoAllocateBlocks: 'obeyed',
+    maxBlocksPerHost: 'obeyed',
+  },
+}
