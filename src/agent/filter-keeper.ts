@@ -6,6 +6,7 @@ import type { Random } from '../lib/random.ts'
 import { isKernelError, type Kernel } from '../kernel/kernel.ts'
 import { FILTER_TABLE } from '../kernel/own-filter.ts'
 import type { FilterCounter, FilterTable } from '../kernel/packet-filter.ts'
+import { describeFilterChanges } from './describe-filter-changes.ts'
 
 export interface FilterKeeperNeeds {
   readonly kernel: Kernel
@@ -94,8 +95,10 @@ export class FilterKeeper {
     const { clock, kernel, log, table } = this.#needs
     this.#passedAt = clock.now()
     try {
-      const change = kernel.keepPacketFilter(table())
-      if (change !== 'none') log.info('Packet filter changed', { what: change })
+      const changes = kernel.keepPacketFilter(table())
+      if (changes.length > 0) {
+        log.info('Packet filter changed', { what: describeFilterChanges(changes) })
+      }
       this.#failure = undefined
       this.#backoff.reset()
     } catch (thrown) {

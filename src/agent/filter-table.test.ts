@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createSimulatedMachine } from '../kernel/sim/machine.ts'
-import type { FilterRule, FilterTable } from '../kernel/packet-filter.ts'
+import type { FilterMatch, FilterRule, FilterSet, FilterTable } from '../kernel/packet-filter.ts'
 import { VirtualClock } from '../lib/clock.ts'
 import { SeededRandom } from '../lib/random.ts'
 import { decodeResource } from '../model/decode-resource.ts'
@@ -50,13 +50,26 @@ const rules = ({ chains }: FilterTable, name: string): readonly FilterRule[] =>
 
 /** "source > destination verdict", a rule a line. */
 const nat = (made: FilterTable): readonly string[] =>
-  rules(made, 'from-pools').map(({ match: { source, destination, protocol }, verdict }) =>
-    [source?.set, destination?.not === true ? 'not' : '', destination?.set, protocol, verdict]
+  rules(made, 'from-pools').map((rule) =>
+    [
+      setOf(rule, 'source')?.set,
+      setOf(rule, 'destination')?.not === true ? 'not' : '',
+      setOf(rule, 'destination')?.set,
+      protocolOf(rule),
+      JSON.stringify(rule.verdict).replaceAll('"', ''),
+    ]
       .filter((word) => word !== '' && word !== undefined)
       .join(' '),
   )
-const members = (made: FilterTable, name: string): readonly string[] | undefined =>
-  made.sets.find((set) => set.name === name)?.prefixes
+const setOf = ({ match }: FilterRule, field: 'source' | 'destination') =>
+  match.find(
+    (each): each is Extract<FilterMatch, { kind: 'set' }> =>
+      each.kind === 'set' && each.key[0] === field,
+  )
+const protocolOf = ({ match }: FilterRule): number | undefined =>
+  match.flatMap((each) => (each.kind === 'protocol' ? each.protocol : []))[0]
+const members = (made: FilterTable, name: string): FilterSet['elements'] | undefined =>
+  made.sets.find((set) => set.name === name)?.elements
 
 const MASQUERADE = [
   'masquerade4 not pools4 6 masqueradeRandomly',
@@ -70,10 +83,13 @@ describe('a node’s packet filter', () => {
       { strictLinks: ['ens33', 'tunl0'], formerPools: [prefix('10.9.0.0/16')] },
       pool('a', '10.1.0.0/16'),
     )
-    const match = { source: { set: 'pools4', not: true }, sourceIsElsewhere: true }
+    const match = [
+      { kind: 'set', set: 'pools4', key: ['source'], not: true },
+      { kind: 'sourceIsElsewhere' },
+    ]
     expect(rules(made, 'from-nodes')).toEqual(
-      ['ens33', 'tunl0'].map((inputLink) => ({
-        match: { inputLink, ...match },
+      ['ens33', 'tunl0'].map((link) => ({
+        match: [{ kind: 'inputLink', link }, ...match],
         counter: 'reverse-path',
         verdict: 'drop',
       })),
@@ -137,7 +153,7 @@ describe('a node’s packet filter', () => {
           felix({ natOutgoingExclusions: 'IPPoolsOnly', ...spec }),
         ),
         'from-pools',
-      ).map(({ match: { source, protocol }, newSource }) => [source?.set, protocol, newSource])
+      ).map((rule) => [setOf(rule, 'source')?.set, protocolOf(rule), rule.newSource])
     const address = '192.0.2.1'
     const ports = [1024, 2047]
     expect(newSources({ natOutgoingAddress: address, natPortRange: '1024:2047' })).toEqual([
@@ -176,7 +192,7 @@ describe('a node’s packet filter', () => {
   it('drops tunnels from strangers, of the kinds that nodes have', () => {
     const chain = (...resources: readonly Resource[]) =>
       rules(table(...resources), 'to-node').map(
-        ({ counter, match }) => `${counter} ${match.source?.set}`,
+        (rule) => `${rule.counter} ${setOf(rule, 'source')?.set}`,
       )
     expect(chain(pool('a', '10.1.0.0/16', { ipipMode: 'CrossSubnet' }))).toEqual([
       'forged-ipip nodes4',
@@ -197,7 +213,10 @@ describe('a node’s packet filter', () => {
       felix({ vxlanPort: 1 }),
       own,
     )
-    expect(rules(made, 'to-node').at(-1)?.match.destinationPort).toBe(8472)
+    expect(rules(made, 'to-node').at(-1)?.match).toContainEqual({
+      kind: 'destinationPort',
+      ports: 8472,
+    })
   })
 
   it('trusts external nodes as it does its own', () => {
@@ -213,7 +232,7 @@ describe('a node’s packet filter', () => {
 
   it('lets what is from no pod go on at its first rule', () => {
     expect(rules(table(), 'from-pods')[0]).toEqual({
-      match: { notInputLink: 'cali*' },
+      match: [{ kind: 'inputLink', link: 'cali*', not: true }],
       verdict: 'accept',
     })
   })
@@ -243,6 +262,7 @@ describe('a node’s packet filter', () => {
       pool('a', '10.1.0.0/16', { natOutgoing: true, ipipMode: 'CrossSubnet' }),
       pool('b', 'fd00:1::/64', { natOutgoing: true, vxlanMode: 'Always' }),
     )
-    expect(machine.createNamespace('one').keepPacketFilter(made)).toBe('table')
+    const changes = machine.createNamespace('one').keepPacketFilter(made)
+    expect(changes[0]).toMatchObject({ object: 'table', name: 'tortie', change: 'added' })
   })
 })

@@ -57,8 +57,8 @@ export interface FilterInputs {
 export function filterTable(inputs: FilterInputs): FilterTable {
   const chains = [podsChain(inputs), strictChain(inputs), nodeChain(inputs), sourceNatChain(inputs)]
   const used = chains.filter(({ rules }) => rules.length > 0)
-  const matches = used.flatMap(({ rules }) => rules.map(({ match }) => match))
-  const names = matches.flatMap(({ source, destination }) => [source?.set, destination?.set])
+  const matches = used.flatMap(({ rules }) => rules.flatMap(({ match }) => match))
+  const names = matches.flatMap((match) => (match.kind === 'set' ? match.set : []))
   return { name: FILTER_TABLE, sets: setsOf(inputs, new Set(names)), chains: used }
 }
 
@@ -68,7 +68,7 @@ function podPools(view: ClusterView): readonly IPPool[] {
 }
 
 /** The sets that rules name. */
-function setsOf(inputs: FilterInputs, used: ReadonlySet<string | undefined>): readonly FilterSet[] {
+function setsOf(inputs: FilterInputs, used: ReadonlySet<string>): readonly FilterSet[] {
   const { view, node, ownNetwork, formerPools } = inputs
   const pools = podPools(view)
   const nodes = (family: Family): Prefix[] => nodePrefixes(view.list('Node'), family)
@@ -86,13 +86,14 @@ function setsOf(inputs: FilterInputs, used: ReadonlySet<string | undefined>): re
   return Object.entries(members).flatMap(([name, list]) =>
     FAMILIES.filter((family) => used.has(`${name}${family}`)).map((family) => ({
       name: `${name}${family}`,
-      family,
-      prefixes: list(family).filter((prefix) => prefix.includes(':') === (family === 6)),
+      key: [ADDRESS_TYPES[family]],
+      elements: list(family).filter((prefix) => prefix.includes(':') === (family === 6)),
     })),
   )
 }
 
 const FAMILIES = [4, 6] as const
+const ADDRESS_TYPES = { 4: 'ipv4', 6: 'ipv6' } as const
 
 function cidrsOf(pools: readonly IPPool[]): readonly Prefix[] {
   return pools.map(({ spec }) => spec.cidr)
@@ -113,15 +114,11 @@ function poolsWithMode(view: ClusterView, mode: EncapsulationMode): readonly IPP
 
 /** Before anything is made of it, connection tracking included: what pods must not send. */
 function podsChain({ view, node }: FilterInputs): FilterChain {
-  const drop = (counter: DropCounter, match: FilterMatch): FilterRule => ({
+  const drop = (counter: DropCounter, ...match: readonly FilterMatch[]): FilterRule => ({
     match,
     counter,
     verdict: 'drop',
   })
-  const encapsulated = {
-    protocol: PROTOCOL.udp,
-    destinationPort: felixParameter(view, node, 'vxlanPort') ?? vxlan.PORT,
-  }
   return {
     name: 'from-pods',
     type: 'filter',
@@ -130,17 +127,17 @@ function podsChain({ view, node }: FilterInputs): FilterChain {
     policy: 'accept',
     rules: [
       // Every packet of the node comes by here: one rule is all that those of others cost.
-      { match: { notInputLink: FROM_PODS }, verdict: 'accept' },
+      { match: [{ kind: 'inputLink', link: FROM_PODS, not: true }], verdict: 'accept' },
       // Such packets stay on the link, and come before the host's end has an address there itself.
-      { match: { source: { set: 'link-local6' } }, verdict: 'accept' },
-      drop('spoofed-source', { sourceIsElsewhere: true }),
-      drop('to-gateway', { destination: { set: 'gateway4' } }),
+      { match: [inSet('source', 'link-local6')], verdict: 'accept' },
+      drop('spoofed-source', { kind: 'sourceIsElsewhere' }),
+      drop('to-gateway', inSet('destination', 'gateway4')),
       ...(felixParameter(view, node, 'allowIPIPPacketsFromWorkloads') === true
         ? []
-        : [drop('tunnel-of-pod', { protocol: PROTOCOL.ipip })]),
+        : [drop('tunnel-of-pod', protocolIs(PROTOCOL.ipip))]),
       ...(felixParameter(view, node, 'allowVXLANPacketsFromWorkloads') === true
         ? []
-        : [drop('tunnel-of-pod', encapsulated)]),
+        : [drop('tunnel-of-pod', ...vxlanPackets(view, node))]),
     ],
   }
 }
@@ -153,26 +150,48 @@ function strictChain({ strictLinks }: FilterInputs): FilterChain {
     hook: 'prerouting',
     priority: FILTER_PRIORITY.raw,
     policy: 'accept',
-    rules: strictLinks.map((inputLink) => ({
-      match: { inputLink, source: { set: 'pools4', not: true }, sourceIsElsewhere: true },
+    rules: strictLinks.map((link) => ({
+      match: [
+        { kind: 'inputLink', link },
+        notInSet('source', 'pools4'),
+        { kind: 'sourceIsElsewhere' },
+      ],
       counter: 'reverse-path' satisfies DropCounter,
       verdict: 'drop',
     })),
   }
 }
 
+function inSet(field: 'source' | 'destination', set: string): FilterMatch {
+  return { kind: 'set', set, key: [field] }
+}
+
+function notInSet(field: 'source' | 'destination', set: string): FilterMatch {
+  return { kind: 'set', set, key: [field], not: true }
+}
+
+function protocolIs(protocol: number): FilterMatch {
+  return { kind: 'protocol', protocol }
+}
+
+function vxlanPackets(view: ClusterView, node: string): readonly FilterMatch[] {
+  const ports = felixParameter(view, node, 'vxlanPort') ?? vxlan.PORT
+  return [protocolIs(PROTOCOL.udp), { kind: 'destinationPort', ports }]
+}
+
 /** What a tunnel of the kernel would take out of its outer header. */
 function nodeChain({ view, node, hasVxlan }: FilterInputs): FilterChain {
-  const stranger = (family: Family, counter: DropCounter, match: FilterMatch): FilterRule => ({
-    match: { ...match, source: { set: `nodes${family}`, not: true } },
+  const stranger = (
+    family: Family,
+    counter: DropCounter,
+    match: readonly FilterMatch[],
+  ): FilterRule => ({
+    match: [...match, notInSet('source', `nodes${family}`)],
     counter,
     verdict: 'drop',
   })
-  const encapsulated = {
-    protocol: PROTOCOL.udp,
-    destinationPort: felixParameter(view, node, 'vxlanPort') ?? vxlan.PORT,
-  }
-  const ipipRules = [stranger(4, 'forged-ipip', { protocol: PROTOCOL.ipip })]
+  const encapsulated = vxlanPackets(view, node)
+  const ipipRules = [stranger(4, 'forged-ipip', [protocolIs(PROTOCOL.ipip)])]
   const vxlanRules = [
     stranger(4, 'forged-vxlan', encapsulated),
     stranger(6, 'forged-vxlan', encapsulated),
@@ -220,24 +239,24 @@ function sourceNatChain({ view, node }: FilterInputs): FilterChain {
 
 function keep(source: string, destination: string): FilterRule {
   return {
-    match: { source: { set: source }, destination: { set: destination } },
+    match: [inSet('source', source), inSet('destination', destination)],
     verdict: 'accept',
   }
 }
 
 /** Ports are drawn anew, so that two pods' connections that begin at once do not get the same one. */
 function masqueradeRules(family: Family, wanted: NewSource): readonly FilterRule[] {
-  const leaving = {
-    source: { set: `masquerade${family}` },
-    destination: { set: `pools${family}`, not: true },
-  }
+  const leaving = [
+    inSet('source', `masquerade${family}`),
+    notInSet('destination', `pools${family}`),
+  ]
   const counter = MASQUERADE_COUNTER
   const { address, ports } = wanted
   const own = address !== undefined && familyOf(address) === family ? { address } : {}
   const withPorts = ports === undefined ? own : { ...own, ports }
   return [
     ...[PROTOCOL.tcp, PROTOCOL.udp].map((protocol): FilterRule => ({
-      match: { ...leaving, protocol },
+      match: [protocolIs(protocol), ...leaving],
       counter,
       verdict: 'masqueradeRandomly',
       ...newSource(withPorts),

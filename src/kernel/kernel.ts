@@ -67,11 +67,13 @@ export interface Kernel {
 
   /**
    * Makes a table of the packet filter as described, in one transaction and without a moment in which
-   * rules are missing. It is read back first: what is right is not touched, where only members of sets
-   * differ only they are changed, and counters go on counting, even over a new table.
-   * Errors: EOPNOTSUPP (no nftables, or none that can do what a rule asks for).
+   * rules are missing. What the kernel has is compared with it, whoever put it there, and only the
+   * difference is written: rules, elements and counters that are right are not touched and go on
+   * counting. Returns what was changed; nothing was written where that is empty.
+   * Errors: EINVAL (a table that makes no sense), EOPNOTSUPP or ENOENT (no nftables, or none that can do
+   * what a rule asks for). The table then is as it was.
    */
-  keepPacketFilter(table: FilterTable): FilterChange
+  keepPacketFilter(table: FilterTable): readonly FilterChange[]
   /** Errors: ENOENT. */
   deletePacketFilter(name: string): void
   /** Counters of a table of the packet filter by name; empty where there is no such table. */

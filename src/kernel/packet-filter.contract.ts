@@ -14,12 +14,16 @@ import {
 } from './kernel.contract.ts'
 import { isKernelError, type Kernel } from './kernel.ts'
 import {
+  type BaseChain,
   FILTER_PRIORITY,
   type FilterChain,
+  type FilterKey,
+  type FilterMap,
   type FilterMatch,
   type FilterRule,
   type FilterSet,
   type FilterTable,
+  type FilterVerdict,
   type NewSource,
 } from './packet-filter.ts'
 import { oneRuleTable } from './testing/one-rule-table.ts'
@@ -90,44 +94,145 @@ export function packetFilterContract(
       return answersOf(7).length > 0
     }
 
-    const pools: FilterSet = { name: 'pools', family: 4, prefixes: [prefix('10.2.0.0/16')] }
+    const pools: FilterSet = { name: 'pools', key: ['ipv4'], elements: [prefix('10.2.0.0/16')] }
 
     describe('tables', () => {
-      it('are made once, and then left alone', () => {
+      it('are made once, and then left alone', async () => {
         const table = everything()
-        expect(node.keepPacketFilter(table)).toBe('table')
-        expect(node.keepPacketFilter(table)).toBe('none')
-        expect(harness.machine.openNamespace(node.name).keepPacketFilter(table)).toBe('none')
-        expect([...node.packetFilterCounters('test')]).toEqual([
-          ['drops', { packets: 0, octets: 0 }],
-          ['masqueraded', { packets: 0, octets: 0 }],
-        ])
+        expect(node.keepPacketFilter(table)[0]).toEqual({
+          object: 'table',
+          name: 'test',
+          change: 'added',
+          added: 0,
+          removed: 0,
+        })
+        let told = 0
+        const watch = node.watch(({ kind }) => void (told += kind === 'packetFilter' ? 1 : 0))
+        expect(node.keepPacketFilter(table)).toEqual([])
+        const another = harness.machine.openNamespace(node.name)
+        expect(another.keepPacketFilter(table)).toEqual([])
+        another.close()
+        expect(node.packetFilterCounters('test')).toEqual(
+          new Map([
+            ['drops', { packets: 0, octets: 0 }],
+            ['masqueraded', { packets: 0, octets: 0 }],
+          ]),
+        )
+        node.keepPacketFilter({ ...oneRuleTable('input', [], 'accept'), name: 'other' })
+        await harness.until(() => told > 0, 'word of the other table')
+        expect(told).toBe(1)
+        watch.close()
       })
+
+      /** What changed, a line an object: "set pools changed +1 -0". */
+      const changes = (table: FilterTable): readonly string[] =>
+        node
+          .keepPacketFilter(table)
+          .map(
+            ({ object, name, change, added, removed }) =>
+              `${object} ${name} ${change} +${added} -${removed}`,
+          )
+          .sort()
+      /** What changed; afterwards all is as it should be, also for whoever has to read it first. */
+      const there = (table: FilterTable): readonly string[] => {
+        const made = changes(table)
+        expect(changes(table)).toEqual([])
+        const another = harness.machine.openNamespace(node.name)
+        expect(another.keepPacketFilter(table)).toEqual([])
+        another.close()
+        return made
+      }
 
       it('have what changed put right, and nothing more', () => {
         const table = everything()
-        node.keepPacketFilter(table)
-        const [first, ...rest] = table.sets
-        const wider = { ...first!, prefixes: [...first!.prefixes, prefix('10.9.0.0/16')] }
-        expect(node.keepPacketFilter({ ...table, sets: [wider, ...rest] })).toBe('sets')
-        expect(node.keepPacketFilter({ ...table, sets: [wider, ...rest] })).toBe('none')
-        expect(node.keepPacketFilter(table)).toBe('sets')
-        for (const changed of [
-          { ...table, chains: table.chains.slice(1) },
-          { ...table, chains: table.chains.map((chain) => ({ ...chain, rules: [] })) },
-          { ...table, chains: [{ ...table.chains[0]!, priority: 5 }, ...table.chains.slice(1)] },
-          { ...table, sets: [...table.sets, { name: 'more', family: 6, prefixes: [] } as const] },
-        ]) {
-          expect(node.keepPacketFilter(changed)).toBe('table')
-          expect(node.keepPacketFilter(changed)).toBe('none')
+        const [first, second, ...others] = table.chains as readonly BaseChain[]
+        const [pools, ...rest] = table.sets
+        const wider = { ...pools!, elements: [...pools!.elements, prefix('10.9.0.0/16')] }
+        const extra: FilterRule = { match: [], counter: 'extra', verdict: 'accept' }
+        there(table)
+        expect(there({ ...table, sets: [wider, ...rest] })).toEqual(['set pools changed +1 -0'])
+        expect(there(table)).toEqual(['set pools changed +0 -1'])
+        const more: FilterSet = { name: 'more', key: ['ipv6'], elements: [] }
+        expect(there({ ...table, sets: [...table.sets, more] })).toEqual(['set more added +0 -0'])
+        expect(there(table)).toEqual(['set more removed +0 -0'])
+        const between = second!.rules.toSpliced(1, 0, extra)
+        const longer = [first!, { ...second!, rules: between }, ...others]
+        expect(there({ ...table, chains: longer })).toEqual([
+          'chain in changed +1 -0',
+          'counter extra added +0 -0',
+        ])
+        const shorter = [first!, { ...second!, rules: between.slice(1) }, ...others]
+        expect(there({ ...table, chains: shorter })).toEqual(['chain in changed +0 -1'])
+        expect(there(table)).toEqual(['chain in changed +1 -1', 'counter extra removed +0 -0'])
+        expect(
+          there({ ...table, chains: [{ ...first!, policy: 'drop' as const }, second!, ...others] }),
+        ).toEqual(['chain before changed +0 -0'])
+        expect(there(table)).toEqual(['chain before changed +0 -0'])
+        expect(
+          there({ ...table, chains: [{ ...first!, priority: 5 }, second!, ...others] }),
+        ).toEqual(['chain before replaced +1 -1'])
+        expect(there({ ...table, chains: [second!, ...others] })).toEqual([
+          'chain before removed +0 -1',
+        ])
+        expect(there({ ...table, chains: [] })).toEqual([
+          'chain after removed +0 -8',
+          'chain forward removed +0 -0',
+          'chain in removed +0 -3',
+          'counter drops removed +0 -0',
+          'counter masqueraded removed +0 -0',
+        ])
+      })
+
+      it('keep rules in their order, whatever comes, goes and moves', () => {
+        const ruleOf = (name: string): FilterRule => ({
+          match: [{ kind: 'protocol', protocol: name.charCodeAt(0) }],
+          comment: name,
+          verdict: 'accept',
+        })
+        const chainOf = (names: string): FilterTable => {
+          const table = oneRuleTable('input', [], 'accept')
+          const [chain] = table.chains
+          return { ...table, chains: [{ ...chain!, rules: names.split('').map(ruleOf) }] }
         }
+        there(chainOf('abcdef'))
+        for (const [names, change] of [
+          ['abXcdef', '+1 -0'],
+          ['Zabcdef', '+1 -1'],
+          ['Zabcdefgh', '+2 -0'],
+          ['bcdefghaZ', '+2 -2'],
+          ['bbcdefghaZ', '+1 -0'],
+          ['bcdefghaZ', '+0 -1'],
+          ['haZ', '+0 -6'],
+          ['Zah', '+2 -2'],
+          ['', '+0 -3'],
+        ]) {
+          expect([names, ...there(chainOf(names!))]).toEqual([
+            names,
+            `chain input changed ${change}`,
+          ])
+        }
+      })
+
+      it('have a set replaced that is to hold something else, and the rules that ask it', () => {
+        const table = oneRuleTable(
+          'input',
+          [{ kind: 'set', set: 'one', key: ['source'] }],
+          'accept',
+          [{ name: 'one', key: ['ipv4'], elements: [prefix('10.0.0.0/8')] }],
+        )
+        there(table)
+        const six: FilterSet = { name: 'one', key: ['ipv6'], elements: [prefix('fd00::/8')] }
+        expect(there({ ...table, sets: [six] })).toEqual([
+          'chain input changed +1 -1',
+          'set one replaced +1 -1',
+        ])
       })
 
       it('keep sets of networks and single addresses, of both families, next to each other or inside', () => {
         const sets = (four: readonly string[], six: readonly string[]): FilterTable =>
-          oneRuleTable('input', {}, 'accept', [
-            { name: 'four', family: 4, prefixes: four.map(prefix) },
-            { name: 'six', family: 6, prefixes: six.map(prefix) },
+          oneRuleTable('input', [], 'accept', [
+            { name: 'four', key: ['ipv4'], elements: four.map(prefix) },
+            { name: 'six', key: ['ipv6'], elements: six.map(prefix) },
           ])
         const cases = [
           sets([], []),
@@ -138,96 +243,306 @@ export function packetFilterContract(
           sets(['0.0.0.0/0'], ['::/0']),
           sets(['128.0.0.0/1'], ['::/128']),
         ]
-        for (const table of cases) {
-          const before = node.keepPacketFilter(table)
-          expect(before === 'sets' || table === cases[0]).toBe(true)
-          expect(node.keepPacketFilter(table)).toBe('none')
+        there(cases[0]!)
+        for (const table of cases.slice(1)) {
+          expect(there(table).map((change) => change.replace(/ \+.*/, ''))).toEqual([
+            'set four changed',
+            'set six changed',
+          ])
         }
       })
 
-      it('hold the nodes of a large cluster', () => {
-        const nodes = Array.from({ length: 5000 }, (_, index) =>
-          prefix(`10.${index >> 16}.${(index >> 8) & 255}.${index & 255}/32`),
+      it('keep sets and maps of every key', () => {
+        const keys: readonly (readonly [FilterSet['key'], FilterKey, FilterKey])[] = [
+          [['port'], 80, { first: 100, last: 65_535 }],
+          [['link'], 'cali1', 'a-link-of-15-oc'],
+          [['protocol'], 6, 255],
+          [['mark'], 0, 0xffff_ffff],
+          [
+            ['ipv4', 'protocol', 'port'],
+            [prefix('10.0.0.1/32'), 6, 80],
+            [prefix('10.0.0.2/32'), 17, 53],
+          ],
+          [
+            ['ipv6', 'protocol', 'port'],
+            [prefix('fd00::1/128'), 6, 80],
+            [prefix('fd00::2/128'), 17, 53],
+          ],
+          [
+            ['link', 'ipv4'],
+            ['cali1', prefix('10.0.0.1/32')],
+            ['cali2', prefix('10.0.0.1/32')],
+          ],
+          [
+            ['ipv4', 'ipv4', 'mark'],
+            [prefix('10.0.0.1/32'), prefix('10.0.0.2/32'), 1],
+            [prefix('10.0.0.1/32'), prefix('10.0.0.2/32'), 2],
+          ],
+        ]
+        const table = (count: number): FilterTable => ({
+          ...oneRuleTable('input', [], 'accept'),
+          sets: keys.map(([key, ...elements], index) => ({
+            name: `s${index}`,
+            key,
+            elements: elements.slice(0, count),
+          })),
+          maps: keys.flatMap(([key, ...elements], index): FilterMap[] => [
+            {
+              name: `v${index}`,
+              key,
+              value: 'verdict',
+              entries: elements.slice(0, count).map((each) => [each, 'drop'] as const),
+            },
+            {
+              name: `m${index}`,
+              key,
+              value: 'mark',
+              entries: elements.slice(0, count).map((each) => [each, count] as const),
+            },
+          ]),
+        })
+        there(table(0))
+        expect(there(table(1)).length).toBe(keys.length * 3)
+        expect(there(table(2))).toEqual(
+          [
+            ...keys.map((_, index) => `set s${index} changed +1 -0`),
+            ...keys.map((_, index) => `map v${index} changed +1 -0`),
+            ...keys.map((_, index) => `map m${index} changed +2 -1`),
+          ].sort(),
         )
-        const table = (prefixes: typeof nodes): FilterTable =>
-          oneRuleTable('input', {}, 'accept', [{ name: 'nodes', family: 4, prefixes }])
-        node.keepPacketFilter(table(nodes))
-        expect(node.keepPacketFilter(table(nodes))).toBe('none')
-        expect(node.keepPacketFilter(table(nodes.slice(0, 4999)))).toBe('sets')
-        expect(node.keepPacketFilter(table(nodes.slice(0, 4999)))).toBe('none')
+        expect(there(table(0)).length).toBe(keys.length * 3)
+      })
+
+      it('lead from chain to chain, by rules and by maps, and let chains go that nobody leads to', () => {
+        const base = oneRuleTable('forward', [], 'accept')
+        const table = (names: readonly string[]): FilterTable => ({
+          ...base,
+          maps: [
+            {
+              name: 'pods',
+              key: ['link'],
+              value: 'verdict',
+              entries: names.map((name) => [name, { jump: `to-${name}` }] as const),
+            },
+          ],
+          chains: [
+            {
+              ...(base.chains[0] as BaseChain),
+              rules: [
+                { match: [], verdict: { map: 'pods', key: ['outputLink'] } },
+                ...names.map((name): FilterRule => ({
+                  match: [],
+                  verdict: { goto: `to-${name}` },
+                })),
+              ],
+            },
+            ...names.map((name) => ({ name: `to-${name}`, rules: [] })),
+          ],
+        })
+        there(table(['cali1', 'cali2', 'cali3']))
+        expect(there(table(['cali1', 'cali3', 'cali4']))).toEqual([
+          'chain forward changed +1 -1',
+          'chain to-cali2 removed +0 -0',
+          'chain to-cali4 added +0 -0',
+          'map pods changed +1 -1',
+        ])
+        expect(there(table([]))).toHaveLength(5)
+      })
+
+      it('hold the nodes of a large cluster, and its pods', () => {
+        const numbers = Array.from({ length: 1000 }, (_, index) => index)
+        const nodes = numbers.map((index) => prefix(`10.0.${index >> 8}.${index & 255}/32`))
+        const base = oneRuleTable('forward', [], 'accept')
+        const table = (members: typeof nodes): FilterTable => ({
+          ...base,
+          sets: [{ name: 'nodes', key: ['ipv4'], elements: members }],
+          maps: [
+            {
+              name: 'pods',
+              key: ['link'],
+              value: 'verdict',
+              entries: numbers.map((index) => [`cali${index}`, { goto: `pod-${index}` }] as const),
+            },
+          ],
+          chains: [
+            ...base.chains,
+            ...numbers.map((index) => ({
+              name: `pod-${index}`,
+              rules: [{ match: [], counter: `c${index % 100}`, verdict: 'accept' } as const],
+            })),
+          ],
+        })
+        there(table(nodes))
+        expect(there(table(nodes.slice(0, 999)))).toEqual(['set nodes changed +0 -1'])
+        const [first, ...others] = table(nodes).chains
+        const changed = { ...others[500]!, rules: [] }
+        const chains = [first!, ...others.slice(0, 500), changed, ...others.slice(501)]
+        expect(there({ ...table(nodes), chains })).toEqual([
+          'chain pod-500 changed +0 -1',
+          'set nodes changed +1 -0',
+        ])
       })
 
       it('stand beside others, which are not touched', () => {
-        node.keepPacketFilter(oneRuleTable('input', {}, 'accept'))
-        node.keepPacketFilter({ ...oneRuleTable('forward', {}, 'accept'), name: 'other' })
+        node.keepPacketFilter(oneRuleTable('input', [], 'accept'))
+        node.keepPacketFilter({ ...oneRuleTable('forward', [], 'accept'), name: 'other' })
         node.deletePacketFilter('test')
         expect(() => node.deletePacketFilter('test')).toThrow(/test.*ENOENT/)
         expect(node.packetFilterCounters('test').size).toBe(0)
         expect(
-          node.keepPacketFilter({ ...oneRuleTable('forward', {}, 'accept'), name: 'other' }),
-        ).toBe('none')
+          node.keepPacketFilter({ ...oneRuleTable('forward', [], 'accept'), name: 'other' }),
+        ).toEqual([])
       })
 
       it('tell who watches that something changed', async () => {
         let told = 0
         const watch = node.watch(({ kind }) => void (told += kind === 'packetFilter' ? 1 : 0))
-        node.keepPacketFilter(oneRuleTable('input', {}, 'accept'))
+        node.keepPacketFilter(oneRuleTable('input', [], 'accept'))
         await harness.until(() => told > 0, 'word of the change')
         watch.close()
       })
 
       it('are refused, and nothing is changed, when they make no sense', () => {
-        const table = oneRuleTable('input', {}, 'accept')
+        const table = oneRuleTable('input', [], 'accept')
         node.keepPacketFilter(table)
-        const rule = (
+        const [base] = table.chains as readonly BaseChain[]
+        const chained = (
           more: Partial<FilterRule>,
-          chain: Partial<FilterChain> = {},
+          chain: Partial<BaseChain> = {},
         ): FilterTable => ({
           ...table,
-          chains: table.chains.map((each) => ({
-            ...each,
-            ...chain,
-            rules: [{ ...each.rules[0]!, ...more }],
-          })),
+          chains: [{ ...base!, ...chain, rules: [{ ...base!.rules[0]!, ...more }] }],
         })
-        const to = (newSource: NewSource, match: FilterMatch = {}): FilterTable =>
+        const matching = (...match: readonly FilterMatch[]): FilterTable => chained({ match })
+        const to = (newSource: NewSource, ...match: readonly FilterMatch[]): FilterTable =>
           oneRuleTable('postrouting', match, 'masquerade', [], newSource)
+        const set = (key: FilterSet['key'], ...elements: readonly FilterKey[]): FilterTable => ({
+          ...table,
+          sets: [{ name: 'some', key, elements }],
+        })
+        const map = (more: Partial<FilterMap>): FilterTable => ({
+          ...table,
+          maps: [
+            { name: 'some', key: ['ipv4'], value: 'verdict', entries: [], ...more } as FilterMap,
+          ],
+        })
+        const chain = (name: string, ...verdicts: readonly FilterVerdict[]): FilterChain => ({
+          name,
+          rules: verdicts.map((verdict) => ({ match: [], verdict })),
+        })
+        const jump = (to: string): FilterVerdict => ({ jump: to })
+        const jumping = (...chains: readonly FilterChain[]): FilterTable => ({
+          ...chained({ verdict: jump('a') }),
+          chains: [...chained({ verdict: jump('a') }).chains, ...chains],
+        })
+        const protocol = (number: number) => ({ kind: 'protocol', protocol: number }) as const
+        const deep = Array.from({ length: 16 }, (_, at) =>
+          chain(`${DEEP[at]}`, jump(DEEP[at + 1]!)),
+        )
         for (const [wrong, message] of [
           [
-            rule({ match: { source: { set: 'nodes' } } }),
+            matching({ kind: 'set', set: 'nodes', key: ['source'] }),
             /rule 1 of chain input: there is no set nodes/,
           ],
-          [rule({ verdict: 'masquerade' }), /only chains of type nat masquerade/],
-          [rule({ match: { destinationPort: 4789 } }), /a port goes with the protocol/],
-          [rule({ match: { sourceIsElsewhere: true } }), /only packets in prerouting/],
-          [rule({ match: { inputLink: 'a-name-of-sixteen' } }), /is no name of a link/],
-          [rule({ match: { notInputLink: 'a/b' } }), /is no name of a link/],
-          [rule({ match: { outputLink: '*' } }), /is no name of a link/],
-          [rule({}, { type: 'nat' }), /belongs to the hook postrouting/],
-          [rule({ newSource: {} }), /only a rule that masquerades has a new source/],
+          [chained({ verdict: 'masquerade' }), /only chains of type nat masquerade/],
+          [matching({ kind: 'destinationPort', ports: 4789 }), /a port goes with the protocol/],
+          [
+            matching({ kind: 'sourcePort', ports: 1 }, protocol(6)),
+            /a port goes with the protocol/,
+          ],
+          [
+            matching(protocol(6), { kind: 'sourcePort', ports: { first: 2, last: 1 } }),
+            /2 to 1 is no range of ports/,
+          ],
+          [matching({ kind: 'icmp', type: 8 }), /a type of ICMP goes with the protocol/],
+          [matching({ kind: 'sourceIsElsewhere' }), /only packets in prerouting/],
+          [matching({ kind: 'inputLink', link: 'a-name-of-sixteen' }), /is no name of a link/],
+          [matching({ kind: 'inputLink', link: 'a/b', not: true }), /is no name of a link/],
+          [matching({ kind: 'outputLink', link: '*' }), /is no name of a link/],
+          [matching({ kind: 'mark', mask: 0xf, value: 0x10 }), /16 has bits outside the mask 15/],
+          [matching({ kind: 'connection', states: [] }), /no state/],
+          [matching({ kind: 'limit', packets: 0, per: 'second', burst: 1 }), /0 is no number/],
+          [chained({ mark: { mask: 1, value: 2 } }), /2 has bits outside the mask 1/],
+          [chained({ verdict: { reject: 'tcpReset' } }), /a reset goes with the protocol 6/],
+          [chained({ offload: 'fast' }), /there is no flowtable fast/],
+          [chained({ untracked: true }), /tracked before/],
+          [chained({ comment: 'x'.repeat(128) }), /a comment has at most 127 octets/],
+          [chained({}, { type: 'nat' }), /belongs to the hook postrouting/],
+          [chained({ newSource: {} }), /only a rule that masquerades has a new source/],
           [to({ ports: [1, 2] }), /a port goes with the protocol/],
-          [to({ ports: [2, 1] }, { protocol: 6 }), /2 to 1 is no range of ports/],
-          [to({ ports: [1, 65_536] }, { protocol: 6 }), /1 to 65536 is no range of ports/],
+          [to({ ports: [2, 1] }, protocol(6)), /2 to 1 is no range of ports/],
+          [to({ ports: [1, 65_536] }, protocol(6)), /1 to 65536 is no range of ports/],
           [to({ address: ip('10.1.0.1') }), /no set of it has the family of 10.1.0.1/],
           [
             {
-              ...to({ address: ip('fd00::1') }, { source: { set: 'pools' } }),
+              ...to({ address: ip('fd00::1') }, { kind: 'set', set: 'pools', key: ['source'] }),
               sets: [pools],
             },
             /no set of it has the family of fd00::1/,
           ],
           [{ ...table, name: 'no name' }, /"no name" is no name/],
-          [{ ...table, sets: [{ ...pools, family: 6 } as const] }, /10.2.0.0\/16 in set pools/],
+          [set(['ipv6'], prefix('10.2.0.0/16')), /set some: 10.2.0.0\/16 is not IPv6/],
+          [set([]), /set some: its key has no field/],
+          [set(['link'], 'a/b'), /set some: a\/b is no name of a link/],
+          [set(['protocol'], 256), /set some: 256 is no protocol/],
+          [set(['port'], { first: 1, last: 5 }, { first: 5, last: 6 }), /ranges of ports overlap/],
+          [set(['ipv4', 'port'], [prefix('10.2.0.0/16'), 1]), /no single address/],
+          [set(['ipv4', 'port'], [prefix('10.2.0.1/32')]), /not one value for each of ipv4, port/],
+          [
+            {
+              ...set(['port'], 80),
+              chains: matching({ kind: 'set', set: 'some', key: ['source'] }).chains,
+            },
+            /source is not looked up in some, whose key is port/,
+          ],
+          [
+            {
+              ...set(['port'], 80),
+              chains: matching({ kind: 'set', set: 'some', key: ['sourcePort'] }).chains,
+            },
+            /a port goes with the protocol/,
+          ],
+          [
+            map({ entries: [[prefix('10.0.0.0/8'), { jump: 'b' }]] }),
+            /map some: there is no chain b/,
+          ],
+          [map({ entries: [[prefix('10.0.0.0/8'), { jump: 'input' }]] }), /input is a base chain/],
+          [
+            map({
+              entries: [
+                [prefix('10.0.0.0/8'), 'drop'],
+                [prefix('10.0.0.0/9'), 'drop'],
+              ],
+            }),
+            /map some: two of its prefixes overlap/,
+          ],
+          [
+            { ...map({}), chains: chained({ mark: { map: 'some', key: ['source'] } }).chains },
+            /map some holds no mark/,
+          ],
+          [jumping(), /rule 1 of chain input: there is no chain a/],
+          [
+            jumping(chain('a', jump('b')), chain('b', jump('a'))),
+            /leads to itself: input, a, b, a/,
+          ],
+          [jumping(...deep, chain(DEEP[16]!)), /more than 16 chains one behind the other/],
+          [jumping(chain('a', 'masquerade')), /rule 1 of chain a: only chains of type nat/],
+          [jumping(chain('a'), chain('a')), /have one name/],
         ] as const) {
           expect(() => node.keepPacketFilter(wrong)).toThrow(message)
         }
-        expect(node.keepPacketFilter(table)).toBe('none')
+        expect(node.keepPacketFilter(table)).toEqual([])
       })
     })
 
+    const toGate: FilterMatch = { kind: 'destination', prefix: prefix('10.1.0.9/32') }
+
     describe('rules', () => {
       it('drop by protocol and source, and count packets and octets', async () => {
-        const strangers = { source: { set: 'pools', not: true }, protocol: 4 } as const
+        const strangers = [
+          { kind: 'set', set: 'pools', key: ['source'], not: true },
+          { kind: 'protocol', protocol: 4 },
+        ] as const
         node.keepPacketFilter(oneRuleTable('input', strangers, 'drop', [pools]))
         const payload = new Uint8Array(30)
         const forged = { destination: '10.1.0.1', protocol: 4, payload }
@@ -241,7 +556,14 @@ export function packetFilterContract(
 
       it('tell UDP to a port from other packets', async () => {
         node.keepPacketFilter(
-          oneRuleTable('input', { protocol: 17, destinationPort: 4789 }, 'drop'),
+          oneRuleTable(
+            'input',
+            [
+              { kind: 'protocol', protocol: 17 },
+              { kind: 'destinationPort', ports: 4789 },
+            ],
+            'drop',
+          ),
         )
         const seen: number[] = []
         for (const port of [4788, 4789]) node.udp.bind({ family: 4, port }, () => seen.push(port))
@@ -255,22 +577,23 @@ export function packetFilterContract(
       })
 
       it('go on counting when members of sets change, and when the table is made anew', async () => {
-        const table = oneRuleTable('input', { source: { set: 'others' } }, 'accept', [
-          { name: 'others', family: 4, prefixes: [prefix('10.1.0.0/24')] },
+        const others = [{ kind: 'set', set: 'others', key: ['source'] }] as const
+        const table = oneRuleTable('input', others, 'accept', [
+          { name: 'others', key: ['ipv4'], elements: [prefix('10.1.0.0/24')] },
         ])
         node.keepPacketFilter(table)
         const ping = () =>
           outside.sendPacket(echoRequest({ source: '10.1.0.2', destination: '10.1.0.1' }))
         await untilCounted('matched', ping)
-        const single = { ...table.sets[0]!, prefixes: [prefix('10.1.0.2/32')] }
-        expect(node.keepPacketFilter({ ...table, sets: [single] })).toBe('sets')
+        const single = { ...table.sets[0]!, elements: [prefix('10.1.0.2/32')] }
+        node.keepPacketFilter({ ...table, sets: [single] })
         await untilCounted('matched', ping)
-        const [chain] = table.chains
+        const [chain] = table.chains as readonly BaseChain[]
         const twice = { ...chain!, rules: [...chain!.rules, ...chain!.rules] }
-        expect(node.keepPacketFilter({ ...table, chains: [twice] })).toBe('table')
+        node.keepPacketFilter({ ...table, chains: [{ ...twice, priority: 5 }] })
         await untilCounted('matched', ping)
         expect(counted('matched')).toBe(3)
-        const none = { ...table.sets[0]!, prefixes: [] }
+        const none = { ...table.sets[0]!, elements: [] }
         node.keepPacketFilter({ ...table, sets: [none] })
         expect(await isAnswered(outside, '10.1.0.1', '10.1.0.1')).toBe(true)
         expect(counted('matched')).toBe(3)
@@ -284,9 +607,7 @@ export function packetFilterContract(
           ['cali12*', true],
         ] as const) {
           node.keepPacketFilter(
-            oneRuleTable('input', { inputLink, destination: { set: 'gate' } }, 'drop', [
-              { name: 'gate', family: 4, prefixes: [prefix('10.1.0.9/32')] },
-            ]),
+            oneRuleTable('input', [{ kind: 'inputLink', link: inputLink }, toGate], 'drop'),
           )
           if (inputLink === 'cali*') address(node, node.link('lo')!, '10.1.0.9', 32)
           expect([inputLink, await isAnswered(pod, '10.1.0.9', '10.1.0.1')]).toEqual([
@@ -305,9 +626,11 @@ export function packetFilterContract(
           ['cali12*', false],
         ] as const) {
           node.keepPacketFilter(
-            oneRuleTable('input', { notInputLink, destination: { set: 'gate' } }, 'drop', [
-              { name: 'gate', family: 4, prefixes: [prefix('10.1.0.9/32')] },
-            ]),
+            oneRuleTable(
+              'input',
+              [{ kind: 'inputLink', link: notInputLink, not: true }, toGate],
+              'drop',
+            ),
           )
           expect([notInputLink, await isAnswered(pod, '10.1.0.9', '10.1.0.1')]).toEqual([
             notInputLink,
@@ -317,10 +640,11 @@ export function packetFilterContract(
       })
 
       it('of a chain that drops by default let pass what is accepted first', async () => {
-        const table = oneRuleTable('input', { source: { set: 'pools' } }, 'accept', [pools])
+        const fromPools = [{ kind: 'set', set: 'pools', key: ['source'] }] as const
+        const table = oneRuleTable('input', fromPools, 'accept', [pools])
         node.keepPacketFilter({
           ...table,
-          chains: table.chains.map((chain) => ({ ...chain, policy: 'drop' })),
+          chains: [{ ...(table.chains[0] as BaseChain), policy: 'drop' as const }],
         })
         const seen = record(outside, outside.link('eth0')!)
         outside.sendPacket(echoRequest({ source: '10.1.0.2', destination: '10.1.0.1' }))
@@ -330,13 +654,12 @@ export function packetFilterContract(
 
       it('drop what comes from a pod with a source that is not its own, before anything is made of it', async () => {
         // Of IPv4 alone: pods say things by IPv6 whenever their links come up.
-        const all: FilterSet = { name: 'all', family: 4, prefixes: [prefix('0.0.0.0/0')] }
-        const spoofed = {
-          inputLink: 'cali*',
-          source: { set: 'all' },
-          sourceIsElsewhere: true,
-        } as const
-        node.keepPacketFilter(oneRuleTable('prerouting', spoofed, 'drop', [all]))
+        const spoofed = [
+          { kind: 'inputLink', link: 'cali*' },
+          { kind: 'family', family: 4 },
+          { kind: 'sourceIsElsewhere' },
+        ] as const
+        node.keepPacketFilter(oneRuleTable('prerouting', spoofed, 'drop'))
         const seen = record(outside, outside.link('eth0')!)
         for (const source of ['10.2.0.6', '10.1.0.2', '10.1.0.1', '169.254.1.1', '127.0.0.1']) {
           await untilCounted('matched', () =>
@@ -351,7 +674,10 @@ export function packetFilterContract(
       it('drop the same of IPv6, and leave neighbor discovery alone', async () => {
         address(pod, pod.link('eth0')!, 'fd00:2::5', 64)
         address(node, node.link('cali1')!, 'fd00:2::1', 64)
-        const spoofed = { inputLink: 'cali*', sourceIsElsewhere: true } as const
+        const spoofed = [
+          { kind: 'inputLink', link: 'cali*' },
+          { kind: 'sourceIsElsewhere' },
+        ] as const
         node.keepPacketFilter(oneRuleTable('prerouting', spoofed, 'drop'))
         const seen = record(pod, pod.link('eth0')!)
         const destination = 'fd00:2::1'
@@ -368,10 +694,10 @@ export function packetFilterContract(
     })
 
     describe('masquerading', () => {
-      const leaving = {
-        source: { set: 'pools' },
-        destination: { set: 'pools', not: true },
-      } as const
+      const leaving = [
+        { kind: 'set', set: 'pools', key: ['source'] },
+        { kind: 'set', set: 'pools', key: ['destination'], not: true },
+      ] as const
 
       it('gives a pod the address of the node, and answers back to the pod', async () => {
         expect(await isAnswered(pod, '10.1.0.2', '10.1.0.1')).toBe(false)
@@ -425,7 +751,7 @@ export function packetFilterContract(
       it.each(['masquerade', 'masqueradeRandomly'] as const)(
         'takes ports of a range only, and none twice at once (%s)',
         async (verdict) => {
-          const match = { ...leaving, protocol: 17 }
+          const match = [{ kind: 'protocol', protocol: 17 }, ...leaving] as const
           const newSource = { ports: [20_000, 20_003] as const }
           node.keepPacketFilter(oneRuleTable('postrouting', match, verdict, [pools], newSource))
           const froms: string[] = []
@@ -447,8 +773,8 @@ export function packetFilterContract(
         address(node, node.link('lo')!, '10.1.0.77', 32)
         const newSource = { address: ip('10.1.0.77') }
         const table = oneRuleTable('postrouting', leaving, 'masquerade', [pools], newSource)
-        expect(node.keepPacketFilter(table)).toBe('table')
-        expect(node.keepPacketFilter(table)).toBe('none')
+        expect(node.keepPacketFilter(table)).not.toEqual([])
+        expect(node.keepPacketFilter(table)).toEqual([])
         const seen = record(outside, outside.link('eth0')!)
         expect(await isAnswered(pod, '10.1.0.2', '10.1.0.1')).toBe(true)
         const [request] = seen.packets.filter(({ octets }) => octets[9] === 1)
@@ -493,12 +819,15 @@ export function packetFilterContract(
   })
 }
 
-/** A table with every kind of match and verdict. */
+/** Names of more chains than a packet can be inside of. */
+const DEEP = Array.from({ length: 17 }, (_, at) => String.fromCharCode(97 + at))
+
+/** The table of a node and more of its kind. */
 function everything(): FilterTable {
   const sets: readonly FilterSet[] = [
-    { name: 'pools', family: 4, prefixes: [prefix('10.2.0.0/16'), prefix('10.3.0.0/16')] },
-    { name: 'nodes', family: 4, prefixes: [prefix('10.1.0.1/32'), prefix('10.1.0.2/32')] },
-    { name: 'nodes6', family: 6, prefixes: [prefix('fd00::1/128')] },
+    { name: 'pools', key: ['ipv4'], elements: [prefix('10.2.0.0/16'), prefix('10.3.0.0/16')] },
+    { name: 'nodes', key: ['ipv4'], elements: [prefix('10.1.0.1/32'), prefix('10.1.0.2/32')] },
+    { name: 'nodes6', key: ['ipv6'], elements: [prefix('fd00::1/128')] },
   ]
   const common = { type: 'filter', policy: 'accept' } as const
   return {
@@ -512,7 +841,7 @@ function everything(): FilterTable {
         priority: FILTER_PRIORITY.raw,
         rules: [
           {
-            match: { inputLink: 'cali*', sourceIsElsewhere: true },
+            match: [{ kind: 'inputLink', link: 'cali*' }, { kind: 'sourceIsElsewhere' }],
             counter: 'drops',
             verdict: 'drop',
           },
@@ -525,16 +854,23 @@ function everything(): FilterTable {
         priority: FILTER_PRIORITY.filter,
         rules: [
           {
-            match: { protocol: 4, source: { set: 'nodes', not: true } },
+            match: [
+              { kind: 'protocol', protocol: 4 },
+              { kind: 'set', set: 'nodes', key: ['source'], not: true },
+            ],
             counter: 'drops',
             verdict: 'drop',
           },
           {
-            match: { protocol: 17, destinationPort: 4789, source: { set: 'nodes6', not: true } },
+            match: [
+              { kind: 'protocol', protocol: 17 },
+              { kind: 'destinationPort', ports: 4789 },
+              { kind: 'set', set: 'nodes6', key: ['source'], not: true },
+            ],
             counter: 'drops',
             verdict: 'drop',
           },
-          { match: { inputLink: 'eth0' }, verdict: 'accept' },
+          { match: [{ kind: 'inputLink', link: 'eth0' }], verdict: 'accept' },
         ],
       },
       {
@@ -553,11 +889,11 @@ function everything(): FilterTable {
         priority: FILTER_PRIORITY.sourceNat,
         rules: [
           {
-            match: {
-              source: { set: 'pools' },
-              destination: { set: 'pools', not: true },
-              outputLink: 'eth*',
-            },
+            match: [
+              { kind: 'set', set: 'pools', key: ['source'] },
+              { kind: 'set', set: 'pools', key: ['destination'], not: true },
+              { kind: 'outputLink', link: 'eth*' },
+            ],
             counter: 'masqueraded',
             verdict: 'masquerade',
           },
@@ -567,13 +903,16 @@ function everything(): FilterTable {
             { address: ip('10.1.0.1'), ports: [7, 7] as const },
           ].flatMap((newSource) =>
             (['masquerade', 'masqueradeRandomly'] as const).map((verdict) => ({
-              match: { source: { set: 'pools' }, protocol: 17 },
+              match: [
+                { kind: 'protocol', protocol: 17 } as const,
+                { kind: 'set', set: 'pools', key: ['source'] } as const,
+              ],
               verdict,
               newSource,
             })),
           ),
           {
-            match: { source: { set: 'nodes6' } },
+            match: [{ kind: 'set', set: 'nodes6', key: ['source'] }],
             verdict: 'masquerade',
             newSource: { address: ip('fd00::2') },
           },

@@ -65,7 +65,9 @@ describe('what only a simulated network can be made to do', () => {
 
   it('tells a network that drops IPIP from one that is broken', async () => {
     const { network } = cluster
-    network.keepPacketFilter(oneRuleTable('forward', { protocol: IPIP }, 'drop'))
+    network.keepPacketFilter(
+      oneRuleTable('forward', [{ kind: 'protocol', protocol: IPIP }], 'drop'),
+    )
     const filtered = await run('pod1', 'pod3')
     expect(filtered.verdict).toMatchObject({ kind: 'lost', exitCode: 40 })
     expect(filtered.verdict.causes[0]).toMatchObject({
@@ -78,14 +80,16 @@ describe('what only a simulated network can be made to do', () => {
     })
     network.deletePacketFilter('test')
     expect((await run('pod1', 'pod3')).verdict.kind).toBe('delivered')
-    network.keepPacketFilter(oneRuleTable('forward', {}, 'drop'))
+    network.keepPacketFilter(oneRuleTable('forward', [], 'drop'))
     expect((await run('pod1', 'pod3')).verdict.causes[0]!.sentence).toBe(
       'The network between server01 ens33 and server03 ens33 lets nothing through.',
     )
   })
 
   it('is a defect, and no lost packet, when the second trace between the nodes throws one', async () => {
-    cluster.network.keepPacketFilter(oneRuleTable('forward', { protocol: IPIP }, 'drop'))
+    cluster.network.keepPacketFilter(
+      oneRuleTable('forward', [{ kind: 'protocol', protocol: IPIP }], 'drop'),
+    )
     const nodes = cluster.nodes.map(({ access }) => ({
       ...access,
       probe: (request: Parameters<typeof access.probe>[0]) =>
@@ -99,7 +103,9 @@ describe('what only a simulated network can be made to do', () => {
   it('names VXLAN where a network drops that', async () => {
     cluster.close()
     cluster = testCluster({ machine, clock, unique: 'sim', tunnel: 'vxlan' })
-    cluster.network.keepPacketFilter(oneRuleTable('forward', { protocol: UDP }, 'drop'))
+    cluster.network.keepPacketFilter(
+      oneRuleTable('forward', [{ kind: 'protocol', protocol: UDP }], 'drop'),
+    )
     const filtered = await run('pod1', 'pod3')
     expect(filtered.verdict.causes[0]!.sentence).toBe(
       'The network between server01 ens33 and server03 ens33 drops VXLAN (UDP 4789, VNI 4096).',
@@ -108,7 +114,7 @@ describe('what only a simulated network can be made to do', () => {
 
   it('says that a filter drops what no table forbids', async () => {
     const [, two] = cluster.nodes
-    two!.kernel.keepPacketFilter(oneRuleTable('forward', {}, 'drop'))
+    two!.kernel.keepPacketFilter(oneRuleTable('forward', [], 'drop'))
     const result = await run('pod1', 'pod2')
     expect(result.verdict).toMatchObject({ kind: 'lost', exitCode: 10 })
     expect(result.verdict.causes[0]).toMatchObject({
@@ -120,7 +126,11 @@ describe('what only a simulated network can be made to do', () => {
 
   it('says what the agent’s own filter took the packet for', async () => {
     const [, , three] = cluster.nodes
-    const { chains, ...table } = oneRuleTable('input', { protocol: IPIP }, 'drop')
+    const { chains, ...table } = oneRuleTable(
+      'input',
+      [{ kind: 'protocol', protocol: IPIP }],
+      'drop',
+    )
     const rules = chains[0]!.rules.map((rule) => ({ ...rule, counter: 'forged-ipip' }))
     const filter = { ...table, name: 'tortie', chains: [{ ...chains[0]!, rules }] }
     three!.kernel.keepPacketFilter(filter)
@@ -136,7 +146,9 @@ describe('what only a simulated network can be made to do', () => {
 
   it('says what the programs of a tunnel took the packet for', async () => {
     const [, , three] = cluster.nodes
-    three!.kernel.keepPacketFilter(oneRuleTable('input', { protocol: IPIP }, 'drop'))
+    three!.kernel.keepPacketFilter(
+      oneRuleTable('input', [{ kind: 'protocol', protocol: IPIP }], 'drop'),
+    )
     Object.assign(three!.tunnelDrops, { stranger: 2, fragment: 3 })
     const pending = run('pod1', 'pod3')
     clock.after(50, () => (three!.tunnelDrops['fragment']! += 1))
@@ -151,7 +163,9 @@ describe('what only a simulated network can be made to do', () => {
 
   it('says so too of a tunnel that has no way out for the packet', async () => {
     const [one] = cluster.nodes
-    one!.kernel.keepPacketFilter(oneRuleTable('postrouting', { outputLink: 'ens33' }, 'drop'))
+    one!.kernel.keepPacketFilter(
+      oneRuleTable('postrouting', [{ kind: 'outputLink', link: 'ens33' }], 'drop'),
+    )
     const pending = run('pod1', 'pod3')
     clock.after(50, () => (one!.tunnelDrops['no-way'] = 1))
     const [first] = (await pending).verdict.causes
@@ -162,14 +176,14 @@ describe('what only a simulated network can be made to do', () => {
 
   it('sees a source address that is translated on the way, delivered or not', async () => {
     const [one, two] = cluster.nodes
-    const leaving = { outputLink: 'ens33' }
+    const leaving = [{ kind: 'outputLink', link: 'ens33' }] as const
     one!.kernel.keepPacketFilter(oneRuleTable('postrouting', leaving, 'masquerade'))
     const delivered = await run('pod1', 'pod2')
     expect(delivered.verdict).toMatchObject({ kind: 'delivered', causes: [] })
     expect(delivered.verdict.remarks[0]).toBe(
       'source 172.16.170.128 rather than 10.211.0.4, leaving server01 by ens33',
     )
-    two!.kernel.keepPacketFilter(oneRuleTable('forward', {}, 'drop'))
+    two!.kernel.keepPacketFilter(oneRuleTable('forward', [], 'drop'))
     const names = (await run('pod1', 'pod2')).verdict.causes.map(({ name }) => name)
     expect(names).toEqual(['source-changed', 'filtered'])
   })
@@ -187,7 +201,7 @@ describe('what only a simulated network can be made to do', () => {
 
   it('says that the destination does not answer, when it alone is silent', async () => {
     const [, two] = cluster.nodes
-    two!.podKernel.keepPacketFilter(oneRuleTable('input', {}, 'drop'))
+    two!.podKernel.keepPacketFilter(oneRuleTable('input', [], 'drop'))
     const result = await run('pod1', 'pod2')
     expect(result.verdict).toMatchObject({ kind: 'lost', exitCode: 80 })
     expect(result.verdict.causes[0]?.name).toBe('no-answer')

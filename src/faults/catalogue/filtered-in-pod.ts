@@ -7,6 +7,6 @@ export const filteredInPod = {
   path: 'bare',
   families: [4, 6],
   effects: ({ from: { pod } }) => [
-    { do: 'filter', in: pod.namespace, table: dropping('output', {}) },
+    { do: 'filter', in: pod.namespace, table: dropping('output', []) },
   ],
 } as const satisfies Fault

@@ -7,6 +7,10 @@ export const noAnswer = {
   path: 'bare',
   families: [4],
   effects: ({ to: { pod } }) => [
-    { do: 'filter', in: pod.namespace, table: dropping('input', { inputLink: pod.link }) },
+    {
+      do: 'filter',
+      in: pod.namespace,
+      table: dropping('input', [{ kind: 'inputLink', link: pod.link }]),
+    },
   ],
 } as const satisfies Fault

@@ -7,12 +7,11 @@ export const sourceChanged = {
   summary: 'the near node masquerades, and the far node drops what comes from a node',
   path: 'bare',
   families: [4],
-  effects: ({ family, from, to }) => {
-    const set = { name: 'nodes', family, prefixes: [hostPrefix(from.address)] }
-    const table = dropping('forward', { source: { set: set.name } }, { sets: [set] })
+  effects: ({ from, to }) => {
+    const source = { kind: 'source', prefix: hostPrefix(from.address) } as const
     return [
       { do: 'filter', in: from.namespace, table: masquerading(from.uplink) },
-      { do: 'filter', in: to.namespace, table },
+      { do: 'filter', in: to.namespace, table: dropping('forward', [source]) },
     ]
   },
 } as const satisfies Fault

@@ -12,7 +12,7 @@ export const tunnelDrops = {
   effects: ({ to }) => {
     // Where the kernel has IPIP itself, a filter stands for the programs that count what they drop.
     const options = { name: 'tunnel-programs', counter: 'fragment' }
-    const table = dropping('input', { protocol: IP_IN_IP }, options)
+    const table = dropping('input', [{ kind: 'protocol', protocol: IP_IN_IP }], options)
     return [{ do: 'filter', in: to.namespace, table }]
   },
 } as const satisfies Fault

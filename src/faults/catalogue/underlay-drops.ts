@@ -9,6 +9,10 @@ export const underlayDrops = {
   path: 'vxlan',
   families: [4],
   effects: ({ network }) => [
-    { do: 'filter', in: network.namespace, table: dropping('forward', { protocol: UDP }) },
+    {
+      do: 'filter',
+      in: network.namespace,
+      table: dropping('forward', [{ kind: 'protocol', protocol: UDP }]),
+    },
   ],
 } as const satisfies Fault

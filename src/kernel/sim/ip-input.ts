@@ -7,7 +7,7 @@ import { IP_PROTOCOL } from '../../wire/packet/protocols.ts'
 import { isAny, isLinkLocalAddr, isLoopbackAddr, isMulticastAddr, readAddr6 } from './addr.ts'
 import { type Device, type Frame, ownOctets } from './device.ts'
 import { type FibNextHop, isLocalType } from './fib.ts'
-import { passes } from './filtered-packet.ts'
+import { newPacketMeta, type PacketMeta, passes } from './filter/filtered-packet.ts'
 import { emit, sendError } from './ip-output.ts'
 import type { Inbound, Namespace } from './namespace.ts'
 import { reassemble, reassemble6 } from './reassembly.ts'
@@ -37,22 +37,23 @@ export function receiveIpv4(namespace: Namespace, device: Device, frame: Frame):
   const total = ipv4.totalLength(frame.octets)
   if (total > frame.octets.length) return counters.add('IpExt.InTruncatedPkts')
   if (total < frame.octets.length) frame.octets = frame.octets.subarray(0, total)
-  if (!passes(namespace, 'prerouting', frame.octets, device, undefined)) return
+  const meta = newPacketMeta()
+  if (!passes(namespace, 'prerouting', frame.octets, device, undefined, meta)) return
   if (namespace.packetFilter.hasSourceNat) translateBack(namespace, ownOctets(frame))
   const source = ipv4.source(frame.octets)
   const destination = ipv4.destination(frame.octets)
   // What the namespace sent to itself keeps the route it was sent by and is not judged again.
-  if (frame.looped === true) return deliver4(namespace, device, frame.octets, true, true)
+  if (frame.looped === true) return deliver4(namespace, device, frame.octets, true, true, meta)
   if (device.isLoopback && namespace.isLocal(destination)) {
-    return deliver4(namespace, device, frame.octets, false, false)
+    return deliver4(namespace, device, frame.octets, false, false, meta)
   }
-  const route = routeInput4(namespace, device, source, destination)
+  const route = routeInput4(namespace, device, source, destination, meta.mark)
   switch (route.kind) {
     case 'local':
-      return deliver4(namespace, device, frame.octets, route.isBroadcast, to === 'group')
+      return deliver4(namespace, device, frame.octets, route.isBroadcast, to === 'group', meta)
     case 'forward':
       return to === 'host'
-        ? forward4(namespace, device, frame, route.hop, route.redirect)
+        ? forward4(namespace, device, frame, route.hop, route.redirect, meta)
         : undefined
     case 'error':
       return refuse4(namespace, device, frame.octets, route.errno)
@@ -93,6 +94,7 @@ function forward4(
   frame: Frame,
   hop: FibNextHop,
   redirect: boolean,
+  meta: PacketMeta,
 ): void {
   const { counters } = namespace
   if (ipv4.timeToLive(frame.octets) <= 1) {
@@ -109,8 +111,8 @@ function forward4(
   const octets = ownOctets(frame)
   ipv4.decrementTimeToLive(octets)
   if (redirect) sendRedirect(namespace, octets, device, hop)
-  if (!passes(namespace, 'forward', octets, device, output)) return
-  emit(namespace, octets, output, hop.via, hop, device)
+  if (!passes(namespace, 'forward', octets, device, output, meta)) return
+  emit(namespace, octets, output, hop.via, hop, device, meta)
 }
 
 /** ip_local_deliver: reassembly, the input filter, the transport. */
@@ -120,6 +122,7 @@ function deliver4(
   octets: Uint8Array,
   isBroadcast: boolean,
   isLinkGroup: boolean,
+  meta: PacketMeta,
 ): void {
   const whole = ipv4.isFragment(octets) ? reassemble(namespace, device, octets) : octets
   if (whole === undefined) return
@@ -136,12 +139,13 @@ function deliver4(
     end: ipv4.totalLength(whole),
     isBroadcast,
     isLinkGroup,
+    meta,
   })
 }
 
 function deliver(namespace: Namespace, packet: Inbound): void {
   const { counters } = namespace
-  if (!passes(namespace, 'input', packet.octets, packet.device, undefined)) return
+  if (!passes(namespace, 'input', packet.octets, packet.device, undefined, packet.meta)) return
   const isVersion4 = packet.family === 4
   const transport = namespace.transports.get(packet.protocol)
   if (transport !== undefined && transport(packet)) {
@@ -175,32 +179,34 @@ export function receiveIpv6(namespace: Namespace, device: Device, frame: Frame):
   if (!ipv6.check(octets)) return counters.add('Ip6.InHdrErrors')
   const total = ipv6.HEADER_OCTETS + ipv6.payloadLength(octets)
   if (total > octets.length) return counters.add('Ip6.InTruncatedPkts')
-  if (!passes(namespace, 'prerouting', octets, device, undefined)) return
+  const meta = newPacketMeta()
+  if (!passes(namespace, 'prerouting', octets, device, undefined, meta)) return
   const source = readAddr6(octets, 8)
   const destination = readAddr6(octets, 24)
   if (isMulticastAddr(source)) return counters.add('Ip6.InHdrErrors')
   if (!device.isLoopback && (isLoopbackAddr(source) || isLoopbackAddr(destination))) {
     return counters.add('Ip6.InHdrErrors')
   }
-  if (isMulticastAddr(destination)) return deliver6(namespace, device, octets, total, true)
+  if (isMulticastAddr(destination)) return deliver6(namespace, device, octets, total, true, meta)
   if (device.isLoopback && namespace.isLocal(destination)) {
-    return deliver6(namespace, device, octets, total, false)
+    return deliver6(namespace, device, octets, total, false, meta)
   }
   const input = isLinkLocalAddr(destination) ? device : undefined
-  const hop = namespace.routing6.lookup({ destination, source, input: device, output: input })
+  const flow = { destination, source, input: device, output: input, mark: meta.mark }
+  const hop = namespace.routing6.lookup(flow)
   if (typeof hop !== 'string' && isLocalType(hop.route.type)) {
     const isOurs =
       !isLinkLocalAddr(destination) ||
       device.anycast6.has(destination) ||
       device.addresses6.some((each) => each.addr === destination)
-    return isOurs ? deliver6(namespace, device, octets, total, to === 'group') : undefined
+    return isOurs ? deliver6(namespace, device, octets, total, to === 'group', meta) : undefined
   }
   if (isOwnTentative(device, destination)) return undefined
   // Where there is no way a host that does not forward says so too (ip6_pkt_discard).
   if (typeof hop === 'string') return refuse6(namespace, device, octets, hop, to === 'host')
   if (namespace.sysctl.all.conf6.forwarding === 0) return counters.add('Ip6.InAddrErrors')
   if (to !== 'host' || isAny(source)) return undefined
-  return forward6(namespace, device, frame, hop)
+  return forward6(namespace, device, frame, hop, meta)
 }
 
 function isOwnTentative(device: Device, destination: string): boolean {
@@ -224,7 +230,13 @@ function refuse6(
 }
 
 /** ip6_forward. */
-function forward6(namespace: Namespace, device: Device, frame: Frame, hop: FibNextHop): void {
+function forward6(
+  namespace: Namespace,
+  device: Device,
+  frame: Frame,
+  hop: FibNextHop,
+  meta: PacketMeta,
+): void {
   const { counters } = namespace
   if (ipv6.hopLimit(frame.octets) <= 1) {
     counters.add('Ip6.InHdrErrors')
@@ -251,8 +263,8 @@ function forward6(namespace: Namespace, device: Device, frame: Frame, hop: FibNe
   }
   const octets = ownOctets(frame)
   octets[7]!--
-  if (!passes(namespace, 'forward', octets, device, output)) return
-  emit(namespace, octets, output, hop.via, hop, device)
+  if (!passes(namespace, 'forward', octets, device, output, meta)) return
+  emit(namespace, octets, output, hop.via, hop, device, meta)
 }
 
 function deliver6(
@@ -261,13 +273,14 @@ function deliver6(
   octets: Uint8Array,
   end: number,
   isBroadcast: boolean,
+  meta: PacketMeta,
 ): void {
   const payload = ipv6.payload(octets)
   if (payload === undefined) return namespace.counters.add('Ip6.InHdrErrors')
   if (payload.fragment !== undefined) {
     const { identification } = payload.fragment
     const whole = reassemble6(namespace, device, octets, identification)
-    return whole && deliver6(namespace, device, whole, whole.length, isBroadcast)
+    return whole && deliver6(namespace, device, whole, whole.length, isBroadcast, meta)
   }
   deliver(namespace, {
     family: 6,
@@ -281,6 +294,7 @@ function deliver6(
     end,
     isBroadcast,
     isLinkGroup: isBroadcast,
+    meta,
   })
 }
 

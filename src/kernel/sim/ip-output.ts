@@ -19,7 +19,7 @@ import {
 } from './addr.ts'
 import type { Device } from './device.ts'
 import { type FibNextHop, isLocalType } from './fib.ts'
-import { passes } from './filtered-packet.ts'
+import { newPacketMeta, type PacketMeta, passes } from './filter/filtered-packet.ts'
 import { sendIcmpError } from './icmp-errors.ts'
 import { addressType, type Namespace } from './namespace.ts'
 import { translateSource } from './source-nat.ts'
@@ -97,7 +97,8 @@ export function outputMtu(namespace: Namespace, route: OutputRoute, destination:
 export function sendLocal(namespace: Namespace, octets: Uint8Array, route: OutputRoute): void {
   const isVersion4 = octets[0]! >>> 4 === 4
   namespace.counters.add(isVersion4 ? 'Ip.OutRequests' : 'Ip6.OutRequests')
-  if (!passes(namespace, 'output', octets, undefined, route.device)) return
+  const meta = newPacketMeta()
+  if (!passes(namespace, 'output', octets, undefined, route.device, meta)) return
   const isBroadcast =
     route.hop.route.type === 'broadcast' ||
     (isVersion4 && ipv4.destination(octets) === LIMITED_BROADCAST)
@@ -107,7 +108,7 @@ export function sendLocal(namespace: Namespace, octets: Uint8Array, route: Outpu
     const frame = { destination: ethernet.BROADCAST, source: 0, octets: copy, shared: false }
     namespace.machine.deliver(route.device, { etherType: ETHER_TYPE.ipv4, looped: true, ...frame })
   }
-  emit(namespace, octets, route.device, route.gateway, route.hop, undefined)
+  emit(namespace, octets, route.device, route.gateway, route.hop, undefined, meta)
 }
 
 /**
@@ -121,15 +122,16 @@ export function emit(
   gateway: Addr | undefined,
   hop: FibNextHop,
   input: Device | undefined,
+  meta: PacketMeta,
 ): void {
-  if (!passes(namespace, 'postrouting', octets, input, device)) return
+  if (!passes(namespace, 'postrouting', octets, input, device, meta)) return
   const isVersion4 = octets[0]! >>> 4 === 4
   if (!isVersion4) {
     emit6(namespace, octets, device, gateway, hop, input)
     return
   }
   const destination = ipv4.destination(octets)
-  translateSource(namespace, octets, device, gateway ?? destination, input)
+  translateSource(namespace, octets, device, gateway ?? destination, input, meta)
   const mtu =
     input === undefined
       ? outputMtu(namespace, { hop, device, gateway, source: 0 }, destination)

@@ -5,7 +5,8 @@ import { type Addr } from './addr.ts'
 import { Counters } from './counters.ts'
 import type { Device, Frame } from './device.ts'
 import type { NeighborTable } from './neighbors.ts'
-import { PacketFilter } from './packet-filter.ts'
+import type { PacketMeta } from './filter/filtered-packet.ts'
+import { PacketFilter } from './filter/packet-filter.ts'
 import { PeerRateLimit } from './rate-limit.ts'
 import type { RedirectHistory } from './redirects.ts'
 import { Routing } from './routing.ts'
@@ -47,6 +48,7 @@ export interface Inbound {
   readonly isBroadcast: boolean
   /** The link layer sent it to a group: nobody answers that with an error. */
   readonly isLinkGroup: boolean
+  readonly meta: PacketMeta
 }
 
 /** News of an ICMP error for a packet that a socket of this namespace sent. */

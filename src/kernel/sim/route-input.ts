@@ -34,6 +34,7 @@ export function routeInput4(
   device: Device,
   source: number,
   destination: number,
+  mark = 0,
 ): InputRoute {
   const { conf4 } = device.conf
   const all = namespace.sysctl.all.conf4
@@ -48,7 +49,7 @@ export function routeInput4(
     if (isLoopbackAddr(destination)) return MARTIAN_DESTINATION
     if (isLoopbackAddr(source)) return MARTIAN_SOURCE
   }
-  const hop = namespace.routing4.lookup({ destination, source, input: device })
+  const hop = namespace.routing4.lookup({ destination, source, input: device, mark })
   if (typeof hop === 'string') {
     // A host that does not forward says "host unreachable" to itself whatever the tables say.
     return conf4.forwarding === 0 ? NO_WAY['EHOSTUNREACH']! : NO_WAY[hop]!

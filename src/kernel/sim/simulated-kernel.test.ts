@@ -97,7 +97,7 @@ describe('two hosts in two networks with a tunnel', () => {
   })
 
   it('loses what a network on the way drops of protocol 4, and only that', async () => {
-    router.keepPacketFilter(oneRuleTable('forward', { protocol: 4 }, 'drop'))
+    router.keepPacketFilter(oneRuleTable('forward', [{ kind: 'protocol', protocol: 4 }], 'drop'))
     const [pods, hosts] = [record(podB, 'eth0'), record(hostB, 'ens33')]
     podA.sendPacket(echo('10.211.0.6', '10.211.1.4'))
     hostA.sendPacket(echo('172.16.1.1', '172.16.2.1'))
@@ -121,8 +121,11 @@ describe('two hosts in two networks with a tunnel', () => {
   })
 
   it('hides pods behind the host where source NAT says so, replies included', async () => {
-    const pods = { name: 'pods', family: 4, prefixes: [prefix('10.211.0.0/24')] } as const
-    const leaving = { source: { set: 'pods' }, outputLink: 'ens33' }
+    const pods = { name: 'pods', key: ['ipv4'], elements: [prefix('10.211.0.0/24')] } as const
+    const leaving = [
+      { kind: 'set', set: 'pods', key: ['source'] },
+      { kind: 'outputLink', link: 'ens33' },
+    ] as const
     hostA.keepPacketFilter(oneRuleTable('postrouting', leaving, 'masquerade', [pods]))
     const [outside, pod] = [record(router, 'eth0'), record(podA, 'eth0')]
     podA.sendPacket(echo('10.211.0.6', '172.16.1.254'))

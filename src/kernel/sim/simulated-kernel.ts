@@ -345,10 +345,10 @@ export class SimulatedKernel implements Kernel {
     this.#namespace.sysctl.write(path, value)
   }
 
-  keepPacketFilter(table: FilterTable): FilterChange {
-    const change = this.#namespace.packetFilter.keep(table)
-    if (change !== 'none') this.#namespace.emit(() => ({ kind: 'packetFilter' }))
-    return change
+  keepPacketFilter(table: FilterTable): readonly FilterChange[] {
+    const changes = this.#namespace.packetFilter.keep(table)
+    if (changes.length > 0) this.#namespace.emit(() => ({ kind: 'packetFilter' }))
+    return changes
   }
 
   deletePacketFilter(name: string): void {

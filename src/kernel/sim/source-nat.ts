@@ -11,7 +11,7 @@ import type { FilterRule } from '../packet-filter.ts'
 import { type Addr, addrFromText } from './addr.ts'
 import type { Device } from './device.ts'
 import { SCOPE } from './fib.ts'
-import { describePacket } from './filtered-packet.ts'
+import { describePacket, type PacketMeta } from './filter/filtered-packet.ts'
 import type { Namespace } from './namespace.ts'
 import { selectAddress4 } from './routing.ts'
 
@@ -103,6 +103,7 @@ export function translateSource(
   device: Device,
   nextHop: Addr,
   input: Device | undefined,
+  meta: PacketMeta,
 ): void {
   const { packetFilter, translations } = namespace
   if (!packetFilter.hasSourceNat || typeof nextHop !== 'number') return
@@ -115,7 +116,7 @@ export function translateSource(
   let to = translations.original(key)
   if (to === undefined) {
     if (translations.reply(key) !== undefined) return // a reply of a translated connection
-    const rule = packetFilter.masquerades(namespace, describePacket(octets, input, device))
+    const rule = packetFilter.masquerades(namespace, describePacket(octets, input, device, meta))
     if (rule === undefined) return
     const address = newAddress(rule) ?? selectAddress4(device, nextHop, SCOPE.global)
     if (address === undefined || address === source) return

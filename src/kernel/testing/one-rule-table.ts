@@ -11,12 +11,12 @@ import {
 /** A table "test" of one rule, which counts as "matched"; other tables are left to whoever has them. */
 export function oneRuleTable(
   hook: FilterHook,
-  match: FilterMatch,
+  match: readonly FilterMatch[],
   verdict: FilterVerdict,
   sets: readonly FilterSet[] = [],
   newSource?: NewSource,
 ): FilterTable {
-  const isNat = verdict.startsWith('masquerade')
+  const isNat = verdict === 'masquerade' || verdict === 'masqueradeRandomly'
   return {
     name: 'test',
     sets,

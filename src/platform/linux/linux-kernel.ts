@@ -26,7 +26,7 @@ import { capture } from './capture.ts'
 import type { Context } from './context.ts'
 import { readCounters } from './counters.ts'
 import { deleteForwardingEntry, listForwardingEntries, setForwardingEntry } from './forwarding.ts'
-import { FilterTables } from './filter-tables.ts'
+import { FilterTables } from './nftables/filter-tables.ts'
 import type { Libc } from './libc.ts'
 import { changeLink, createLink, deleteLink, findLink, listLinks, settleCarrier } from './links.ts'
 import { deleteNeighbor, listNeighbors, setNeighbor } from './neighbors.ts'
@@ -195,7 +195,7 @@ export class LinuxKernel implements Kernel, Context {
     writeSysctl(this, path, value)
   }
 
-  keepPacketFilter(table: FilterTable): FilterChange {
+  keepPacketFilter(table: FilterTable): readonly FilterChange[] {
     return this.#filters.keep(table)
   }
 

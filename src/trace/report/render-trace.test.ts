@@ -118,7 +118,9 @@ default/pod1 10.211.0.4 (server01) → default/pod2 10.211.1.4 (server02)
   it('marks the first hop that was not seen, and those beyond it', async () => {
     const text = picture(
       await traced('pod3', ({ network }) =>
-        network.keepPacketFilter(oneRuleTable('forward', { protocol: 4 }, 'drop')),
+        network.keepPacketFilter(
+          oneRuleTable('forward', [{ kind: 'protocol', protocol: 4 }], 'drop'),
+        ),
       ),
     )
     expect(text).toContain(`

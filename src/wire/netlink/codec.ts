@@ -40,6 +40,12 @@ export const u32be: Codec<number> = {
   encode: (to, value) => to.u32(value),
 }
 
+/** Network order, signed. */
+export const i32be: Codec<number> = {
+  decode: (from) => from.u32() | 0,
+  encode: (to, value) => to.u32(value >>> 0),
+}
+
 /** Network order. */
 export const u64be: Codec<bigint> = {
   decode: (from) => from.u64(),

@@ -33,7 +33,7 @@ describe('nftables in netlink', () => {
   })
 
   it('reads rules as they were written, expressions that it does not know included', () => {
-    const other = encoded((to) => to.bytes(octets('08000100 6c6f6700')))
+    const other = encoded((to) => to.bytes(octets('08000100 64757000')))
     const expressions: readonly Expression[] = [
       { name: 'meta', data: { register: 1, key: 6 } },
       { name: 'cmp', data: { register: 1, operation: 0, data: { value: octets('63616c69') } } },

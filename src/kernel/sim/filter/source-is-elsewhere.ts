@@ -1,6 +1,6 @@
-import { type Addr, isAny, isLinkLocalAddr, isMulticastAddr } from './addr.ts'
-import type { Device } from './device.ts'
-import type { Namespace } from './namespace.ts'
+import { type Addr, isAny, isLinkLocalAddr, isMulticastAddr } from '../addr.ts'
+import type { Device } from '../device.ts'
+import type { Namespace } from '../namespace.ts'
 
 /**
  * Whether the way back to a packet's source leads out of another link than it came in by, or nowhere:

@@ -1,9 +1,20 @@
-import * as ipv4 from '../../wire/packet/ipv4.ts'
-import * as ipv6 from '../../wire/packet/ipv6.ts'
-import { type Addr, readAddr6 } from './addr.ts'
-import type { Device } from './device.ts'
-import type { Namespace } from './namespace.ts'
-import type { FilterHook } from '../packet-filter.ts'
+import * as ipv4 from '../../../wire/packet/ipv4.ts'
+import * as ipv6 from '../../../wire/packet/ipv6.ts'
+import { get16 } from '../../../wire/packet/octets.ts'
+import type { FilterHook } from '../../packet-filter.ts'
+import { type Addr, readAddr6 } from '../addr.ts'
+import type { Device } from '../device.ts'
+import type { Namespace } from '../namespace.ts'
+
+/** What stays with a packet on its way through a namespace (struct sk_buff). */
+export interface PacketMeta {
+  /** 32 bits. */
+  mark: number
+}
+
+export function newPacketMeta(): PacketMeta {
+  return { mark: 0 }
+}
 
 /** A packet as rules see it. */
 export interface FilteredPacket {
@@ -15,6 +26,7 @@ export interface FilteredPacket {
   readonly at: number | undefined
   readonly input: Device | undefined
   readonly output: Device | undefined
+  readonly meta: PacketMeta
 }
 
 /** Whether the namespace's filter lets a packet pass a hook. */
@@ -24,16 +36,18 @@ export function passes(
   octets: Uint8Array,
   input: Device | undefined,
   output: Device | undefined,
+  meta: PacketMeta,
 ): boolean {
   const { packetFilter } = namespace
   if (!packetFilter.sees(hook)) return true
-  return packetFilter.accepts(namespace, hook, describePacket(octets, input, output))
+  return packetFilter.accepts(namespace, hook, describePacket(octets, input, output, meta))
 }
 
 export function describePacket(
   octets: Uint8Array,
   input: Device | undefined,
   output: Device | undefined,
+  meta: PacketMeta,
 ): FilteredPacket {
   if (octets[0]! >>> 4 === 4) {
     return {
@@ -44,6 +58,7 @@ export function describePacket(
       at: ipv4.fragmentOffset(octets) > 0 ? undefined : ipv4.headerOctets(octets),
       input,
       output,
+      meta,
     }
   }
   const payload = ipv6.payload(octets)
@@ -55,5 +70,13 @@ export function describePacket(
     at: payload?.at,
     input,
     output,
+    meta,
   }
+}
+
+/** The sixteen bits at an offset of the transport header, if the packet has them. */
+export function portAt({ octets, at }: FilteredPacket, offset: number): number | undefined {
+  return at === undefined || octets.length < at + offset + 2
+    ? undefined
+    : get16(octets, at + offset)
 }
