@@ -272,7 +272,9 @@ function ruleFault(rule: FilterRule, facts: TableFacts): string | undefined {
     familyFault(rule, facts) ??
     chainFault(verdict, facts.chains) ??
     sourceFault(rule, facts) ??
-    (isRejection(verdict) && verdict.reject === 'tcpReset' && protocolOf(rule) !== PROTOCOL.tcp
+    (isRejection(verdict) &&
+    verdict.reject === 'tcpReset' &&
+    protocolOf(rule.match) !== PROTOCOL.tcp
       ? 'a reset goes with the protocol 6 (TCP)'
       : undefined) ??
     (rule.offload === undefined || facts.flowtables.has(rule.offload)
@@ -339,28 +341,37 @@ function isLinkPattern(text: string): boolean {
 }
 
 /** The protocol that packets which match have for certain. */
-function protocolOf({ match }: FilterRule): number | undefined {
-  for (const each of match) {
-    if (each.kind === 'protocol' && each.not !== true) return each.protocol
-  }
-  return undefined
+function protocolOf(match: readonly FilterMatch[]): number | undefined {
+  const last = match.findLast((each) => each.kind === 'protocol' && each.not !== true)
+  return last?.kind === 'protocol' ? last.protocol : undefined
 }
 
 /** What lies behind the IP header means something only once the protocol is known. */
-function protocolFault({ match }: FilterRule): string | undefined {
+function protocolFault({ match, mark, verdict }: FilterRule): string | undefined {
   let protocol: number | undefined
   for (const each of match) {
     if (each.kind === 'protocol' && each.not !== true) protocol = each.protocol
-    const isPort = each.kind === 'sourcePort' || each.kind === 'destinationPort'
-    if (isPort && !PROTOCOLS_WITH_PORTS.has(protocol)) return PORT_FAULT
+    if (asksForPort(each) && !PROTOCOLS_WITH_PORTS.has(protocol)) return PORT_FAULT
     if (each.kind === 'icmp' && protocol !== PROTOCOL.icmp && protocol !== PROTOCOL.icmp6) {
       return 'a type of ICMP goes with the protocol 1 (ICMP) or 58 (ICMPv6), matched before'
     }
   }
-  return undefined
+  const isKnown = PROTOCOLS_WITH_PORTS.has(protocol)
+  const asks = [mark, verdict].some((each) => isLookup(each) && hasPortAlone(each.key))
+  return asks && !isKnown ? PORT_FAULT : undefined
 }
 
 const PORT_FAULT = 'a port goes with the protocol 6 (TCP), 17 (UDP), 33, 132 or 136, matched before'
+
+function asksForPort(match: FilterMatch): boolean {
+  if (match.kind === 'set') return hasPortAlone(match.key)
+  return match.kind === 'sourcePort' || match.kind === 'destinationPort'
+}
+
+/** Without the protocol beside it. */
+function hasPortAlone(key: readonly PacketField[]): boolean {
+  return !key.includes('protocol') && key.some((field) => PORTS.has(field))
+}
 
 const PORTS: ReadonlySet<PacketField> = new Set(['sourcePort', 'destinationPort'])
 
@@ -382,14 +393,10 @@ function useFault(
   return undefined
 }
 
-/** Ports of a key need the protocol, too; and no packet is of both families. */
 function familyFault(rule: FilterRule, { lookups }: TableFacts): string | undefined {
-  const uses = lookupsOf(rule)
-  const hasPort = uses.some(
-    ({ key }) => key.some((field) => PORTS.has(field)) && !key.includes('protocol'),
+  const families = new Set(
+    lookupsOf(rule).map(({ name }) => keyFamily(lookups.get(name)?.key ?? [])),
   )
-  if (hasPort && !PROTOCOLS_WITH_PORTS.has(protocolOf(rule))) return PORT_FAULT
-  const families = new Set(uses.map(({ name }) => keyFamily(lookups.get(name)?.key ?? [])))
   return families.has(4) && families.has(6) ? 'no packet is both IPv4 and IPv6' : undefined
 }
 
@@ -398,7 +405,7 @@ function sourceFault(rule: FilterRule, { lookups }: TableFacts): string | undefi
   if (newSource === undefined) return undefined
   const { address, ports } = newSource
   if (!isMasquerade(verdict)) return 'only a rule that masquerades has a new source'
-  if (ports !== undefined && !PROTOCOLS_OF_NEW_PORTS.has(protocolOf(rule))) {
+  if (ports !== undefined && !PROTOCOLS_OF_NEW_PORTS.has(protocolOf(rule.match))) {
     return 'a port goes with the protocol 6 (TCP) or 17 (UDP)'
   }
   const [low, high] = ports ?? [1, 1]

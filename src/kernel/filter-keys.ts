@@ -156,12 +156,14 @@ export function lookupsOf(rule: FilterRule): readonly {
   readonly key: readonly PacketField[]
   readonly of: 'set' | 'mark' | 'verdict'
 }[] {
-  const inSets = rule.match.flatMap((match) =>
-    match.kind === 'set' ? [{ name: match.set, key: match.key, of: 'set' as const }] : [],
-  )
-  const inMap = (value: unknown, of: 'mark' | 'verdict') =>
-    isLookup(value) ? [{ name: value.map, key: value.key, of }] : []
-  return [...inSets, ...inMap(rule.mark, 'mark'), ...inMap(rule.verdict, 'verdict')]
+  const found: { name: string; key: readonly PacketField[]; of: 'set' | 'mark' | 'verdict' }[] = []
+  for (const match of rule.match) {
+    if (match.kind === 'set') found.push({ name: match.set, key: match.key, of: 'set' })
+  }
+  const { mark, verdict } = rule
+  if (isLookup(mark)) found.push({ name: mark.map, key: mark.key, of: 'mark' })
+  if (isLookup(verdict)) found.push({ name: verdict.map, key: verdict.key, of: 'verdict' })
+  return found
 }
 
 export function isLookup(value: unknown): value is FilterLookup {

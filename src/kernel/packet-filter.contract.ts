@@ -693,6 +693,342 @@ export function packetFilterContract(
       })
     })
 
+    describe('chains, maps and what rules do', () => {
+      const base = { type: 'filter', priority: FILTER_PRIORITY.filter, policy: 'accept' } as const
+      const echo: FilterMatch = { kind: 'protocol', protocol: 1 }
+      const count = (counter: string, more: Partial<FilterRule> = {}): FilterRule => ({
+        match: [echo],
+        counter,
+        ...more,
+      })
+      const ping = (destination = '10.1.0.1'): void =>
+        outside.sendPacket(echoRequest({ source: '10.1.0.2', destination }))
+      /** Packets by counter, after one that all chains see. */
+      const counts = async (...names: readonly string[]): Promise<readonly number[]> => {
+        await untilCounted(names[0]!, ping)
+        return names.map(counted)
+      }
+
+      it('come back from a jump, do not come back from a goto, and end at a return', async () => {
+        node.keepPacketFilter({
+          name: 'test',
+          sets: [],
+          chains: [
+            {
+              ...base,
+              name: 'in',
+              hook: 'input',
+              rules: [
+                count('first', { verdict: { jump: 'jumped' } }),
+                count('behind-jump', { verdict: { goto: 'gone' } }),
+                count('behind-goto'),
+              ],
+            },
+            {
+              name: 'jumped',
+              rules: [
+                count('in-jumped', { verdict: { goto: 'further' } }),
+                count('behind-further'),
+              ],
+            },
+            { name: 'further', rules: [count('in-further')] },
+            {
+              name: 'gone',
+              rules: [count('in-gone', { verdict: 'return' }), count('behind-return')],
+            },
+          ],
+        })
+        const names = ['first', 'in-jumped', 'in-further', 'behind-jump', 'in-gone']
+        const never = ['behind-goto', 'behind-further', 'behind-return']
+        expect(await counts(...names, ...never)).toEqual([1, 1, 1, 1, 1, 0, 0, 0])
+      })
+
+      it('find the chain of a link by its name in a map, and go on where the map has none', async () => {
+        const table = (links: readonly string[]): FilterTable => ({
+          name: 'test',
+          sets: [],
+          maps: [
+            {
+              name: 'links',
+              key: ['link'],
+              value: 'verdict',
+              entries: links.map((link) => [link, { goto: `from-${link}` }] as const),
+            },
+          ],
+          chains: [
+            {
+              ...base,
+              name: 'in',
+              hook: 'input',
+              rules: [
+                count('all', { verdict: { map: 'links', key: ['inputLink'] } }),
+                count('rest'),
+              ],
+            },
+            ...links.map((link) => ({ name: `from-${link}`, rules: [count(link)] })),
+          ],
+        })
+        node.keepPacketFilter(table(['eth0', 'cali1']))
+        expect(await counts('all', 'eth0', 'cali1', 'rest')).toEqual([1, 1, 0, 0])
+        node.keepPacketFilter(table(['cali1']))
+        expect(await counts('all', 'cali1', 'rest')).toEqual([2, 0, 1])
+        expect(counted('eth0')).toBe(-1)
+      })
+
+      it('find an address, its protocol and its port in a set', async () => {
+        const inSet = (name: string): FilterMatch => ({
+          kind: 'set',
+          set: name,
+          key: ['destination', 'protocol', 'destinationPort'],
+        })
+        const own = prefix('10.1.0.1/32')
+        const key = ['ipv4', 'protocol', 'port'] as const
+        node.keepPacketFilter({
+          name: 'test',
+          sets: [
+            { name: 'udp', key, elements: [[own, 17, 5000]] },
+            {
+              name: 'others',
+              key,
+              elements: [
+                [own, 6, 5000],
+                [own, 17, 5001],
+                [prefix('10.1.0.9/32'), 17, 5000],
+              ],
+            },
+          ],
+          chains: [
+            {
+              ...base,
+              name: 'in',
+              hook: 'input',
+              rules: [
+                { match: [inSet('udp')], counter: 'udp' },
+                { match: [inSet('others')], counter: 'others' },
+              ],
+            },
+          ],
+        })
+        const client = outside.udp.bind({ family: 4, port: 5000 }, () => {})
+        await untilCounted('udp', () =>
+          client.send(new Uint8Array(8), { address: ip('10.1.0.1'), port: 5000 }),
+        )
+        expect(counted('others')).toBe(0)
+      })
+
+      it('give packets a mark that later chains and routes see', async () => {
+        node.addRule({ family: 4, priority: 100, table: 77, mark: 0x10, markMask: 0xf0 })
+        node.addRoute({
+          ...unicast('10.9.9.9/32', node.link('cali1')!, undefined, { scope: 'link' }),
+          table: 77,
+        })
+        node.keepPacketFilter({
+          name: 'test',
+          sets: [],
+          maps: [
+            {
+              name: 'marks',
+              key: ['ipv4'],
+              value: 'mark',
+              entries: [[prefix('10.9.9.9/32'), 0x1f]],
+            },
+          ],
+          chains: [
+            {
+              ...base,
+              name: 'before',
+              hook: 'prerouting',
+              priority: FILTER_PRIORITY.mangle,
+              rules: [
+                count('all', { mark: { map: 'marks', key: ['destination'] } }),
+                count('found', {
+                  match: [echo, { kind: 'mark', mask: 0xffff_ffff, value: 0x1f }],
+                  mark: { mask: 0xf, value: 3 },
+                }),
+              ],
+            },
+            {
+              ...base,
+              name: 'forwarded',
+              hook: 'forward',
+              rules: [
+                count('marked', {
+                  match: [
+                    echo,
+                    { kind: 'mark', mask: 0xff, value: 0x13 },
+                    { kind: 'outputLink', link: 'cali1' },
+                  ],
+                }),
+              ],
+            },
+          ],
+        })
+        outside.addRoute(unicast('10.9.9.9/32', outside.link('eth0')!, '10.1.0.1'))
+        await untilCounted('marked', () => ping('10.9.9.9'))
+        expect(['all', 'found'].map(counted)).toEqual([1, 1])
+      })
+
+      it('know connections from what begins one and from what answers', async () => {
+        const states = ['new', 'established', 'invalid'] as const
+        node.keepPacketFilter({
+          name: 'test',
+          sets: [],
+          chains: [
+            {
+              ...base,
+              name: 'forwarded',
+              hook: 'forward',
+              rules: states.map((state) =>
+                count(state, { match: [echo, { kind: 'connection', states: [state] }] }),
+              ),
+            },
+          ],
+        })
+        outside.addRoute(unicast('10.2.0.0/16', outside.link('eth0')!, '10.1.0.1'))
+        expect(await isAnswered(pod, '10.1.0.2', '10.1.0.1')).toBe(true)
+        await harness.until(() => counted('established') > 0, 'the answer')
+        expect(states.map(counted)).toEqual([1, 1, 0])
+        expect(await isAnswered(pod, '10.1.0.2', '10.1.0.1')).toBe(true)
+        await harness.until(() => counted('established') > 2, 'the second answer')
+        expect(states.map(counted)).toEqual([1, 3, 0])
+        const reply = echoRequest({ source: '10.1.0.2', destination: '10.2.0.5', id: 99 })
+        reply[20] = 0
+        reply.set([0, 0], 22)
+        const sum = internetChecksum(reply.subarray(20))
+        reply.set([sum >>> 8, sum & 255], 22)
+        await untilCounted('invalid', () => outside.sendPacket(reply))
+      })
+
+      it('keep a mark with the connection, for its answers', async () => {
+        const isNew: FilterMatch = { kind: 'connection', states: ['new'] }
+        const isOld: FilterMatch = { kind: 'connection', states: ['established'] }
+        node.keepPacketFilter({
+          name: 'test',
+          sets: [],
+          chains: [
+            {
+              ...base,
+              name: 'forwarded',
+              hook: 'forward',
+              rules: [
+                count('saved', {
+                  match: [echo, isNew],
+                  mark: { mask: 0xff, value: 7 },
+                  connectionMark: 'save',
+                }),
+                count('restored', { match: [echo, isOld], connectionMark: 'restore' }),
+                count('seen', { match: [echo, isOld, { kind: 'mark', mask: 0xff, value: 7 }] }),
+              ],
+            },
+          ],
+        })
+        outside.addRoute(unicast('10.2.0.0/16', outside.link('eth0')!, '10.1.0.1'))
+        expect(await isAnswered(pod, '10.1.0.2', '10.1.0.1')).toBe(true)
+        await harness.until(() => counted('seen') > 0, 'the mark of the answer')
+        expect(['saved', 'restored', 'seen'].map(counted)).toEqual([1, 1, 1])
+      })
+
+      it('leave connections untracked where a rule says so', async () => {
+        node.keepPacketFilter({
+          name: 'test',
+          sets: [],
+          chains: [
+            {
+              ...base,
+              name: 'raw',
+              hook: 'prerouting',
+              priority: FILTER_PRIORITY.raw,
+              rules: [count('raw', { untracked: true })],
+            },
+            {
+              ...base,
+              name: 'in',
+              hook: 'input',
+              rules: [
+                count('untracked', {
+                  match: [echo, { kind: 'connection', states: ['untracked'] }],
+                }),
+              ],
+            },
+          ],
+        })
+        expect(await counts('untracked', 'raw')).toEqual([1, 1])
+      })
+
+      it.each([
+        ['administrativelyProhibited', 13],
+        ['portUnreachable', 3],
+        ['hostUnreachable', 1],
+        ['noRoute', 0],
+      ] as const)('tell who sent a packet that it is rejected: %s', async (reason, code) => {
+        node.keepPacketFilter(oneRuleTable('input', [echo], { reject: reason }))
+        const seen = record(outside, outside.link('eth0')!)
+        await untilCounted('matched', ping)
+        const isError = ({ direction, octets }: (typeof seen.packets)[number]): boolean =>
+          direction === 'in' && octets[9] === 1 && octets[20] === 3
+        await harness.until(() => seen.packets.some(isError), 'the error')
+        const error = seen.packets.find(isError)!
+        expect(error.octets.subarray(12, 16).join('.')).toBe('10.1.0.1')
+        expect(error.octets[21]).toBe(code)
+      })
+
+      it('reset a connection of TCP that a rule rejects', async () => {
+        const toPort: readonly FilterMatch[] = [
+          { kind: 'protocol', protocol: 6 },
+          { kind: 'destinationPort', ports: { first: 4999, last: 5001 } },
+        ]
+        node.keepPacketFilter(oneRuleTable('input', toPort, { reject: 'tcpReset' }))
+        node.tcp.listen({ family: 4, port: 5000 }, () => {})
+        let why: string | undefined
+        outside.tcp.connect(
+          { remote: { address: ip('10.1.0.1'), port: 5000 } },
+          { onConnect() {}, onData() {}, onDrain() {}, onClose: (error) => void (why = error) },
+        )
+        await harness.until(() => why !== undefined, 'the connection to be refused')
+        expect(why).toContain('ECONNREFUSED')
+        expect(counted('matched')).toBe(1)
+      })
+
+      it('count no more than a limit lets through, over changes of other rules', async () => {
+        const table = (more: readonly FilterRule[]): FilterTable => ({
+          name: 'test',
+          sets: [],
+          chains: [
+            {
+              ...base,
+              name: 'in',
+              hook: 'input',
+              rules: [
+                ...more,
+                count('some', {
+                  match: [echo, { kind: 'limit', packets: 1, per: 'hour', burst: 2 }],
+                }),
+                count('all'),
+              ],
+            },
+          ],
+        })
+        node.keepPacketFilter(table([]))
+        for (let at = 0; at < 3; at++) await untilCounted('all', ping)
+        expect(counted('some')).toBe(2)
+        node.keepPacketFilter(table([count('more')]))
+        await untilCounted('all', ping)
+        expect(counted('some')).toBe(2)
+      })
+
+      it('log without harm', async () => {
+        const log = (prefix: string, group?: number): FilterRule =>
+          count('logged', { log: { prefix, ...(group === undefined ? {} : { group }) } })
+        const rules = [log('to a program ', 7), log('', 65_535), log('kernel: '), log('')]
+        node.keepPacketFilter({
+          name: 'test',
+          sets: [],
+          chains: [{ ...base, name: 'in', hook: 'input', rules: [...rules, count('all')] }],
+        })
+        expect(await counts('all', 'logged')).toEqual([1, 4])
+      })
+    })
+
     describe('masquerading', () => {
       const leaving = [
         { kind: 'set', set: 'pools', key: ['source'] },

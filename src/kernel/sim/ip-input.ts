@@ -7,7 +7,8 @@ import { IP_PROTOCOL } from '../../wire/packet/protocols.ts'
 import { isAny, isLinkLocalAddr, isLoopbackAddr, isMulticastAddr, readAddr6 } from './addr.ts'
 import { type Device, type Frame, ownOctets } from './device.ts'
 import { type FibNextHop, isLocalType } from './fib.ts'
-import { newPacketMeta, type PacketMeta, passes } from './filter/filtered-packet.ts'
+import { newPacketMeta, type PacketMeta } from './filter/filtered-packet.ts'
+import { confirm, passes } from './filter/passes.ts'
 import { emit, sendError } from './ip-output.ts'
 import type { Inbound, Namespace } from './namespace.ts'
 import { reassemble, reassemble6 } from './reassembly.ts'
@@ -146,6 +147,7 @@ function deliver4(
 function deliver(namespace: Namespace, packet: Inbound): void {
   const { counters } = namespace
   if (!passes(namespace, 'input', packet.octets, packet.device, undefined, packet.meta)) return
+  confirm(namespace, packet.octets, packet.octets, packet.meta)
   const isVersion4 = packet.family === 4
   const transport = namespace.transports.get(packet.protocol)
   if (transport !== undefined && transport(packet)) {

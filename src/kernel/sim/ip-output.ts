@@ -19,7 +19,8 @@ import {
 } from './addr.ts'
 import type { Device } from './device.ts'
 import { type FibNextHop, isLocalType } from './fib.ts'
-import { newPacketMeta, type PacketMeta, passes } from './filter/filtered-packet.ts'
+import { newPacketMeta, type PacketMeta } from './filter/filtered-packet.ts'
+import { confirm, passes } from './filter/passes.ts'
 import { sendIcmpError } from './icmp-errors.ts'
 import { addressType, type Namespace } from './namespace.ts'
 import { translateSource } from './source-nat.ts'
@@ -127,11 +128,14 @@ export function emit(
   if (!passes(namespace, 'postrouting', octets, input, device, meta)) return
   const isVersion4 = octets[0]! >>> 4 === 4
   if (!isVersion4) {
+    confirm(namespace, octets, octets, meta)
     emit6(namespace, octets, device, gateway, hop, input)
     return
   }
   const destination = ipv4.destination(octets)
+  const before = meta.tracked === undefined ? octets : octets.slice()
   translateSource(namespace, octets, device, gateway ?? destination, input, meta)
+  confirm(namespace, before, octets, meta)
   const mtu =
     input === undefined
       ? outputMtu(namespace, { hop, device, gateway, source: 0 }, destination)

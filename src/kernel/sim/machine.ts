@@ -13,6 +13,7 @@ import { refuseTunnel } from './ip-input.ts'
 import { sendError } from './ip-output.ts'
 import { receiveIpip } from './ipip-driver.ts'
 import { deleteDevice, registerDevice } from './link-config.ts'
+import { reject } from './filter/reject.ts'
 import { addressType, type MachineCore, Namespace } from './namespace.ts'
 import { solicitNeighbor } from './nd-input.ts'
 import { type NeighborHooks, NeighborTable } from './neighbors.ts'
@@ -185,6 +186,7 @@ function assemble(name: string, machine: MachineCore): Namespace {
   })
   namespace.tcp = new TcpSockets(namespace)
   namespace.udp = new UdpSockets(namespace)
+  namespace.reject = (packet, reason) => reject(namespace, packet, reason)
   return namespace
 }
 

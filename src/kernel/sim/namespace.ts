@@ -5,7 +5,8 @@ import { type Addr } from './addr.ts'
 import { Counters } from './counters.ts'
 import type { Device, Frame } from './device.ts'
 import type { NeighborTable } from './neighbors.ts'
-import type { PacketMeta } from './filter/filtered-packet.ts'
+import type { Rejection } from '../packet-filter.ts'
+import type { FilteredPacket, PacketMeta } from './filter/filtered-packet.ts'
 import { PacketFilter } from './filter/packet-filter.ts'
 import { PeerRateLimit } from './rate-limit.ts'
 import type { RedirectHistory } from './redirects.ts'
@@ -81,6 +82,8 @@ export class Namespace {
   loopback!: Device
   tcp!: TcpSockets
   udp!: UdpSockets
+  /** Tells who sent a packet that a rule rejects. */
+  reject!: (packet: FilteredPacket, reason: Rejection) => void
   readonly packetFilter = new PacketFilter()
   readonly translations = new Translations()
   /** By IP protocol number. */

@@ -32,8 +32,9 @@ export interface AttributeTable<Table extends AttributeRows> extends Codec<Attri
  * of an attribute that occurs twice the last counts, as in the kernel's nla_parse.
  */
 export function attributes<const Table extends AttributeRows>(table: Table): AttributeTable<Table> {
+  const rows = Object.entries(table)
   const byType = new Map(
-    Object.entries(table).map(([name, [, type, codec]]) => [type & NLA_TYPE_MASK, { name, codec }]),
+    rows.map(([name, [, type, codec]]) => [type & NLA_TYPE_MASK, { name, codec }]),
   )
   const decodeInto = (from: ByteReader, values: Record<string, unknown>): void => {
     // Written out rather than by eachAttribute: dumps have hundreds of thousands of attributes.
@@ -54,7 +55,7 @@ export function attributes<const Table extends AttributeRows>(table: Table): Att
     },
     decodeInto,
     encode(to, values) {
-      for (const [name, [, type, codec]] of Object.entries(table)) {
+      for (const [name, [, type, codec]] of rows) {
         const value = (values as Record<string, unknown>)[name]
         if (value !== undefined) putAttribute(to, type, () => codec.encode(to, value))
       }

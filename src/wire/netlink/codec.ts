@@ -64,6 +64,7 @@ export const octets: Codec<Uint8Array> = {
 }
 
 const utf8 = new TextDecoder()
+const toUtf8 = new TextEncoder()
 
 /** A string that ends with a zero octet or with the attribute. */
 export const cstring: Codec<string> = {
@@ -73,9 +74,16 @@ export const cstring: Codec<string> = {
     return utf8.decode(zero < 0 ? all : all.subarray(0, zero))
   },
   encode(to, value) {
-    to.bytes(new TextEncoder().encode(value))
+    // Nearly all are names of a few letters: asking the encoder takes longer than writing them.
+    if (isAscii(value)) for (let at = 0; at < value.length; at++) to.u8(value.charCodeAt(at))
+    else to.bytes(toUtf8.encode(value))
     to.u8(0)
   },
+}
+
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false
+  return true
 }
 
 /** An address of 4 or 16 octets. */

@@ -6,7 +6,7 @@ import {
   nested,
   putAttribute,
 } from './attributes.ts'
-import { type Codec, cstring, encoded, i32be, octets, u16be, u32be, u64be, u8 } from './codec.ts'
+import { type Codec, cstring, i32be, octets, u16be, u32be, u64be, u8 } from './codec.ts'
 
 /** Registers: 0 takes the verdict, the others are sixteen octets wide (NFT_REG_VERDICT, NFT_REG_1). */
 export const NFT_REG = { verdict: 0, first: 1, second: 2, third: 3 } as const
@@ -219,9 +219,9 @@ function decodeExpression(from: ByteReader): Expression {
 
 function encodeExpression(to: ByteWriter, expression: Expression): void {
   if (expression.name === 'other') return to.bytes(expression.octets)
-  const values = encoded((inner) => codecOf(expression.name)!.encode(inner, expression.data))
-  putAttribute(to, NFTA_EXPR_NAME, () => cstring.encode(to, expression.name))
-  putAttribute(to, NFTA_EXPR_DATA, () => to.bytes(values))
+  const { name, data } = expression
+  putAttribute(to, NFTA_EXPR_NAME, () => cstring.encode(to, name))
+  putAttribute(to, NFTA_EXPR_DATA, () => codecOf(name)!.encode(to, data))
 }
 
 export const expression: Codec<Expression> = { decode: decodeExpression, encode: encodeExpression }

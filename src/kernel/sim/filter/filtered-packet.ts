@@ -1,19 +1,20 @@
 import * as ipv4 from '../../../wire/packet/ipv4.ts'
 import * as ipv6 from '../../../wire/packet/ipv6.ts'
 import { get16 } from '../../../wire/packet/octets.ts'
-import type { FilterHook } from '../../packet-filter.ts'
 import { type Addr, readAddr6 } from '../addr.ts'
 import type { Device } from '../device.ts'
-import type { Namespace } from '../namespace.ts'
+import type { Tracked } from './connections.ts'
 
 /** What stays with a packet on its way through a namespace (struct sk_buff). */
 export interface PacketMeta {
   /** 32 bits. */
   mark: number
+  /** What conntrack says of it, once it was asked. */
+  tracked: Tracked | undefined
 }
 
 export function newPacketMeta(): PacketMeta {
-  return { mark: 0 }
+  return { mark: 0, tracked: undefined }
 }
 
 /** A packet as rules see it. */
@@ -27,20 +28,6 @@ export interface FilteredPacket {
   readonly input: Device | undefined
   readonly output: Device | undefined
   readonly meta: PacketMeta
-}
-
-/** Whether the namespace's filter lets a packet pass a hook. */
-export function passes(
-  namespace: Namespace,
-  hook: FilterHook,
-  octets: Uint8Array,
-  input: Device | undefined,
-  output: Device | undefined,
-  meta: PacketMeta,
-): boolean {
-  const { packetFilter } = namespace
-  if (!packetFilter.sees(hook)) return true
-  return packetFilter.accepts(namespace, hook, describePacket(octets, input, output, meta))
 }
 
 export function describePacket(

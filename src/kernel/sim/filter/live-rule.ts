@@ -8,6 +8,7 @@ import type {
   MarkChange,
 } from '../../packet-filter.ts'
 import type { Namespace } from '../namespace.ts'
+import type { Tracked } from './connections.ts'
 import type { FilteredPacket } from './filtered-packet.ts'
 import type { LiveLookup } from './live-lookup.ts'
 import { matchesPacket } from './match-packet.ts'
@@ -29,12 +30,22 @@ export class LiveRule {
     this.rule = rule
   }
 
+  get tracks(): boolean {
+    const { match, connectionMark, untracked, offload } = this.rule
+    return (
+      connectionMark !== undefined ||
+      untracked !== undefined ||
+      offload !== undefined ||
+      match.some(({ kind }) => kind === 'connection')
+    )
+  }
+
   /** What the rule decides about a packet, if it matches and decides anything. */
   ask(
     packet: FilteredPacket,
     context: RuleContext,
   ): Exclude<FilterVerdict, FilterLookup> | undefined {
-    const { match, counter, mark, verdict } = this.rule
+    const { match, counter, mark, connectionMark, untracked, verdict } = this.rule
     const isMatched = match.every((each) =>
       each.kind === 'limit'
         ? this.#bucket(each).take(context.namespace)
@@ -43,6 +54,8 @@ export class LiveRule {
     if (!isMatched) return undefined
     if (counter !== undefined) count(context.counters.get(counter)!, packet)
     if (mark !== undefined && !setMark(mark, packet, context)) return undefined
+    if (connectionMark !== undefined && !moveMark(connectionMark, packet)) return undefined
+    if (untracked === true) packet.meta.tracked ??= UNTRACKED
     if (!isLookup(verdict)) return verdict
     const found = context.lookups.get(verdict.map)!.find(packet, verdict.key)
     return typeof found === 'object'
@@ -79,6 +92,17 @@ function setMark(
   const found = lookups.get(mark.map)!.find(packet, mark.key)
   if (typeof found !== 'object') return false
   meta.mark = found.value as number
+  return true
+}
+
+const UNTRACKED: Tracked = { connection: undefined, state: 'untracked' }
+
+/** False where there is no connection to restore a mark from, which ends the rule. */
+function moveMark(direction: 'save' | 'restore', { meta }: FilteredPacket): boolean {
+  const connection = meta.tracked?.connection
+  if (connection === undefined) return direction === 'save'
+  if (direction === 'save') connection.mark = meta.mark
+  else meta.mark = connection.mark
   return true
 }
 

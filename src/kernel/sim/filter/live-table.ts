@@ -65,6 +65,11 @@ export class LiveTable {
     )
   }
 
+  /** Whether rules ask for connections. */
+  get tracks(): boolean {
+    return [...this.#chains.values()].some(({ rules }) => rules.some((rule) => rule.tracks))
+  }
+
   /** The rule that decides about a packet which enters a base chain; undefined leaves it to the policy. */
   decide(namespace: Namespace, base: string, packet: FilteredPacket): FinalRule | undefined {
     const { rules } = this.#chains.get(base)!

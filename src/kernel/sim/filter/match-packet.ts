@@ -4,6 +4,7 @@ import type { FilterMatch } from '../../packet-filter.ts'
 import { addrFamily, addrFromText, isLoopbackAddr, maskAddr } from '../addr.ts'
 import type { Device } from '../device.ts'
 import type { Namespace } from '../namespace.ts'
+import { connectionState } from './connections.ts'
 import { type FilteredPacket, portAt } from './filtered-packet.ts'
 import type { LiveLookup } from './live-lookup.ts'
 import { sourceIsElsewhere } from './source-is-elsewhere.ts'
@@ -43,7 +44,7 @@ const MATCHERS: { readonly [Of in Kind]: Matcher<Of> } = {
     return found === undefined ? undefined : found !== 'absent'
   },
   mark: ({ mask, value }, { meta }) => (meta.mark & mask) >>> 0 === value,
-  connection: () => undefined,
+  connection: ({ states }, { meta }) => states.includes(connectionState(meta)),
   destinationIsLocal: (_, { destination }, { namespace }) =>
     namespace.isLocal(destination) ||
     (typeof destination === 'number' && isLoopbackAddr(destination)),

@@ -6,9 +6,11 @@ import type {
   FilterHook,
   FilterRule,
   FilterTable,
+  Rejection,
 } from '../../packet-filter.ts'
 import type { Namespace } from '../namespace.ts'
 import { refusal } from '../port-values.ts'
+import { Connections, TRACKING_PRIORITY } from './connections.ts'
 import type { FilteredPacket } from './filtered-packet.ts'
 import { LiveTable } from './live-table.ts'
 
@@ -17,11 +19,17 @@ interface Place {
   readonly chain: BaseChain
 }
 
+/** Where packets enter a namespace, and so conntrack. */
+const TRACKING_HOOKS: ReadonlySet<FilterHook> = new Set(['prerouting', 'output'])
+
 /** All tables of a namespace's packet filter (nf_tables). */
 export class PacketFilter {
   readonly #tables = new Map<string, LiveTable>()
   /** Base chains of all tables by type and hook, in the order that packets pass them. */
   #places: ReadonlyMap<string, readonly Place[]> = new Map()
+  readonly connections = new Connections()
+  /** Connections cost something, and are tracked where a rule asks for them alone. */
+  #tracks = false
 
   keep(table: FilterTable): readonly FilterChange[] {
     checkFilterTable(table)
@@ -55,20 +63,28 @@ export class PacketFilter {
       byHook.set(hook, [...(byHook.get(hook) ?? []), each])
     }
     this.#places = byHook
+    this.#tracks = [...this.#tables.values()].some((table) => table.tracks)
   }
 
-  /** Whether any chain looks at packets there; who asks can spare itself the trouble of describing one. */
+  /** Whether anything looks at packets there; who asks can spare itself the trouble of describing one. */
   sees(hook: FilterHook): boolean {
-    return this.#places.has(`filter ${hook}`)
+    return this.#places.has(`filter ${hook}`) || (this.#tracks && TRACKING_HOOKS.has(hook))
   }
 
-  /** Each chain has its say; one that drops is the last. */
-  accepts(namespace: Namespace, hook: FilterHook, packet: FilteredPacket): boolean {
-    const places = this.#places.get(`filter ${hook}`) ?? []
-    return places.every(({ table, chain }) => {
+  /** Each chain has its say; one that does not accept is the last. */
+  decide(
+    namespace: Namespace,
+    hook: FilterHook,
+    packet: FilteredPacket,
+  ): 'accept' | 'drop' | { readonly reject: Rejection } {
+    const tracks = this.#tracks && TRACKING_HOOKS.has(hook)
+    for (const { table, chain } of this.#places.get(`filter ${hook}`) ?? []) {
+      if (tracks && chain.priority > TRACKING_PRIORITY) this.connections.track(namespace, packet)
       const verdict = table.decide(namespace, chain.name, packet)?.verdict ?? chain.policy
-      return verdict === 'accept'
-    })
+      if (verdict === 'drop' || typeof verdict === 'object') return verdict
+    }
+    if (tracks) this.connections.track(namespace, packet)
+    return 'accept'
   }
 
   /** The rule that gives a connection which begins with this packet another source, if one does. */
