@@ -383,6 +383,63 @@ export function packetFilterContract(
         ])
       })
 
+      it('are put right after somebody else changed them, and no more of them than that', () => {
+        const table = everything()
+        there(table)
+        const other = harness.machine.openNamespace(node.name)
+        const [before, into, ...rest] = table.chains
+        const [pools, ...sets] = table.sets
+        for (const [damaged, mended] of [
+          [
+            { ...table, chains: [before!, { ...into!, rules: [] }, ...rest] },
+            ['chain in changed +3 -0'],
+          ],
+          [
+            {
+              ...table,
+              chains: [
+                before!,
+                { ...into!, rules: [...into!.rules, { match: [], verdict: 'drop' }] },
+                ...rest,
+              ],
+            },
+            ['chain in changed +0 -1'],
+          ],
+          [
+            { ...table, sets: [{ ...pools!, elements: [prefix('10.2.0.0/17')] }, ...sets] },
+            ['set pools changed +2 -1'],
+          ],
+          [
+            { ...table, chains: [...table.chains, { name: 'more', rules: [] }] },
+            ['chain more removed +0 -0'],
+          ],
+        ] as const) {
+          other.keepPacketFilter(damaged)
+          expect(there(table)).toEqual(mended)
+        }
+        other.deletePacketFilter('test')
+        expect(there(table)).toContain('table test added +0 -0')
+        other.close()
+      })
+
+      it('are refused as a whole by a kernel that cannot do a part of them', () => {
+        const table = oneRuleTable('forward', [], 'accept')
+        there(table)
+        const [chain] = table.chains
+        const offloading: FilterTable = {
+          ...table,
+          flowtables: [{ name: 'fast', priority: 0, links: ['eth0', 'cali1'] }],
+          chains: [{ ...chain!, rules: [{ match: [], offload: 'fast' }, ...chain!.rules] }],
+        }
+        try {
+          expect(there(offloading)).toContain('flowtable fast added +0 -0')
+          expect(there(table)).toContain('flowtable fast removed +0 -0')
+        } catch (thrown) {
+          if (!isKernelError(thrown, 'EOPNOTSUPP', 'ENOENT')) throw thrown
+          expect(there(table)).toEqual([])
+        }
+      })
+
       it('stand beside others, which are not touched', () => {
         node.keepPacketFilter(oneRuleTable('input', [], 'accept'))
         node.keepPacketFilter({ ...oneRuleTable('forward', [], 'accept'), name: 'other' })
