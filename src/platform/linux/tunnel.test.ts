@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CapturedPacket, Route } from '../../kernel/kernel.ts'
 import { ip } from '../../net/ip-address.ts'
+import { mac } from '../../net/mac-address.ts'
 import { hostPrefix, prefix } from '../../net/prefix.ts'
 import type { TunnelDrop } from '../../kernel/tunnel-drops.ts'
 import type { LinuxKernel } from './linux-kernel.ts'
@@ -218,6 +219,19 @@ describe.skipIf(!isRoot)('a tunnel', () => {
     createTunnel(node1, 'tunl0', nobody, 1480)
     expect(ping(pod1, '-c', '1', '-W', '1', '10.211.3.4')).toContain('100% packet loss')
     createTunnel(node1, 'tunl0', { ...settings('172.16.170.128', '172.16.2.1'), underlays }, 1480)
+    expect(ping(pod1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=62')
+  })
+
+  it('leaves a frame to another MAC address to the stack, which drops it', async () => {
+    const wire = listen(node2, 'ens33')
+    const out = listen(node2, 'tunl0')
+    const linkIndex = router.link('net2')!.index
+    const entry = { linkIndex, address: ip('172.16.2.1'), state: 'permanent' } as const
+    router.setNeighbor({ ...entry, macAddress: mac('66:66:66:66:66:66') })
+    expect(ping(pod1, '-c', '1', '-W', '1', '10.211.3.4')).toContain('100% packet loss')
+    await until(() => wire.length > 0, 'the frame at the far node')
+    expect(out).toEqual([])
+    router.setNeighbor({ ...entry, macAddress: node2.link('ens33')!.macAddress! })
     expect(ping(pod1, '-c', '1', '-W', '5', '10.211.3.4')).toContain('ttl=62')
   })
 

@@ -24,7 +24,10 @@ import { TUNNEL_DROPS, type TunnelDrop } from '../../../kernel/tunnel-drops.ts'
  */
 
 /** struct __sk_buff. */
-export const SKB = { protocol: 16, ifindex: 40 } as const
+export const SKB = { packetType: 4, protocol: 16, ifindex: 40 } as const
+
+/** linux/if_packet.h PACKET_OTHERHOST: the frame is addressed to another MAC address. */
+const TO_OTHER_HOST = 3
 
 /** linux/bpf.h, __BPF_FUNC_MAPPER. */
 export const HELPER = {
@@ -193,6 +196,9 @@ function framePointer(destination: Register, offset: number): Item[] {
 /** Reads the IPv4 header of a packet that came in, and lets go on whatever is no IPIP. */
 export function passUnlessIpip(linkHeaderOctets: number): Item[] {
   return [
+    // The stack drops it (ip_rcv_core): a switch floods what is for a MAC address that it does not know.
+    load('u32', 2, CONTEXT, SKB.packetType),
+    jumpIf('equal', 2, TO_OTHER_HOST, 'next'),
     load('u32', 2, CONTEXT, SKB.protocol),
     jumpIf('notEqual', 2, ETH_P_IP, 'next'),
     ...loadBytes(linkHeaderOctets, OUTER_AT, IPV4_OCTETS),
