@@ -17,7 +17,10 @@ const STATUS: readonly {
   readonly after: RegExp
   readonly command: RegExp
   readonly status: number
-}[] = [{ after: /ip_forward=0$/, command: /^tortie trace/, status: 50 }]
+}[] = [{ after: /add unreachable/, command: /^tortie trace/, status: 20 }]
+
+/** Commands that say nothing when all is well. */
+const SILENT = /^ip netns exec \S+ ip route (?:add|del) /
 
 const root = join(import.meta.dirname, '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
@@ -64,7 +67,7 @@ describe('the README', () => {
       it(command, () => {
         const { status, stdout, stderr } = run(command)
         expect({ status, stderr }).toEqual({ status: story?.status ?? 0, stderr: '' })
-        expect(stdout).not.toBe('')
+        if (!SILENT.test(command)) expect(stdout).not.toBe('')
       })
     }
   })
