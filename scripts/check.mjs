@@ -1,23 +1,35 @@
-// Types, lint and format: what needs no machine. `npm test` runs this first.
+// Types, lint, format, the law of the tree, code that nobody uses, names that mean two things: what needs
+// no machine. `npm test` runs this first.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { reportDuplicates } from './check/duplicate-names.mjs'
 import { npmPackages, root } from './setup.mjs'
 
 npmPackages()
-const bin = (name) => join(root, 'node_modules', '.bin', name)
-const checks = [
-  ['types', bin('tsc'), ['-p', '.']],
-  ['lint', bin('oxlint'), ['--type-aware', '--quiet', 'src', 'test', 'bench']],
-  ['format', bin('oxfmt'), ['--check', '.']],
-]
-let failed = 0
-for (const [name, command, args] of checks) {
-  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8' })
-  const ok = result.status === 0
-  console.log(`[check] ${name}: ${ok ? 'ok' : 'failed'}`)
-  if (!ok) {
-    failed++
-    process.stdout.write(result.stdout + result.stderr)
+
+/** A program of node_modules: its output where it fails. */
+function program(name, ...args) {
+  return () => {
+    const command = join(root, 'node_modules', '.bin', name)
+    const result = spawnSync(command, args, { cwd: root, encoding: 'utf8' })
+    if (result.status === 0) return undefined
+    return result.stdout + result.stderr + (result.error?.message ?? '')
   }
 }
-process.exitCode = failed === 0 ? 0 : 1
+
+const checks = {
+  types: program('tsc', '-p', '.'),
+  lint: program('oxlint', '--type-aware', '--quiet', 'src', 'test', 'bench'),
+  format: program('oxfmt', '--check', '.'),
+  law: program('vitest', 'run', '--reporter=dot', 'test/law.test.ts'),
+  'dead code': program('knip', '--no-progress'),
+  'code that only tests use': program('knip', '--no-progress', '--production'),
+  'exported names': () => reportDuplicates(root),
+}
+for (const [name, check] of Object.entries(checks)) {
+  const found = check()
+  console.log(`[check] ${name}: ${found === undefined ? 'ok' : 'failed'}`)
+  if (found === undefined) continue
+  process.stdout.write(`${found.trimEnd()}\n`)
+  process.exitCode = 1
+}

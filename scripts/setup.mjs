@@ -10,7 +10,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -25,14 +24,26 @@ export const isLinuxRoot = process.platform === 'linux' && process.getuid?.() ==
 /** npm ci, unless node_modules is already what the lock file says, or is a link to somebody else's. */
 export function npmPackages() {
   if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) return
-  const digest = createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
-    .digest('hex')
-  const stamp = join(root, 'node_modules', '.tortie-lock')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return
+  const read = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'))
+  // What npm itself wrote down of the last installation, whoever asked for it.
+  const installed = 'node_modules/.package-lock.json'
+  const lock = read('package-lock.json')
+  if (existsSync(join(root, installed)) && isInstalled(lock, read(installed))) return
   step('installing npm packages')
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
-  writeFileSync(stamp, digest)
+}
+
+/** Whether what is installed is what the lock file says. Packages of other platforms may be missing. */
+export function isInstalled(lock, installed) {
+  const { '': _root, ...wanted } = lock.packages
+  return (
+    Object.keys(installed.packages).every((path) => path in wanted) &&
+    Object.entries(wanted).every(([path, { version, integrity, optional, devOptional }]) => {
+      const found = installed.packages[path]
+      if (found === undefined) return optional === true || devOptional === true
+      return found.version === version && found.integrity === integrity
+    })
+  )
 }
 
 /**

@@ -3,18 +3,14 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build, debianPackages, npmPackages, root, USER_MODE_LINUX, WITNESSES } from './setup.mjs'
+import { build, debianPackages, npmPackages, root } from './setup.mjs'
+import { chosenTests, programsOf } from './test-programs.mjs'
 
+const filter = process.argv.slice(2)
+const chosen = chosenTests(filter)
 npmPackages()
-debianPackages({
-  ...WITNESSES,
-  '/usr/bin/tshark': 'tshark',
-  '/usr/sbin/ethtool': 'ethtool',
-  '/usr/bin/etcd': 'etcd-server',
-  '/usr/bin/etcdctl': 'etcd-client',
-  ...USER_MODE_LINUX,
-})
-build()
+debianPackages(programsOf(chosen))
+if (chosen.some((path) => path.startsWith('test/'))) build()
 
 const run = (command, args) => spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status ?? 1
 const results = mkdtempSync(join(tmpdir(), 'tortie-test-'))
@@ -41,7 +37,6 @@ function count(...statuses) {
   return [...outcomes.values()].flat().filter((status) => statuses.includes(status)).length
 }
 
-const filter = process.argv.slice(2)
 let status = 0
 if (filter.length > 0) status = vitest('filtered', filter)
 else {
