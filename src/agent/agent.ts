@@ -1,6 +1,6 @@
 import {
   originatedPrefixes,
-  type ExportRules,
+  type CalicoExportRules,
   type OwnBlock,
 } from '../bgp/filters/calico-export.ts'
 import type { SpeakerEvent } from '../bgp/status.ts'
@@ -144,7 +144,7 @@ export class NodeAgent {
   readonly #problems: KnownProblems
   readonly #backoff: Backoff
   /** What is announced; undefined when it may be something else. */
-  #rules: Derived<ExportRules> | undefined
+  #rules: Derived<CalicoExportRules> | undefined
   /** Of the speaker's configuration. */
   #bgpProblems: readonly ClusterProblem[] = []
   /** As of the last look at the links; undefined when the datastore may call for others. */
@@ -453,7 +453,7 @@ export class NodeAgent {
     if (value !== undefined) this.#needs.speaker.configure(value)
   }
 
-  #exportRules(): Derived<ExportRules> {
+  #exportRules(): Derived<CalicoExportRules> {
     this.#rules ??= exportRules(this.#view, this.#needs.node, this.#blocks ?? [])
     return this.#rules
   }

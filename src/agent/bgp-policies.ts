@@ -1,4 +1,4 @@
-import type { ExportRules, OwnBlock } from '../bgp/filters/calico-export.ts'
+import type { CalicoExportRules, OwnBlock } from '../bgp/filters/calico-export.ts'
 import { compileBgpFilter } from '../bgp/filters/bgp-filter.ts'
 import { prefixAdvertisements } from '../bgp/filters/prefix-advertisements.ts'
 import {
@@ -24,7 +24,7 @@ export function exportRules(
   view: ClusterView,
   nodeName: string,
   blocks: readonly OwnBlock[],
-): Derived<ExportRules> {
+): Derived<CalicoExportRules> {
   const node = view.get('Node', nodeName)
   const bgp = view.get('BGPConfiguration', 'default')?.spec ?? {}
   const own = view.get('BGPConfiguration', `node.${nodeName}`)
@@ -97,7 +97,7 @@ export class BgpPolicies {
   readonly #faults = new WeakMap<BGPFilter, { readonly fault: string | undefined }>()
 
   /** @returns what {@link speakerConfig} asks for */
-  of(view: ClusterView, rules: ExportRules): BgpEnvironment['policies'] {
+  of(view: ClusterView, rules: CalicoExportRules): BgpEnvironment['policies'] {
     const key = JSON.stringify(rules)
     if (this.#policies === undefined || key !== this.#key) {
       this.#policies = routePolicies(rules)

@@ -1,4 +1,4 @@
-import type { Family } from '../net/ip-address.ts'
+import { FAMILIES, type Family } from '../net/ip-address.ts'
 import { BestPathFeed, type MultipathRules } from './best-path-feed.ts'
 import type { PathViews } from './path-views.ts'
 import type { Ribs } from './receive.ts'
@@ -36,7 +36,7 @@ export class BestPathFeeds {
   }
 
   add(listener: (changes: readonly BestPathChange[]) => void): () => void {
-    const feeds = ([4, 6] as const).map(
+    const feeds = FAMILIES.map(
       (family) => new BestPathFeed(this.#ribs[family], this.#views, this.#rules, listener),
     )
     for (const feed of feeds) {

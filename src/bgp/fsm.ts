@@ -124,7 +124,7 @@ export type SessionEffect =
   | { readonly do: 'establish' }
   | { readonly do: 'release'; readonly cause: DownCause }
 
-export interface Step {
+export interface SessionStep {
   readonly session: Session
   readonly effects: readonly SessionEffect[]
   readonly reason: string
@@ -134,7 +134,7 @@ type Row = {
   readonly [Kind in SessionEvent['kind']]?: (
     session: Session,
     event: Extract<SessionEvent, { kind: Kind }>,
-  ) => Step
+  ) => SessionStep
 }
 
 /** RFC 4271 section 8.2.2, OpenSent: "a large value", 4 minutes suggested. */
@@ -164,9 +164,9 @@ export function newSession(settings: SessionSettings): Session {
 }
 
 /** The machine: what the session becomes, what is to be done, and why. */
-export function step(session: Session, event: SessionEvent): Step {
+export function step(session: Session, event: SessionEvent): SessionStep {
   const handler = TRANSITIONS[session.state][event.kind] as
-    | ((session: Session, event: SessionEvent) => Step)
+    | ((session: Session, event: SessionEvent) => SessionStep)
     | undefined
   return handler === undefined ? unexpected(session, event) : handler(session, event)
 }
@@ -262,7 +262,7 @@ export const TRANSITIONS: Readonly<Record<SessionState, Row>> = {
 }
 
 /** "Any other event": nothing in Idle, quietly to Idle without a connection, else an FSM error (RFC 6608). */
-function unexpected(session: Session, event: SessionEvent): Step {
+function unexpected(session: Session, event: SessionEvent): SessionStep {
   const reason = `unexpected ${event.kind} in ${session.state}`
   if (session.state === 'Idle') return stay(session, `${event.kind} ignored in Idle`)
   const subcode = { Connect: 0, Active: 0, OpenSent: 1, OpenConfirm: 2, Established: 3 }[
@@ -273,7 +273,7 @@ function unexpected(session: Session, event: SessionEvent): Step {
   return toIdle(session, reason, { cause: 'notificationSent', wait: 'error', notification })
 }
 
-function start(session: Session, reason: string): Step {
+function start(session: Session, reason: string): SessionStep {
   const idle = stopped(session, 'idleHold')
   const { passive, connectDelaySeconds } = session.settings
   const clear = stopTimer('idleHold')
@@ -288,7 +288,7 @@ function start(session: Session, reason: string): Step {
   }
 }
 
-function connect(session: Session, reason: string, before: readonly SessionEffect[]): Step {
+function connect(session: Session, reason: string, before: readonly SessionEffect[]): SessionStep {
   const { connectRetrySeconds } = session.settings
   return {
     session: {
@@ -306,7 +306,7 @@ function connect(session: Session, reason: string, before: readonly SessionEffec
  * To Active, to try again later and accept meanwhile. RFC 4271 has Connect go to Idle here unless
  * DelayOpen is used; a neighbor that is just starting would then be refused when it connects.
  */
-function retry(session: Session, reason: string): Step {
+function retry(session: Session, reason: string): SessionStep {
   const { passive, connectRetrySeconds } = session.settings
   const quiet = { ...session, state: 'Active', connection: 'none', running: [] } as const
   const effects = [
@@ -331,7 +331,7 @@ function retryWait(failedConnects: number, most: number): number {
   return Math.min(most, FIRST_RETRY_SECONDS * 2 ** Math.min(failedConnects, 16))
 }
 
-function sendOpen(session: Session, direction: Direction, reason: string): Step {
+function sendOpen(session: Session, direction: Direction, reason: string): SessionStep {
   return {
     session: {
       ...session,
@@ -346,7 +346,7 @@ function sendOpen(session: Session, direction: Direction, reason: string): Step 
   }
 }
 
-function openConfirm(session: Session, event: OpenReceived): Step {
+function openConfirm(session: Session, event: OpenReceived): SessionStep {
   const { holdTimeSeconds, keepaliveSeconds, gracefulRestart } = event
   const agreed = { ...session, holdTimeSeconds, keepaliveSeconds, gracefulRestart }
   const runs = holdTimeSeconds > 0
@@ -366,7 +366,7 @@ function openConfirm(session: Session, event: OpenReceived): Step {
   }
 }
 
-function establish(session: Session): Step {
+function establish(session: Session): SessionStep {
   const { holdTimeSeconds } = session
   const stable = running({ ...session, state: 'Established' }, 'stable')
   const watched = holdTimeSeconds > 0
@@ -382,7 +382,7 @@ function establish(session: Session): Step {
   }
 }
 
-function sendKeepalive(session: Session): Step {
+function sendKeepalive(session: Session): SessionStep {
   return stay(
     session,
     'keepalive timer expired',
@@ -391,15 +391,15 @@ function sendKeepalive(session: Session): Step {
   )
 }
 
-function heard(session: Session, reason: string): Step {
+function heard(session: Session, reason: string): SessionStep {
   return stay(session, reason, ...holdAgain(session))
 }
 
-function lost(session: Session, { reason }: { reason: string }): Step {
+function lost(session: Session, { reason }: { reason: string }): SessionStep {
   return toIdle(session, `connection lost: ${reason}`, { cause: 'connectionLost', wait: 0 })
 }
 
-function refuse(session: Session, reason: string, notification: NotificationData): Step {
+function refuse(session: Session, reason: string, notification: NotificationData): SessionStep {
   return toIdle(session, reason, { cause: 'notificationSent', wait: 'error', notification })
 }
 
@@ -411,7 +411,7 @@ interface Ending {
 }
 
 /** Entering Idle is defined here once, whatever the road. */
-function toIdle(session: Session, reason: string, ending: Ending): Step {
+function toIdle(session: Session, reason: string, ending: Ending): SessionStep {
   const { first, most } = session.settings.errorWaitSeconds
   const isError = ending.wait === 'error'
   const wait =
@@ -436,7 +436,7 @@ function toIdle(session: Session, reason: string, ending: Ending): Step {
   }
 }
 
-function stay(session: Session, reason: string, ...effects: SessionEffect[]): Step {
+function stay(session: Session, reason: string, ...effects: SessionEffect[]): SessionStep {
   return { session, effects, reason }
 }
 

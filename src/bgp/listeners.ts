@@ -1,6 +1,6 @@
 import { messageOf, UserError } from '../lib/errors.ts'
 import { revealed } from '../lib/secret.ts'
-import { type Family, familyOf, ip } from '../net/ip-address.ts'
+import { FAMILIES, type Family, familyOf, ip } from '../net/ip-address.ts'
 import { parsePrefix, prefixAddress, prefixLength } from '../net/prefix.ts'
 import type { TcpConnection, TcpListener, TcpStack } from '../net/transport.ts'
 import type { ListenConfig, SpeakerConfig } from './config.ts'
@@ -63,7 +63,7 @@ export class Listeners {
 
   #open(config: ListenConfig): Listening {
     const { address, port } = config
-    const families: readonly Family[] = address === undefined ? [4, 6] : [familyOf(address)]
+    const families: readonly Family[] = address === undefined ? FAMILIES : [familyOf(address)]
     const sockets: { family: Family; listener: TcpListener }[] = []
     for (const family of families) {
       try {

@@ -1,5 +1,5 @@
 import { UserError } from '../lib/errors.ts'
-import type { Family, IpAddress } from '../net/ip-address.ts'
+import { FAMILIES, type Family, type IpAddress } from '../net/ip-address.ts'
 import { type Prefix, prefixFamily } from '../net/prefix.ts'
 import { CEASE_SUBCODE } from '../wire/bgp/iana.ts'
 import { shutdownNotification } from '../wire/bgp/notification.ts'
@@ -88,7 +88,7 @@ export class LocalSpeaker implements Speaker {
   }
 
   *routes(filter: RouteFilter = {}): Generator<RibPath> {
-    const families: readonly Family[] = filter.family === undefined ? [4, 6] : [filter.family]
+    const families: readonly Family[] = filter.family === undefined ? FAMILIES : [filter.family]
     const to = filter.to === undefined ? undefined : this.#peer(filter.to)
     for (const family of families) {
       const rib = this.#core.ribs[family]

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
-import type { Family } from '../net/ip-address.ts'
+import { FAMILIES, type Family } from '../net/ip-address.ts'
 import type { RestartFamily } from '../wire/bgp/capabilities.ts'
 import { familyOfAfiSafi } from '../wire/bgp/families.ts'
 import type { DownCause } from './fsm.ts'
@@ -18,7 +18,6 @@ import type { Work } from './work.ts'
 const SWEEP_PATHS = 8192
 /** Stale paths go after so long even if the neighbor, though back, never says End-of-RIB (or EoRR). */
 const STALE_SECONDS_MAX = 360
-const FAMILIES: readonly Family[] = [4, 6]
 
 export interface NeighborRoutesHost {
   readonly clock: Clock

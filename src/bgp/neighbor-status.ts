@@ -1,4 +1,4 @@
-import type { Family } from '../net/ip-address.ts'
+import { FAMILIES } from '../net/ip-address.ts'
 import { BGP_PORT } from '../wire/bgp/iana.ts'
 import { capabilityWords, sessionFamilies } from './session-rules.ts'
 import type { Peer } from './peers.ts'
@@ -46,7 +46,7 @@ function gracefulRestart({ neighbor }: Peer): NeighborStatus['gracefulRestart'] 
 function familyStatus(core: SpeakerCore, peer: Peer): FamilyStatus[] {
   const { source, routes, subscriber, neighbor } = peer
   const active = neighbor.session === undefined ? [] : sessionFamilies(neighbor.session)
-  return ([4, 6] as const satisfies Family[]).flatMap((family) => {
+  return FAMILIES.flatMap((family) => {
     const rib = core.ribs[family]
     const received = rib.counts[source] ?? 0
     if (received === 0 && !active.includes(family)) return []

@@ -25,7 +25,7 @@ import {
   type SessionTimer,
 } from './fsm.ts'
 import { LazyTimer } from './lazy-timer.ts'
-import { Link } from './link.ts'
+import { NeighborConnection } from './neighbor-connection.ts'
 import { hopLimits, isInternal, sessionSettings } from './neighbor-settings.ts'
 import { openFor } from './open-message.ts'
 import type { SessionState } from './status.ts'
@@ -41,12 +41,12 @@ export interface NeighborHost {
   readonly config: SpeakerConfig
   /** The R bit is to be set. */
   readonly isRestarting: boolean
-  stateChanged(neighbor: Neighbor, from: SessionState, to: SessionState, reason: string): void
-  established(neighbor: Neighbor): void
-  released(neighbor: Neighbor, cause: DownCause): void
+  stateChanged(neighbor: BgpNeighbor, from: SessionState, to: SessionState, reason: string): void
+  established(neighbor: BgpNeighbor): void
+  released(neighbor: BgpNeighbor, cause: DownCause): void
   /** False ends the processing of what arrived. */
-  update(neighbor: Neighbor, octets: Uint8Array, start: number, end: number): void
-  routeRefresh(neighbor: Neighbor, message: RouteRefresh): void
+  update(neighbor: BgpNeighbor, octets: Uint8Array, start: number, end: number): void
+  routeRefresh(neighbor: BgpNeighbor, message: RouteRefresh): void
   /** Tables may have changed, or there is room to send. */
   wake(): void
 }
@@ -69,7 +69,7 @@ const LINGER_MILLISECONDS = 2000
 
 /** A connection with its timers: what one state machine's effects act on. */
 interface TrackRunner {
-  link: Link | undefined
+  link: NeighborConnection | undefined
   readonly timers: Record<SessionTimer, LazyTimer>
   negotiated: Negotiated | undefined
   remoteOpen: Open | undefined
@@ -83,7 +83,7 @@ export interface EstablishedSession {
 }
 
 /** Runs the state machines of one neighbor: carries out their effects, brings them their events. */
-export class Neighbor {
+export class BgpNeighbor {
   readonly address: IpAddress
   config: NeighborConfig
   readonly isDynamic: boolean
@@ -127,7 +127,7 @@ export class Neighbor {
     return peeringState(this.#peering)
   }
 
-  get link(): Link | undefined {
+  get link(): NeighborConnection | undefined {
     return this.#primary.link
   }
 
@@ -345,7 +345,7 @@ export class Neighbor {
 
   #attach(runner: TrackRunner, connection: TcpConnection): void {
     this.#count(runner.link)
-    runner.link = new Link(connection, this.#host.work, {
+    runner.link = new NeighborConnection(connection, this.#host.work, {
       event: (event) => this.#dispatch(runner, event),
       open: (open) => this.#opened(runner, open),
       update: (octets, start, end) => {
@@ -394,7 +394,7 @@ export class Neighbor {
     runner.remoteOpen = undefined
   }
 
-  #count(link: Link | undefined): void {
+  #count(link: NeighborConnection | undefined): void {
     if (link === undefined) return
     this.#messagesReceivedBefore += link.messagesReceived
     this.#messagesSentBefore += link.messagesSent

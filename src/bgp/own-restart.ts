@@ -1,18 +1,17 @@
 import type { Clock, Timer } from '../lib/clock.ts'
-import type { Family } from '../net/ip-address.ts'
-import type { Neighbor } from './neighbor.ts'
+import { FAMILIES } from '../net/ip-address.ts'
+import type { BgpNeighbor } from './neighbor.ts'
 import type { NeighborRoutes } from './neighbor-routes.ts'
 import type { Ribs } from './receive.ts'
 import { sessionFamilies } from './session-rules.ts'
 import type { Work } from './work.ts'
 
 const DEFAULT_SELECTION_DEFERRAL_SECONDS = 120
-const FAMILIES: readonly Family[] = [4, 6]
 /** Rows looked at in one call of the job. */
 const JOB_ROWS = 16_384
 
 interface Awaited {
-  readonly neighbor: Neighbor
+  readonly neighbor: BgpNeighbor
   readonly routes: NeighborRoutes
 }
 

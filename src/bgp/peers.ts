@@ -5,14 +5,14 @@ import { CEASE_SUBCODE } from '../wire/bgp/iana.ts'
 import { shutdownNotification } from '../wire/bgp/notification.ts'
 import type { DynamicNeighborConfig, NeighborConfig, SpeakerConfig } from './config.ts'
 import { isSameRange, isSameSession } from './config-keys.ts'
-import { Neighbor, type NeighborHost } from './neighbor.ts'
+import { BgpNeighbor, type NeighborHost } from './neighbor.ts'
 import { NeighborRoutes, type NeighborRoutesHost } from './neighbor-routes.ts'
 import { addressKey, isInternal } from './neighbor-settings.ts'
 import { SOURCE_KIND, type Sources } from './rib/sources.ts'
 
 /** A neighbor with what the speaker keeps of it. */
 export interface Peer {
-  readonly neighbor: Neighbor
+  readonly neighbor: BgpNeighbor
   readonly routes: NeighborRoutes
   readonly source: number
   readonly subscriber: {
@@ -41,7 +41,7 @@ export class Peers {
   readonly #host: PeersHost
   readonly #byAddress = new Map<IpAddress, Peer>()
   readonly #bySource = new Map<number, Peer>()
-  readonly #byNeighbor = new Map<Neighbor, Peer>()
+  readonly #byNeighbor = new Map<BgpNeighbor, Peer>()
 
   constructor(host: PeersHost) {
     this.#host = host
@@ -60,7 +60,7 @@ export class Peers {
     return this.#bySource.get(source)
   }
 
-  of(neighbor: Neighbor): Peer | undefined {
+  of(neighbor: BgpNeighbor): Peer | undefined {
     return this.#byNeighbor.get(neighbor)
   }
 
@@ -142,7 +142,7 @@ export class Peers {
 
   #add(config: NeighborConfig, range: DynamicNeighborConfig | undefined): Peer {
     const host = this.#host
-    const neighbor = new Neighbor(host, config, range !== undefined)
+    const neighbor = new BgpNeighbor(host, config, range !== undefined)
     const kind = isInternal(host.config, config) ? SOURCE_KIND.internal : SOURCE_KIND.external
     const source = host.sources.add(kind, addressKey(config.address))
     const peer: Peer = {

@@ -40,11 +40,6 @@ export type AnnouncedAttributes = Partial<Omit<RouteAttributes, 'originatorId' |
 
 const ORIGINS = ['igp', 'egp', 'incomplete'] as const satisfies readonly Origin[]
 
-/** "64512:100" */
-export function formatCommunity(community: number): string {
-  return `${community >>> 16}:${community & 0xffff}`
-}
-
 /** The attributes of a block of the tables; see `scanUpdate` for what a block is. */
 export function attributesOfBlock(octets: Uint8Array): RouteAttributes {
   const { origin, asPath, nextHop, mpReachNlri, multiExitDisc, localPref, ...others } =

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
-import type { Family, IpAddress } from '../net/ip-address.ts'
+import { FAMILIES, type Family, type IpAddress } from '../net/ip-address.ts'
 import { type Prefix, prefixFamily } from '../net/prefix.ts'
 import type { SpeakerConfig } from './config.ts'
 import type { Ribs } from './receive.ts'
@@ -13,7 +13,6 @@ import { type AnnouncedAttributes, blockOfAttributes, originated } from './route
 import type { RouteHistoryEntry } from './status.ts'
 import type { Work } from './work.ts'
 
-const FAMILIES: readonly Family[] = [4, 6]
 /** Rows looked at in one call of a job. */
 const JOB_ROWS = 16_384
 /** Rows without a path are left until there are so many, and a quarter of all. */

@@ -1,7 +1,7 @@
-import { addressOctets, type Family, ipv4ToNumber } from '../net/ip-address.ts'
+import { addressOctets, FAMILIES, type Family, ipv4ToNumber } from '../net/ip-address.ts'
 import { familyOfAfiSafi } from '../wire/bgp/families.ts'
 import type { SpeakerConfig } from './config.ts'
-import type { EstablishedSession, Neighbor } from './neighbor.ts'
+import type { EstablishedSession, BgpNeighbor } from './neighbor.ts'
 import { acceptAll, type PolicyNeighbor, rejectAll, type RoutePolicy } from './policy.ts'
 import type { ImportRules } from './receive.ts'
 import type { ExportRules } from './rib/export-rules.ts'
@@ -9,7 +9,7 @@ import { DEFAULT_LOCAL_PREFERENCE } from './rib/attribute-table.ts'
 
 const DEFAULT_ADD_PATHS = 16
 
-export function policyNeighbor(neighbor: Neighbor): PolicyNeighbor {
+export function policyNeighbor(neighbor: BgpNeighbor): PolicyNeighbor {
   return {
     address: neighbor.address,
     as: neighbor.config.remoteAs,
@@ -19,14 +19,12 @@ export function policyNeighbor(neighbor: Neighbor): PolicyNeighbor {
 
 /** Families of an Established session. */
 export function sessionFamilies({ negotiated }: EstablishedSession): Family[] {
-  return ([4, 6] as const).filter(
-    (family) => (family === 4 ? negotiated.ipv4 : negotiated.ipv6).negotiated,
-  )
+  return FAMILIES.filter((family) => (family === 4 ? negotiated.ipv4 : negotiated.ipv6).negotiated)
 }
 
 export function importRules(
   speaker: SpeakerConfig,
-  neighbor: Neighbor,
+  neighbor: BgpNeighbor,
   session: EstablishedSession,
   source: number,
 ): ImportRules {
@@ -52,13 +50,16 @@ export function importRules(
 }
 
 /** Whether the configuration lets nothing go to the neighbor. */
-export function exportsNothing(speaker: SpeakerConfig, neighbor: Neighbor): boolean {
+export function exportsNothing(speaker: SpeakerConfig, neighbor: BgpNeighbor): boolean {
   const { exportPolicy } = neighbor.config
   return exportPolicy === rejectAll || lacksPolicy(speaker, neighbor, exportPolicy)
 }
 
 /** The policy that what goes to the neighbor is shown to; undefined where everything passes. */
-export function exportPolicy(speaker: SpeakerConfig, neighbor: Neighbor): RoutePolicy | undefined {
+export function exportPolicy(
+  speaker: SpeakerConfig,
+  neighbor: BgpNeighbor,
+): RoutePolicy | undefined {
   return exportsNothing(speaker, neighbor) ? rejectAll : computed(neighbor.config.exportPolicy)
 }
 
@@ -68,9 +69,9 @@ function computed(policy: RoutePolicy | undefined): RoutePolicy | undefined {
 }
 
 /** Rules for what goes to the neighbor. */
-export function exportRules(
+export function neighborExportRules(
   speaker: SpeakerConfig,
-  neighbor: Neighbor,
+  neighbor: BgpNeighbor,
   session: EstablishedSession,
   family: Family,
 ): ExportRules {
@@ -97,14 +98,14 @@ export function exportRules(
 }
 
 /** RFC 8212: eBGP without a policy. */
-function lacksPolicy(speaker: SpeakerConfig, neighbor: Neighbor, policy: unknown): boolean {
+function lacksPolicy(speaker: SpeakerConfig, neighbor: BgpNeighbor, policy: unknown): boolean {
   return speaker.requirePolicy === true && !neighbor.isInternal && policy === undefined
 }
 
 /** What both sides agreed on, in words. */
 export function capabilityWords({ negotiated }: EstablishedSession): string[] {
   const words: string[] = []
-  for (const family of [4, 6] as const) {
+  for (const family of FAMILIES) {
     const context = family === 4 ? negotiated.ipv4 : negotiated.ipv6
     if (!context.negotiated) continue
     words.push(`IPv${family} unicast`)

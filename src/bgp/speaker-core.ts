@@ -2,7 +2,7 @@ import { ByteWriter } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
-import { type Family, type IpAddress, ipv4ToNumber } from '../net/ip-address.ts'
+import { FAMILIES, type Family, type IpAddress, ipv4ToNumber } from '../net/ip-address.ts'
 import type { TcpStack } from '../net/transport.ts'
 import { afiSafiOf, familyOfAfiSafi } from '../wire/bgp/families.ts'
 import { CEASE_SUBCODE, ERROR_CODE, ROUTE_REFRESH_SUBTYPE } from '../wire/bgp/iana.ts'
@@ -18,7 +18,7 @@ import type { NeighborConfig, SpeakerConfig } from './config.ts'
 import { policyAdapter } from './export-policy.ts'
 import type { DownCause } from './fsm.ts'
 import { Listeners } from './listeners.ts'
-import type { Neighbor } from './neighbor.ts'
+import type { BgpNeighbor } from './neighbor.ts'
 import { OwnRestart, type OwnRestartHost } from './own-restart.ts'
 import { PathViews } from './path-views.ts'
 import { type Peer, Peers, type PeersHost } from './peers.ts'
@@ -28,7 +28,7 @@ import { OWN_SOURCE, SOURCE_KIND, type Sources } from './rib/sources.ts'
 import { RouteTables } from './route-tables.ts'
 import {
   exportPolicy,
-  exportRules,
+  neighborExportRules,
   exportsNothing,
   importRules,
   policyNeighbor,
@@ -45,7 +45,6 @@ export interface CorePorts {
   readonly defer: (task: () => void) => void
 }
 
-const FAMILIES: readonly Family[] = [4, 6]
 /** The message is the same for everybody. */
 const END_OF_RIB: Readonly<Record<Family, Uint8Array>> = { 4: endOfRib(4), 6: endOfRib(6) }
 const FAULTS_LOGGED_MAX = 10
@@ -58,10 +57,10 @@ const REFRESH_WORDS = new Map<number, 'request' | 'begin' | 'end'>([
 /**
  * The parts of a speaker, wired together:
  *
- *     TCP ── Link ── Neighbor (state machines) ── RouteReceiver ──▶ Rib 4, Rib 6
- *                                                                    │ rows that changed
- *     TCP ◀── Neighbor ◀── AdjRibOut ◀── Advertiser ◀────────────────┤
- *                                        BestPathFeed ◀──────────────┘──▶ listeners
+ *     TCP ── NeighborConnection ── BgpNeighbor (state machines) ── RouteReceiver ──▶ Rib 4, Rib 6
+ *                                                                       │ rows that changed
+ *     TCP ◀── BgpNeighbor ◀── AdjRibOut ◀── Advertiser ◀────────────────┤
+ *                                           BestPathFeed ◀──────────────┘──▶ listeners
  */
 export class SpeakerCore implements PeersHost, OwnRestartHost {
   readonly clock: Clock
@@ -180,7 +179,7 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
 
   // ---- what neighbors tell ----
 
-  stateChanged(neighbor: Neighbor, from: SessionState, to: SessionState, reason: string): void {
+  stateChanged(neighbor: BgpNeighbor, from: SessionState, to: SessionState, reason: string): void {
     this.emit({ kind: 'neighborState', neighbor: neighbor.address, from, to, reason })
     const peer = this.peers.of(neighbor)
     if (peer?.range !== undefined && (to === 'Idle' || to === 'Active') && from !== 'Idle') {
@@ -188,7 +187,7 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     }
   }
 
-  established(neighbor: Neighbor): void {
+  established(neighbor: BgpNeighbor): void {
     const peer = this.peers.of(neighbor)
     const { session } = neighbor
     if (peer === undefined || session === undefined) return
@@ -209,7 +208,7 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     this.#restart.check()
   }
 
-  released(neighbor: Neighbor, cause: DownCause): void {
+  released(neighbor: BgpNeighbor, cause: DownCause): void {
     const peer = this.peers.of(neighbor)
     const session = neighbor.lastSession
     if (peer === undefined || session === undefined) return
@@ -219,7 +218,7 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     this.wake()
   }
 
-  update(neighbor: Neighbor, octets: Uint8Array, start: number, end: number): void {
+  update(neighbor: BgpNeighbor, octets: Uint8Array, start: number, end: number): void {
     const peer = this.peers.of(neighbor)
     const rules = peer?.routes.rules
     if (peer === undefined || rules === undefined) return
@@ -267,7 +266,7 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     }
   }
 
-  routeRefresh(neighbor: Neighbor, { afi, safi, subtype }: RouteRefresh): void {
+  routeRefresh(neighbor: BgpNeighbor, { afi, safi, subtype }: RouteRefresh): void {
     const peer = this.peers.of(neighbor)
     const family = familyOfAfiSafi(afi, safi)
     if (peer === undefined || family === undefined || neighbor.session === undefined) return
@@ -323,7 +322,7 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
   #subscription(peer: Peer, family: Family): Subscription {
     const { neighbor } = peer
     const session = neighbor.session!
-    const rules = exportRules(this.config, neighbor, session, family)
+    const rules = neighborExportRules(this.config, neighbor, session, family)
     const to = policyNeighbor(neighbor)
     return {
       family,

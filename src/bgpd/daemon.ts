@@ -2,7 +2,6 @@ import type { Bfd } from '../bgp/bfd/bfd.ts'
 import type { Speaker } from '../bgp/speaker.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Clock } from '../lib/clock.ts'
-import { UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { BgpdFile } from './config-schema.ts'
@@ -126,9 +125,4 @@ export class BgpdDaemon {
     const routes = new KernelRoutes(needs, file.kernel, restarting)
     this.#kernelRoutes = { routes, end: speaker.onBestPaths((changes) => routes.apply(changes)) }
   }
-}
-
-/** A kernel for where there is none. */
-export function noKernel(): Kernel {
-  throw new UserError('The kernel section needs Linux: take it out, or run this on Linux')
 }

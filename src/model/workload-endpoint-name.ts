@@ -23,18 +23,6 @@ export function workloadEndpointName(
     .join('-')
 }
 
-/** What the names of all endpoints of one pod begin with; others may too, so parse what is found. */
-export function workloadEndpointNamePrefix(
-  node: string,
-  orchestrator?: string,
-  workload?: string,
-): string {
-  const parts = Object.entries({ node, orchestrator, workload })
-  return parts
-    .map(([what, part]) => (part === undefined ? '' : `${escapeSegment(what, part)}-`))
-    .join('')
-}
-
 /** The segments of a name, or undefined if it has not four. */
 export function parseWorkloadEndpointName(name: string): WorkloadEndpointName | undefined {
   const segments = ['']

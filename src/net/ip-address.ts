@@ -10,6 +10,8 @@ export type IpAddress = string & { readonly [brand]: 'IpAddress' }
 
 export type Family = 4 | 6
 
+export const FAMILIES: readonly Family[] = [4, 6]
+
 /** Bits of an address: 32 or 128. */
 export function addressBits(family: Family): 32 | 128 {
   return family === 4 ? 32 : 128

@@ -4,7 +4,7 @@ import { addressBits } from '../../net/ip-address.ts'
 import { prefixFamily } from '../../net/prefix.ts'
 import type { AsPathSegment, RouteAttributes } from '../route-attributes.ts'
 import { hasCommunity, parseCommunityValue, withCommunity } from './communities.ts'
-import type { FilterRoute, FilterVerdict } from './filter-route.ts'
+import type { FilterRoute, RouteVerdict } from './filter-route.ts'
 import { isSame, isWithin, type PrefixOctets, prefixOctets } from './prefix-set.ts'
 import { priorityOf, withPriority } from './route-priority.ts'
 
@@ -12,7 +12,7 @@ import { priorityOf, withPriority } from './route-priority.ts'
  * Calico's BGPFilter: rules in order, the first that matches decides, and where none does the default of
  * the direction applies (import: accept; export: `calicoExport`). A rule without conditions matches all.
  */
-export type BgpFilter = (route: FilterRoute) => FilterVerdict | undefined
+export type BgpFilter = (route: FilterRoute) => RouteVerdict | undefined
 
 type Condition = (route: FilterRoute, prefix: PrefixOctets) => boolean
 type Operation = (attributes: RouteAttributes) => RouteAttributes

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ip } from '../../net/ip-address.ts'
 import { prefix } from '../../net/prefix.ts'
 import type { RouteAttributes } from '../route-attributes.ts'
-import { calicoExport, type ExportRules, originatedPrefixes } from './calico-export.ts'
+import { calicoExport, type CalicoExportRules, originatedPrefixes } from './calico-export.ts'
 import type { FilterRoute } from './filter-route.ts'
 import { prefixAdvertisements } from './prefix-advertisements.ts'
 import { routePolicies } from './route-policies.ts'
@@ -11,7 +11,7 @@ import { type AnnouncedService, servicePrefixes } from './service-prefixes.ts'
 const ATTRIBUTES: RouteAttributes = { origin: 'igp', asPath: [], nextHop: ip('172.16.170.128') }
 
 /** server01 of the seed: pool 10.211.0.0/16, its own block 10.211.0.0/24, a closed pool beside. */
-const RULES: ExportRules = {
+const RULES: CalicoExportRules = {
   pools: [
     { cidr: prefix('10.211.0.0/16'), disableBgpExport: false },
     { cidr: prefix('10.99.0.0/16'), disableBgpExport: true },
@@ -46,7 +46,7 @@ const route = (text: string, rest: Partial<FilterRoute> = {}): FilterRoute => ({
   ...rest,
 })
 
-const decide = (of: FilterRoute, rules: Partial<ExportRules> = {}): string => {
+const decide = (of: FilterRoute, rules: Partial<CalicoExportRules> = {}): string => {
   const found = calicoExport({ ...RULES, ...rules })(of)
   return `${found.accept ? 'accept' : 'reject'}: ${found.because}`
 }

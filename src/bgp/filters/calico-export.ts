@@ -1,11 +1,11 @@
 import type { Prefix } from '../../net/prefix.ts'
 import type { RouteAttributes } from '../route-attributes.ts'
 import { type CommunityValue, withCommunity } from './communities.ts'
-import type { FilterRoute, FilterVerdict } from './filter-route.ts'
+import type { FilterRoute, RouteVerdict } from './filter-route.ts'
 import { isSame, isSingle, isWithin, type PrefixOctets, prefixOctets } from './prefix-set.ts'
 
 /** What a node knows of its cluster when it decides what to announce; Calico's bird_aggr and bird_ipam. */
-export interface ExportRules {
+export interface CalicoExportRules {
   /** IP pools; those with `disableBgpExport` are announced to nobody. */
   readonly pools: readonly { readonly cidr: Prefix; readonly disableBgpExport: boolean }[]
   /** Blocks with an affinity to this node. Only confirmed ones stand for the addresses inside. */
@@ -40,7 +40,7 @@ const BPF_INTERFACE = /^bpf.*\.cali$/s
  * Calico's default for announcements, `calico_export_to_bgp_peers` of its BIRD templates, step by step:
  * the first that speaks decides, and what nobody speaks for stays here.
  */
-export function calicoExport(rules: ExportRules): (route: FilterRoute) => FilterVerdict {
+export function calicoExport(rules: CalicoExportRules): (route: FilterRoute) => RouteVerdict {
   const compile = (cidrs: readonly Prefix[]): PrefixOctets[] => cidrs.map(prefixOctets)
   const closedPools = compile(cidrsOf(rules.pools.filter((pool) => pool.disableBgpExport)))
   const openPools = compile(cidrsOf(rules.pools.filter((pool) => !pool.disableBgpExport)))
@@ -58,7 +58,7 @@ export function calicoExport(rules: ExportRules): (route: FilterRoute) => Filter
     const interfaceReason = interfaceRejects(route, rules.agentProgramsTunnels)
     if (interfaceReason !== undefined) return reject(interfaceReason)
     const attributes = withCommunities(route.attributes, prefix, advertisements)
-    const accept = (because: string): FilterVerdict => ({ accept: true, attributes, because })
+    const accept = (because: string): RouteVerdict => ({ accept: true, attributes, because })
     for (const block of blocks) {
       if (isSame(prefix, block)) return accept('a block of this node')
       if (inside(block)) return reject('the block that it is in is announced whole')
@@ -70,7 +70,7 @@ export function calicoExport(rules: ExportRules): (route: FilterRoute) => Filter
   }
 }
 
-function reject(because: string): FilterVerdict {
+function reject(because: string): RouteVerdict {
   return { accept: false, because }
 }
 
@@ -102,7 +102,7 @@ function withCommunities(
  * What a node originates: every block that it has an affinity to, whatever its state, except those of a
  * single address, and its service prefixes; each once. Which of them go out is {@link calicoExport}'s.
  */
-export function originatedPrefixes(rules: ExportRules): readonly Prefix[] {
+export function originatedPrefixes(rules: CalicoExportRules): readonly Prefix[] {
   const blocks = cidrsOf(rules.blocks).filter((cidr) => !isSingle(cidr))
   return [...new Set([...blocks, ...rules.servicePrefixes])]
 }

@@ -14,6 +14,6 @@ export interface FilterRoute {
 }
 
 /** Accepted, perhaps with other attributes, or rejected; with the rule that said so, for people. */
-export type FilterVerdict =
+export type RouteVerdict =
   | { readonly accept: true; readonly attributes: RouteAttributes; readonly because: string }
   | { readonly accept: false; readonly because: string }

@@ -3,8 +3,8 @@ import { prefixFamily } from '../../net/prefix.ts'
 import type { PolicyRoute, PolicyVerdict, RoutePolicy } from '../policy.ts'
 import type { BGPFilterRule } from '../../model/bgp-filter.ts'
 import { type BgpFilter, compileBgpFilter } from './bgp-filter.ts'
-import { calicoExport, type ExportRules } from './calico-export.ts'
-import type { FilterRoute, FilterVerdict } from './filter-route.ts'
+import { calicoExport, type CalicoExportRules } from './calico-export.ts'
+import type { FilterRoute, RouteVerdict } from './filter-route.ts'
 
 /** A BGPFilter resource, as far as policies need it. */
 export interface NamedFilter {
@@ -28,7 +28,7 @@ export interface RoutePolicies {
  * @param interfaceOf the interface that a route originated here points to
  */
 export function routePolicies(
-  rules: ExportRules,
+  rules: CalicoExportRules,
   interfaceOf: (prefix: Prefix) => string | undefined = () => undefined,
 ): RoutePolicies {
   const byDefault = calicoExport(rules)
@@ -103,7 +103,7 @@ function asFilterRoute(
   }
 }
 
-function asVerdict(verdict: FilterVerdict): PolicyVerdict {
+function asVerdict(verdict: RouteVerdict): PolicyVerdict {
   return verdict.accept
     ? { accept: true, attributes: verdict.attributes }
     : { accept: false, reason: verdict.because }

@@ -1,4 +1,4 @@
-import { OVERHEAD_OCTETS as VXLAN_OVERHEAD } from '../../wire/packet/vxlan.ts'
+import * as vxlan from '../../wire/packet/vxlan.ts'
 import type { VxlanSettings } from '../kernel.ts'
 import { addAddress, addRoutes4, startIpv6, stopIpv6 } from './address-config.ts'
 import { type Addr } from './addr.ts'
@@ -236,7 +236,7 @@ export function setMtu(device: Device, mtu: number): void {
     throw refusal('EINVAL', `Unable to set MTU ${mtu} of ${device.name}: expected 68 to 65535`)
   }
   const parent = parentOf(device)
-  if (parent !== undefined && mtu > parent.mtu - VXLAN_OVERHEAD) {
+  if (parent !== undefined && mtu > parent.mtu - vxlan.OVERHEAD_OCTETS) {
     throw refusal('EINVAL', `Unable to set MTU ${mtu} of ${device.name}: it goes by ${parent.name}`)
   }
   if (device.bridge !== undefined) device.bridge.ownMtu = true

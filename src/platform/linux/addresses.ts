@@ -1,7 +1,7 @@
 import type { LinkAddress, Scope } from '../../kernel/kernel.ts'
 import { familyOf, ipv4FromNumber, ipv4ToNumber, type IpAddress } from '../../net/ip-address.ts'
-import { addressBody, type AddressRequest, IFA_F } from '../../wire/netlink/address.ts'
-import { type Message, NLM_F, RTM } from '../../wire/netlink/message.ts'
+import { addressBody, type AddressMessage, IFA_F } from '../../wire/netlink/address.ts'
+import { type NetlinkMessage, NLM_F, RTM } from '../../wire/netlink/message.ts'
 import { RT_SCOPE } from '../../wire/netlink/route.ts'
 import { addressFamily, type Context } from './context.ts'
 import { reverse } from './reverse.ts'
@@ -40,7 +40,12 @@ export function deleteAddress({ netlink, name }: Context, address: LinkAddress):
   })
 }
 
-function addressRequest({ linkIndex, address, prefixLength, scope }: LinkAddress): AddressRequest {
+function addressRequest({
+  linkIndex,
+  address,
+  prefixLength,
+  scope,
+}: LinkAddress): Partial<AddressMessage> {
   const family = familyOf(address)
   return {
     family: addressFamily(family),
@@ -61,7 +66,7 @@ function lastAddress(address: IpAddress, prefixLength: number): IpAddress {
   return ipv4FromNumber(ipv4ToNumber(address) | (0xffffffff >>> prefixLength))
 }
 
-export function decodeAddress(message: Message): LinkAddress {
+export function decodeAddress(message: NetlinkMessage): LinkAddress {
   const { index, local, address, prefixLength, scope } = addressBody.decode(message.body)
   return { linkIndex: index, address: (local ?? address)!, prefixLength, scope: scopeFrom(scope) }
 }

@@ -6,7 +6,7 @@ import { FdWatcher } from './fd-watcher.ts'
 import { checked, type Libc } from './libc.ts'
 import { compileFilter } from './packet-filter.ts'
 import { MessageReceiver } from './received-message.ts'
-import type { Resources } from './resources.ts'
+import type { OpenHandles } from './open-handles.ts'
 import { getOption, setOption, SOCK } from './socket-options.ts'
 
 const AF_PACKET = 17
@@ -29,7 +29,7 @@ const PACKETS_PER_TURN = 1000
  */
 export function capture(
   context: Context,
-  resources: Resources,
+  resources: OpenHandles,
   options: CaptureOptions,
   onPacket: (packet: CapturedPacket) => void,
 ): Capture {

@@ -4,7 +4,7 @@ import type { Context } from './context.ts'
 const FILES = ['snmp', 'netstat', 'snmp6'] as const
 
 /** Counters of one namespace by the kernel's names. A file that the kernel has not is left out. */
-export function readCounters(context: Context): Map<string, number> {
+export function readNetworkCounters(context: Context): Map<string, number> {
   const texts = context.inside(() => FILES.map(readFile))
   const [snmp = '', netstat = '', snmp6 = ''] = texts
   return new Map([...parseSnmp(snmp), ...parseSnmp(netstat), ...parseSnmp6(snmp6)])

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { lockFile } from './file-lock.ts'
+import { lockFileByKernel } from './file-lock.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tortie-lock-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -11,13 +11,13 @@ describe.skipIf(process.platform !== 'linux')('a lock on a file', () => {
   const path = join(folder, 'lock')
 
   it('is had by one at a time, and leaves no file', () => {
-    const first = lockFile(path)
+    const first = lockFileByKernel(path)
     expect(first).toBeDefined()
-    expect(lockFile(path)).toBeUndefined()
+    expect(lockFileByKernel(path)).toBeUndefined()
     first!.close()
     first!.close()
     expect(existsSync(path)).toBe(false)
-    const second = lockFile(path)
+    const second = lockFileByKernel(path)
     expect(second).toBeDefined()
     second!.close()
   })

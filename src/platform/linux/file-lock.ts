@@ -10,7 +10,7 @@ const EWOULDBLOCK = 11
  * Holds a lock on a file until it is closed or this process ends, however it ends (flock(2)); undefined
  * while another holds it. The file is made, and removed on closing.
  */
-export function lockFile(path: string): Closable | undefined {
+export function lockFileByKernel(path: string): Closable | undefined {
   const libc = loadLibc()
   for (;;) {
     const fd = openSync(path, 'a', 0o600)

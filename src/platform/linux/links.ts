@@ -20,7 +20,7 @@ import {
   vxlanData,
 } from '../../wire/netlink/link.ts'
 import { encoded } from '../../wire/netlink/codec.ts'
-import { type Message, NLM_F, RTM } from '../../wire/netlink/message.ts'
+import { type NetlinkMessage, NLM_F, RTM } from '../../wire/netlink/message.ts'
 import type { Context } from './context.ts'
 import { createTun } from './tun.ts'
 
@@ -203,7 +203,7 @@ function describe({ name }: Context, spec: LinkSpec): string {
   return `Create link ${spec.name} (${spec.kind}) on ${name}`
 }
 
-export function decodeLink(message: Message): Link {
+export function decodeLink(message: NetlinkMessage): Link {
   return linkFrom(linkBody.decode(message.body))
 }
 

@@ -24,7 +24,7 @@ import type { FilterChange, FilterCounter, FilterTable } from '../../kernel/pack
 import { addAddress, deleteAddress, listAddresses } from './addresses.ts'
 import { capture } from './capture.ts'
 import type { Context } from './context.ts'
-import { readCounters } from './counters.ts'
+import { readNetworkCounters } from './counters.ts'
 import { deleteForwardingEntry, listForwardingEntries, setForwardingEntry } from './forwarding.ts'
 import { FilterTables } from './nftables/filter-tables.ts'
 import type { Libc } from './libc.ts'
@@ -32,7 +32,7 @@ import { changeLink, createLink, deleteLink, findLink, listLinks, settleCarrier 
 import { deleteNeighbor, listNeighbors, setNeighbor } from './neighbors.ts'
 import { NETLINK, NetlinkSocket } from './netlink-socket.ts'
 import { RawSender } from './raw-sender.ts'
-import { Resources } from './resources.ts'
+import { OpenHandles } from './open-handles.ts'
 import { addRoute, deleteRoute, listRoutes, lookupRoute, replaceRoute } from './routes.ts'
 import { addRule, deleteRule, listRules } from './rules.ts'
 import { readSysctl, writeSysctl } from './sysctl.ts'
@@ -62,7 +62,7 @@ export class LinuxKernel implements Kernel, Context {
   #netlink: NetlinkSocket | undefined
   #netfilter: NetlinkSocket | undefined
   #filterTables: FilterTables | undefined
-  readonly #resources = new Resources()
+  readonly #resources = new OpenHandles()
   #rawSender: RawSender | undefined
   readonly tcp: TcpStack
   readonly udp: UdpStack
@@ -208,7 +208,7 @@ export class LinuxKernel implements Kernel, Context {
   }
 
   counters(): ReadonlyMap<string, number> {
-    return readCounters(this)
+    return readNetworkCounters(this)
   }
 
   watch(listener: (event: KernelEvent) => void): Closable {

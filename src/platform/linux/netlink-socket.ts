@@ -5,8 +5,8 @@ import {
   decodeDone,
   decodeError,
   eachMessage,
-  encodeMessage,
-  type Message,
+  encodeNetlinkMessage,
+  type NetlinkMessage,
   NLM_F,
   NLMSG,
 } from '../../wire/netlink/message.ts'
@@ -82,7 +82,7 @@ export class NetlinkSocket {
   }
 
   /** Asks for one thing. */
-  ask<Value>(request: NetlinkRequest, decode: (message: Message) => Value): Value {
+  ask<Value>(request: NetlinkRequest, decode: (message: NetlinkMessage) => Value): Value {
     const sequence = this.#send(request, 0)
     for (;;) {
       for (const message of this.#receive(request)) {
@@ -94,7 +94,7 @@ export class NetlinkSocket {
   }
 
   /** Asks for all of a kind; again if the kernel says that it changed meanwhile. */
-  dump<Value>(request: NetlinkRequest, decode: (message: Message) => Value): Value[] {
+  dump<Value>(request: NetlinkRequest, decode: (message: NetlinkMessage) => Value): Value[] {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
       const values = this.#dumpOnce(request, decode)
       if (values !== undefined) return values
@@ -107,7 +107,7 @@ export class NetlinkSocket {
 
   #dumpOnce<Value>(
     request: NetlinkRequest,
-    decode: (message: Message) => Value,
+    decode: (message: NetlinkMessage) => Value,
   ): Value[] | undefined {
     const values: Value[] = []
     let interrupted = false
@@ -142,7 +142,7 @@ export class NetlinkSocket {
         flags: NLM_F.request | flags | (message.flags ?? 0),
         sequence: this.#sequence,
       }
-      encodeMessage(to, header, message.body)
+      encodeNetlinkMessage(to, header, message.body)
     }
     const octets = to.view()
     this.#libc.setOption(this.#fd, SOL_SOCKET, SO_SNDBUFFORCE, int(octets.length * 2))
@@ -167,13 +167,13 @@ export class NetlinkSocket {
       flags: NLM_F.request | flags | (request.flags ?? 0),
       sequence: this.#sequence,
     }
-    encodeMessage(this.#request, header, request.body)
+    encodeNetlinkMessage(this.#request, header, request.body)
     checked(request.what, this.#libc.send(this.#fd, this.#request.view(), 0))
     return this.#sequence
   }
 
   /** The messages of the next datagram; they lie in memory that the next call overwrites. */
-  #receive(request: NetlinkRequest): Iterable<Message> {
+  #receive(request: NetlinkRequest): Iterable<NetlinkMessage> {
     for (;;) {
       const length = this.#libc.receive(this.#fd, this.#answer, MSG_TRUNC)
       if (length === -ERRNO.EINTR) continue

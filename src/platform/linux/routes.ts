@@ -7,9 +7,16 @@ import {
   type RouteFilter,
   type RouteQuery,
 } from '../../kernel/kernel.ts'
-import { addressBits, familyOf, type Family, ip, type IpAddress } from '../../net/ip-address.ts'
+import {
+  addressBits,
+  FAMILIES,
+  type Family,
+  familyOf,
+  ip,
+  type IpAddress,
+} from '../../net/ip-address.ts'
 import { networkPrefix, prefixAddress, prefixFamily, prefixLength } from '../../net/prefix.ts'
-import { type Message, NLM_F, RTM } from '../../wire/netlink/message.ts'
+import { type NetlinkMessage, NLM_F, RTM } from '../../wire/netlink/message.ts'
 import {
   type NextHopMessage,
   routeBody,
@@ -30,7 +37,7 @@ const typeNames = reverse(RTN)
 const WITHOUT_WAY_OUT: readonly string[] = ['blackhole', 'unreachable', 'prohibit', 'throw']
 
 export function listRoutes(context: Context, filter: RouteFilter = {}): Route[] {
-  const families = filter.family === undefined ? ([4, 6] as const) : [filter.family]
+  const families = filter.family === undefined ? FAMILIES : [filter.family]
   return families.flatMap((family) => listFamily(context, family, filter))
 }
 
@@ -140,7 +147,7 @@ function gatewayOf(route: Route, { gateway }: NextHop): { gateway?: IpAddress; v
 }
 
 /** Undefined for what is not a row of a table: entries of the IPv6 route cache. */
-export function decodeRoute(message: Message): Route | undefined {
+export function decodeRoute(message: NetlinkMessage): Route | undefined {
   const route = routeBody.decode(message.body)
   return (route.flags & RTM_F.cloned) === 0 ? routeFrom(route) : undefined
 }
@@ -215,7 +222,7 @@ export function lookupRoute({ netlink, name }: Context, query: RouteQuery): Rout
   )
 }
 
-function decodeAnswer(message: Message): RouteAnswer {
+function decodeAnswer(message: NetlinkMessage): RouteAnswer {
   const route = routeBody.decode(message.body)
   const type = typeNames.get(route.type) ?? 'unicast'
   return {

@@ -1,8 +1,8 @@
 import type { Rule } from '../../kernel/kernel.ts'
 import { type Family, type IpAddress } from '../../net/ip-address.ts'
 import { type Prefix, prefixAddress, prefixLength, prefixOf } from '../../net/prefix.ts'
-import { type Message, NLM_F, RTM } from '../../wire/netlink/message.ts'
-import { RULE_TO_TABLE, ruleBody, type RuleRequest } from '../../wire/netlink/rule.ts'
+import { type NetlinkMessage, NLM_F, RTM } from '../../wire/netlink/message.ts'
+import { RULE_TO_TABLE, routingRuleBody, type RuleRequest } from '../../wire/netlink/rule.ts'
 import { addressFamily, AF, type Context } from './context.ts'
 
 export function listRules({ netlink, name }: Context, family: Family): Rule[] {
@@ -10,7 +10,7 @@ export function listRules({ netlink, name }: Context, family: Family): Rule[] {
   return netlink.dump(
     {
       type: RTM.getRule,
-      body: (to) => ruleBody.encode(to, body),
+      body: (to) => routingRuleBody.encode(to, body),
       what: () => `List rules on ${name}`,
     },
     decodeRule,
@@ -21,7 +21,7 @@ export function addRule({ netlink, name }: Context, rule: Rule): void {
   netlink.execute({
     type: RTM.newRule,
     flags: NLM_F.create | NLM_F.exclusive,
-    body: (to) => ruleBody.encode(to, ruleRequest(rule)),
+    body: (to) => routingRuleBody.encode(to, ruleRequest(rule)),
     what: () => `Add rule ${rule.priority} to table ${rule.table} on ${name}`,
   })
 }
@@ -29,7 +29,7 @@ export function addRule({ netlink, name }: Context, rule: Rule): void {
 export function deleteRule({ netlink, name }: Context, rule: Rule): void {
   netlink.execute({
     type: RTM.deleteRule,
-    body: (to) => ruleBody.encode(to, ruleRequest(rule)),
+    body: (to) => routingRuleBody.encode(to, ruleRequest(rule)),
     what: () => `Delete rule ${rule.priority} to table ${rule.table} on ${name}`,
   })
 }
@@ -52,8 +52,8 @@ function ruleRequest(rule: Rule): RuleRequest {
   }
 }
 
-export function decodeRule(message: Message): Rule {
-  const rule = ruleBody.decode(message.body)
+export function decodeRule(message: NetlinkMessage): Rule {
+  const rule = routingRuleBody.decode(message.body)
   const source = prefixFrom(rule.source, rule.sourceLength)
   const destination = prefixFrom(rule.destination, rule.destinationLength)
   return {

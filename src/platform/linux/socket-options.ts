@@ -4,7 +4,7 @@ import { checked, type Libc } from './libc.ts'
 export const SOCK = { stream: 1, datagram: 2, raw: 3, nonblock: 0o4_000, cloexec: 0o2_000_000 }
 
 /** [level, option] */
-export const OPTION = {
+export const SOCKET_OPTION = {
   reuseAddress: [1, 2],
   error: [1, 4],
   broadcast: [1, 6],
@@ -32,7 +32,7 @@ export const OPTION = {
   netlinkNoBufferErrors: [270, 5],
 } as const
 
-export type OptionName = keyof typeof OPTION
+export type OptionName = keyof typeof SOCKET_OPTION
 
 /** An int as the kernel's option values are. */
 export function int(value: number): Uint8Array {
@@ -49,13 +49,13 @@ export function setOption(
   option: OptionName,
   value: number | Uint8Array,
 ): void {
-  const [level, name] = OPTION[option]
+  const [level, name] = SOCKET_OPTION[option]
   const octets = typeof value === 'number' ? int(value) : value
   checked(() => `${what}: set ${option}`, libc.setOption(fd, level, name, octets))
 }
 
 /** Fills `into` with an option's value and answers what libc answers. */
 export function getOption(libc: Libc, fd: number, option: OptionName, into: Uint8Array): number {
-  const [level, name] = OPTION[option]
+  const [level, name] = SOCKET_OPTION[option]
   return libc.getOption(fd, level, name, into)
 }

@@ -15,7 +15,7 @@ import { FdWatcher } from './fd-watcher.ts'
 import { setHopLimits } from './hop-limits.ts'
 import { checked, type Libc } from './libc.ts'
 import { findLink } from './links.ts'
-import type { Resources } from './resources.ts'
+import type { OpenHandles } from './open-handles.ts'
 import {
   anyAddress,
   endpointFrom,
@@ -41,9 +41,9 @@ const NO_HANDLERS: TcpHandlers = { onData() {}, onClose() {} }
  */
 export class LinuxTcpStack implements TcpStack {
   readonly #context: Context
-  readonly #resources: Resources
+  readonly #resources: OpenHandles
 
-  constructor(context: Context, resources: Resources) {
+  constructor(context: Context, resources: OpenHandles) {
     this.#context = context
     this.#resources = resources
   }

@@ -6,7 +6,7 @@ import { ERRNO } from './errno.ts'
 import { FdWatcher } from './fd-watcher.ts'
 import { checked } from './libc.ts'
 import { MessageReceiver } from './received-message.ts'
-import type { Resources } from './resources.ts'
+import type { OpenHandles } from './open-handles.ts'
 import { anyAddress, endpointFrom, socketAddress, SOCKET_ADDRESS_OCTETS } from './socket-address.ts'
 import { setOption, SOCK } from './socket-options.ts'
 
@@ -21,9 +21,9 @@ const IPV6_HOPLIMIT = 52
 /** UDP in one namespace, with the TTL of every datagram that arrives, which BFD checks (RFC 5881). */
 export class LinuxUdpStack implements UdpStack {
   readonly #context: Context
-  readonly #resources: Resources
+  readonly #resources: OpenHandles
 
-  constructor(context: Context, resources: Resources) {
+  constructor(context: Context, resources: OpenHandles) {
     this.#context = context
     this.#resources = resources
   }
@@ -77,7 +77,7 @@ class LinuxUdpSocket implements UdpSocket, Closable {
   readonly #fd: number
   readonly #local: TcpEndpoint
   readonly #onDatagram: (datagram: UdpDatagram) => void
-  readonly #resources: Resources
+  readonly #resources: OpenHandles
   readonly #receiver: MessageReceiver
   readonly #watcher: FdWatcher
   #closed = false
@@ -87,7 +87,7 @@ class LinuxUdpSocket implements UdpSocket, Closable {
     fd: number,
     local: TcpEndpoint,
     onDatagram: (datagram: UdpDatagram) => void,
-    resources: Resources,
+    resources: OpenHandles,
   ) {
     this.#context = context
     this.#fd = fd

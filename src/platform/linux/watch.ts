@@ -1,6 +1,6 @@
 import type { KernelEvent } from '../../kernel/kernel.ts'
 import type { Closable } from '../../lib/closable.ts'
-import { eachMessage, type Message, RTM, RTNLGRP } from '../../wire/netlink/message.ts'
+import { eachMessage, type NetlinkMessage, RTM, RTNLGRP } from '../../wire/netlink/message.ts'
 import { linkBody } from '../../wire/netlink/link.ts'
 import { neighborBody } from '../../wire/netlink/neighbor.ts'
 import { settingsBody } from '../../wire/netlink/settings.ts'
@@ -13,7 +13,7 @@ import { checked } from './libc.ts'
 import { forwardingFrom } from './forwarding.ts'
 import { linkFrom } from './links.ts'
 import { neighborFrom } from './neighbors.ts'
-import type { Resources } from './resources.ts'
+import type { OpenHandles } from './open-handles.ts'
 import { decodeRoute } from './routes.ts'
 import { decodeRule } from './rules.ts'
 import { setOption, SOCK } from './socket-options.ts'
@@ -29,7 +29,7 @@ const BUFFER_OCTETS = 16 * 1024 * 1024
 const DATAGRAMS_PER_TURN = 500
 
 /** All that a type of notification becomes; undefined says that it is of no interest. */
-const EVENTS: Readonly<Record<number, (message: Message) => KernelEvent | undefined>> = {
+const EVENTS: Readonly<Record<number, (message: NetlinkMessage) => KernelEvent | undefined>> = {
   [RTM.newLink]: (message) => linkEvent('set', message),
   [RTM.deleteLink]: (message) => linkEvent('removed', message),
   [RTM.newAddress]: (message) => addressEvent('set', message),
@@ -49,26 +49,26 @@ const EVENTS: Readonly<Record<number, (message: Message) => KernelEvent | undefi
 
 type Change = 'set' | 'removed'
 
-function linkEvent(change: Change, message: Message): KernelEvent | undefined {
+function linkEvent(change: Change, message: NetlinkMessage): KernelEvent | undefined {
   const link = linkBody.decode(message.body)
   // A bridge tells of its ports in messages that look like those of links.
   return link.family === AF.unspecified ? { kind: 'link', change, link: linkFrom(link) } : undefined
 }
 
-function addressEvent(change: Change, message: Message): KernelEvent {
+function addressEvent(change: Change, message: NetlinkMessage): KernelEvent {
   return { kind: 'address', change, address: decodeAddress(message) }
 }
 
-function routeEvent(change: Change, message: Message): KernelEvent | undefined {
+function routeEvent(change: Change, message: NetlinkMessage): KernelEvent | undefined {
   const route = decodeRoute(message)
   return route && { kind: 'route', change, route }
 }
 
-function ruleEvent(change: Change, message: Message): KernelEvent {
+function ruleEvent(change: Change, message: NetlinkMessage): KernelEvent {
   return { kind: 'rule', change, rule: decodeRule(message) }
 }
 
-function neighborEvent(change: Change, message: Message): KernelEvent | undefined {
+function neighborEvent(change: Change, message: NetlinkMessage): KernelEvent | undefined {
   const body = neighborBody.decode(message.body)
   const neighbor = neighborFrom(body)
   if (neighbor !== undefined) return { kind: 'neighbor', change, neighbor }
@@ -76,11 +76,11 @@ function neighborEvent(change: Change, message: Message): KernelEvent | undefine
   return entry && { kind: 'forwarding', change, entry }
 }
 
-function trafficControlEvent(message: Message): KernelEvent {
+function trafficControlEvent(message: NetlinkMessage): KernelEvent {
   return { kind: 'trafficControl', linkIndex: trafficControlPlace.decode(message.body).index }
 }
 
-function settingsEvent(message: Message): KernelEvent | undefined {
+function settingsEvent(message: NetlinkMessage): KernelEvent | undefined {
   const { family, index } = settingsBody.decode(message.body)
   if (family !== AF.inet && family !== AF.inet6) return undefined
   const linkIndex = index === undefined || index < 0 ? undefined : index
@@ -90,7 +90,7 @@ function settingsEvent(message: Message): KernelEvent | undefined {
 /** Subscribes to every multicast group of rtnetlink that the port has an event for, and to nftables'. */
 export function watch(
   context: Context,
-  resources: Resources,
+  resources: OpenHandles,
   listener: (event: KernelEvent) => void,
 ): Closable {
   const { libc, name } = context

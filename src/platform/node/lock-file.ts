@@ -1,13 +1,13 @@
 import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
 import type { Closable } from '../../lib/closable.ts'
-import { lockFile as lockByKernel } from '../linux/file-lock.ts'
+import { lockFileByKernel } from '../linux/file-lock.ts'
 
 /**
  * Holds a lock on a file until it is closed or this process ends; undefined while another holds it.
  * Linux's kernel keeps it (flock); elsewhere the file names its holder, and a dead holder's is taken over.
  */
 export function lockFile(path: string): Closable | undefined {
-  return process.platform === 'linux' ? lockByKernel(path) : lockByName(path)
+  return process.platform === 'linux' ? lockFileByKernel(path) : lockByName(path)
 }
 
 function lockByName(path: string): Closable | undefined {

@@ -1,4 +1,4 @@
-import { type IpAddress, ip } from '../../net/ip-address.ts'
+import { ip } from '../../net/ip-address.ts'
 import { mac } from '../../net/mac-address.ts'
 import { hostPrefix, parseInterfaceAddress, prefix } from '../../net/prefix.ts'
 import {
@@ -138,8 +138,4 @@ function defaultSysctls(links: readonly Link[], netns: Netns): Record<string, st
     values[`ipv4.conf.${name}.proxy_arp`] = isCali ? '1' : '0'
   }
   return values
-}
-
-export function reachable(linkIndex: number, address: IpAddress, macText: string): Neighbor {
-  return { linkIndex, address, macAddress: mac(macText), state: 'reachable' }
 }

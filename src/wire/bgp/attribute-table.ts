@@ -9,7 +9,7 @@ import {
 import { checkAs4Path, checkAsPath, readAs4Path, readAsPath, writeAsPath } from './as-path.ts'
 import { type CodecContext } from './codec-context.ts'
 import { afiSafiOf, familyOfAfiSafi } from './families.ts'
-import { ATTRIBUTE, FLAG, ORIGIN, UPDATE_SUBCODE } from './iana.ts'
+import { ATTRIBUTE, ATTRIBUTE_FLAG, ORIGIN, UPDATE_SUBCODE } from './iana.ts'
 import { NlriList, readNlri } from './nlri-list.ts'
 import { nlriOf, writeNlri } from './nlri.ts'
 import { type Aggregator, type Nlri, type PathAttributes } from './path-attributes.ts'
@@ -38,9 +38,9 @@ export interface AttributeRow<K extends Key = Key> {
   encode(writer: ByteWriter, value: NonNullable<PathAttributes[K]>, context: CodecContext): void
 }
 
-const WELL_KNOWN = FLAG.transitive
-const OPTIONAL_TRANSITIVE = FLAG.optional | FLAG.transitive
-const OPTIONAL_NON_TRANSITIVE = FLAG.optional
+const WELL_KNOWN = ATTRIBUTE_FLAG.transitive
+const OPTIONAL_TRANSITIVE = ATTRIBUTE_FLAG.optional | ATTRIBUTE_FLAG.transitive
+const OPTIONAL_NON_TRANSITIVE = ATTRIBUTE_FLAG.optional
 
 const { attributeDiscard, treatAsWithdraw, sessionReset } = TREATMENT
 

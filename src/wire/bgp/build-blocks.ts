@@ -2,7 +2,7 @@ import { ByteReader, type ByteWriter } from '../../lib/bytes.ts'
 import { ATTRIBUTES, ROW_BY_CODE } from './attribute-table.ts'
 import { mergeAs4Path, readAs4Path, readAsPath, writeAsPath } from './as-path.ts'
 import { type CodecContext } from './codec-context.ts'
-import { ATTRIBUTE, AS_TRANS, FLAG } from './iana.ts'
+import { ATTRIBUTE, AS_TRANS, ATTRIBUTE_FLAG } from './iana.ts'
 import { writeAttribute } from './write-attribute.ts'
 import { type AttributeBlock, type UpdateScan } from './update-scan.ts'
 
@@ -76,7 +76,7 @@ function writeBlock(
 /** Copies an attribute; one that Tortie does not know gets the partial bit (RFC 4271 section 5). */
 function copy(octets: Uint8Array, start: number, end: number, writer: ByteWriter): void {
   const isKnown = ROW_BY_CODE[octets[start + 1]!] !== undefined
-  writer.u8(isKnown ? octets[start]! : octets[start]! | FLAG.partial)
+  writer.u8(isKnown ? octets[start]! : octets[start]! | ATTRIBUTE_FLAG.partial)
   writer.bytes(octets.subarray(start + 1, end))
 }
 
@@ -85,7 +85,14 @@ function writeNextHop(octets: Uint8Array, scan: UpdateScan, writer: ByteWriter):
   const start = scan.valueStarts[ATTRIBUTE.mpReachNlri]!
   const nextHopEnd = start + 4 + scan.mpNextHopLength
   if (scan.mpNextHopLength === 4) {
-    writeAttribute(writer, FLAG.transitive, ATTRIBUTE.nextHop, octets, start + 4, nextHopEnd)
+    writeAttribute(
+      writer,
+      ATTRIBUTE_FLAG.transitive,
+      ATTRIBUTE.nextHop,
+      octets,
+      start + 4,
+      nextHopEnd,
+    )
   } else {
     const { code, flags } = ATTRIBUTES.mpReachNlri
     writeAttribute(writer, flags, code, octets, start, nextHopEnd + 1)
@@ -107,7 +114,7 @@ function widenAsPath(octets: Uint8Array, scan: UpdateScan, writer: ByteWriter): 
     scan.hasValue(ATTRIBUTE.as4Path) && !aggregates
       ? mergeAs4Path(path, readAs4Path(reader(octets, scan, ATTRIBUTE.as4Path)))
       : path
-  writer.u8(FLAG.transitive | FLAG.extendedLength)
+  writer.u8(ATTRIBUTE_FLAG.transitive | ATTRIBUTE_FLAG.extendedLength)
   writer.u8(ATTRIBUTE.asPath)
   writer.counted16(() => writeAsPath(writer, merged, 4))
 }

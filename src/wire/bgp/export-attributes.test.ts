@@ -3,7 +3,7 @@ import { ByteWriter, fromHex, hex } from '../../lib/bytes.ts'
 import { ip } from '../../net/ip-address.ts'
 import { type AttributeEdits, exportAttributes } from './export-attributes.ts'
 import { type PathAttributes } from './path-attributes.ts'
-import { COMMUNITY_BIT, countAsn, hasCluster, PathFacts, readPathFacts } from './path-facts.ts'
+import { COMMUNITY_BIT, PathFacts, readPathFacts } from './path-facts.ts'
 import { decodeAttributeBlock, decodeUpdate, encodeAttributeBlock } from './update.ts'
 import { framed, OLD_SPEAKER } from './testing/goldens.ts'
 
@@ -171,11 +171,6 @@ describe('facts of a block', () => {
     })
     const nextHop = block.subarray(facts.nextHopStart, facts.nextHopStart + facts.nextHopLength)
     expect(hex(nextHop)).toBe('0a000001')
-    expect(countAsn(block, facts, 65002)).toBe(1)
-    expect(countAsn(block, facts, 2)).toBe(1)
-    expect(countAsn(block, facts, 9)).toBe(0)
-    expect(hasCluster(block, facts, 0xf4000001)).toBe(true)
-    expect(hasCluster(block, facts, 0xf4000002)).toBe(false)
   })
 
   it('are absent where the attributes are, whatever was read before', () => {

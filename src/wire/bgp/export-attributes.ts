@@ -1,6 +1,6 @@
 import { type ByteWriter } from '../../lib/bytes.ts'
 import { ROW_BY_CODE } from './attribute-table.ts'
-import { AS_SEGMENT, AS_TRANS, ATTRIBUTE, FLAG } from './iana.ts'
+import { AS_SEGMENT, AS_TRANS, ATTRIBUTE, ATTRIBUTE_FLAG } from './iana.ts'
 import { writeAttribute } from './write-attribute.ts'
 
 /** How a block changes on its way to a neighbor; what is absent stays as it is. */
@@ -39,7 +39,7 @@ export function exportAttributes(
   let done = 0
   let at = start
   while (at < end) {
-    const isLong = (octets[at]! & FLAG.extendedLength) !== 0
+    const isLong = (octets[at]! & ATTRIBUTE_FLAG.extendedLength) !== 0
     const code = octets[at + 1]!
     const valueStart = at + (isLong ? 4 : 3)
     const length = isLong ? (octets[at + 2]! << 8) | octets[at + 3]! : octets[at + 2]!
@@ -61,7 +61,7 @@ function codesOf(octets: Uint8Array, start: number, end: number): number {
   let codes = 0
   let at = start
   while (at < end) {
-    const isLong = (octets[at]! & FLAG.extendedLength) !== 0
+    const isLong = (octets[at]! & ATTRIBUTE_FLAG.extendedLength) !== 0
     if (octets[at + 1]! < 32) codes |= 1 << octets[at + 1]!
     at += isLong ? 4 + ((octets[at + 2]! << 8) | octets[at + 3]!) : 3 + octets[at + 2]!
   }
@@ -81,16 +81,16 @@ function writeAdded(
   if (between(ATTRIBUTE.asPath)) writePrepended(writer, NOTHING, 0, 0, edits)
   if (edits.nextHop !== undefined && between(ATTRIBUTE.nextHop)) writeNextHop(writer, edits.nextHop)
   if (typeof edits.multiExitDisc === 'number' && between(ATTRIBUTE.multiExitDisc)) {
-    writeNumber(writer, FLAG.optional, ATTRIBUTE.multiExitDisc, edits.multiExitDisc)
+    writeNumber(writer, ATTRIBUTE_FLAG.optional, ATTRIBUTE.multiExitDisc, edits.multiExitDisc)
   }
   if (typeof edits.localPref === 'number' && between(ATTRIBUTE.localPref)) {
-    writeNumber(writer, FLAG.transitive, ATTRIBUTE.localPref, edits.localPref)
+    writeNumber(writer, ATTRIBUTE_FLAG.transitive, ATTRIBUTE.localPref, edits.localPref)
   }
   if (typeof edits.originatorId === 'number' && between(ATTRIBUTE.originatorId)) {
-    writeNumber(writer, FLAG.optional, ATTRIBUTE.originatorId, edits.originatorId)
+    writeNumber(writer, ATTRIBUTE_FLAG.optional, ATTRIBUTE.originatorId, edits.originatorId)
   }
   if (typeof edits.clusterId === 'number' && between(ATTRIBUTE.clusterList)) {
-    writeNumber(writer, FLAG.optional, ATTRIBUTE.clusterList, edits.clusterId)
+    writeNumber(writer, ATTRIBUTE_FLAG.optional, ATTRIBUTE.clusterList, edits.clusterId)
   }
 }
 
@@ -114,12 +114,12 @@ function writeEdited(
       break
     case ATTRIBUTE.multiExitDisc:
       if (typeof edits.multiExitDisc === 'number') {
-        writeNumber(writer, FLAG.optional, ATTRIBUTE.multiExitDisc, edits.multiExitDisc)
+        writeNumber(writer, ATTRIBUTE_FLAG.optional, ATTRIBUTE.multiExitDisc, edits.multiExitDisc)
       } else if (edits.multiExitDisc === undefined) copy(octets, at, end, writer)
       break
     case ATTRIBUTE.localPref:
       if (typeof edits.localPref === 'number') {
-        writeNumber(writer, FLAG.transitive, ATTRIBUTE.localPref, edits.localPref)
+        writeNumber(writer, ATTRIBUTE_FLAG.transitive, ATTRIBUTE.localPref, edits.localPref)
       } else if (edits.localPref === undefined) copy(octets, at, end, writer)
       break
     case ATTRIBUTE.aggregator:
@@ -132,7 +132,7 @@ function writeEdited(
     case ATTRIBUTE.clusterList:
       if (typeof edits.clusterId === 'number') {
         const length = end - start + 4
-        writeHeader(writer, FLAG.optional, ATTRIBUTE.clusterList, length)
+        writeHeader(writer, ATTRIBUTE_FLAG.optional, ATTRIBUTE.clusterList, length)
         writer.u32(edits.clusterId)
         copy(octets, start, end, writer)
       } else if (edits.clusterId === undefined) copy(octets, at, end, writer)
@@ -150,7 +150,7 @@ function copy(octets: Uint8Array, start: number, end: number, writer: ByteWriter
 
 function writeHeader(writer: ByteWriter, flags: number, code: number, length: number): void {
   const isLong = length > 255
-  writer.u8(isLong ? flags | FLAG.extendedLength : flags)
+  writer.u8(isLong ? flags | ATTRIBUTE_FLAG.extendedLength : flags)
   writer.u8(code)
   if (isLong) writer.u16(length)
   else writer.u8(length)
@@ -162,7 +162,7 @@ function writeNumber(writer: ByteWriter, flags: number, code: number, value: num
 }
 
 function writeNextHop(writer: ByteWriter, nextHop: Uint8Array): void {
-  writeHeader(writer, FLAG.transitive, ATTRIBUTE.nextHop, 4)
+  writeHeader(writer, ATTRIBUTE_FLAG.transitive, ATTRIBUTE.nextHop, 4)
   writer.bytes(nextHop)
 }
 
@@ -190,7 +190,12 @@ function writePrepended(
   const segments = countSegments(octets, start, end)
   const numbers = (end - start - 2 * segments) / 4 + prepended
   const written = segments + (prepended > 0 && !joins ? 1 : 0)
-  writeHeader(writer, FLAG.transitive, ATTRIBUTE.asPath, 2 * written + asnOctets * numbers)
+  writeHeader(
+    writer,
+    ATTRIBUTE_FLAG.transitive,
+    ATTRIBUTE.asPath,
+    2 * written + asnOctets * numbers,
+  )
   if (prepended > 0) {
     writer.u8(AS_SEGMENT.sequence)
     writer.u8(joins ? octets[start + 1]! + prepended : prepended)
@@ -237,7 +242,7 @@ function writeOldAggregator(
   start: number,
   writer: ByteWriter,
 ): void {
-  writer.u8(octets[at]! & ~FLAG.extendedLength)
+  writer.u8(octets[at]! & ~ATTRIBUTE_FLAG.extendedLength)
   writer.u8(ATTRIBUTE.aggregator)
   writer.u8(6)
   writeAsn(writer, u32(octets, start), false)
@@ -255,7 +260,7 @@ function writeForOldSpeakers(
   let path = [0, 0]
   let aggregator = -1
   for (let at = start; at < end;) {
-    const isLong = (octets[at]! & FLAG.extendedLength) !== 0
+    const isLong = (octets[at]! & ATTRIBUTE_FLAG.extendedLength) !== 0
     const length = isLong ? (octets[at + 2]! << 8) | octets[at + 3]! : octets[at + 2]!
     const valueStart = at + (isLong ? 4 : 3)
     if (octets[at + 1] === ATTRIBUTE.asPath) path = [valueStart, valueStart + length]
@@ -291,7 +296,12 @@ function writeAs4Path(
   const prepended = prependedCount(edits)
   const joins = joinsFirst(octets, start, end, prepended)
   const length = end - start + 4 * prepended + (prepended > 0 && !joins ? 2 : 0)
-  writeHeader(writer, FLAG.optional | FLAG.transitive, ATTRIBUTE.as4Path, length)
+  writeHeader(
+    writer,
+    ATTRIBUTE_FLAG.optional | ATTRIBUTE_FLAG.transitive,
+    ATTRIBUTE.as4Path,
+    length,
+  )
   if (prepended > 0) {
     writer.u8(AS_SEGMENT.sequence)
     writer.u8(joins ? octets[start + 1]! + prepended : prepended)

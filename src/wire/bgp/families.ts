@@ -7,9 +7,6 @@ export interface AfiSafi {
   readonly safi: number
 }
 
-/** The families that Tortie routes: unicast of IPv4 and of IPv6. */
-export const FAMILIES: readonly Family[] = [4, 6]
-
 export function afiSafiOf(family: Family): AfiSafi {
   return { afi: family === 4 ? AFI.ipv4 : AFI.ipv6, safi: SAFI.unicast }
 }

@@ -35,7 +35,7 @@ export const ATTRIBUTE = {
 } as const
 
 /** Attribute flags, RFC 4271 section 4.3. */
-export const FLAG = {
+export const ATTRIBUTE_FLAG = {
   optional: 0x80,
   transitive: 0x40,
   partial: 0x20,

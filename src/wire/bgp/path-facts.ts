@@ -1,4 +1,4 @@
-import { AS_SEGMENT, ATTRIBUTE, FLAG, WELL_KNOWN_COMMUNITY } from './iana.ts'
+import { AS_SEGMENT, ATTRIBUTE, ATTRIBUTE_FLAG, WELL_KNOWN_COMMUNITY } from './iana.ts'
 
 /** Communities that the speaker itself acts on, as bits. */
 export const COMMUNITY_BIT = {
@@ -65,7 +65,7 @@ export function readPathFacts(
   into.clear()
   let at = start
   while (at < end) {
-    const isLong = (octets[at]! & FLAG.extendedLength) !== 0
+    const isLong = (octets[at]! & ATTRIBUTE_FLAG.extendedLength) !== 0
     const code = octets[at + 1]!
     const valueStart = at + (isLong ? 4 : 3)
     const length = isLong ? (octets[at + 2]! << 8) | octets[at + 3]! : octets[at + 2]!
@@ -154,23 +154,4 @@ function communityBit(community: number): number {
     default:
       return 0
   }
-}
-
-/** How often `asn` is in the AS path of the block whose facts these are: for loop detection. */
-export function countAsn(octets: Uint8Array, facts: PathFacts, asn: number): number {
-  let found = 0
-  let at = facts.asPathStart
-  while (at < facts.asPathEnd) {
-    const next = at + 2 + 4 * octets[at + 1]!
-    for (at += 2; at < next; at += 4) if (u32(octets, at) === asn) found++
-  }
-  return found
-}
-
-/** Whether CLUSTER_LIST has this cluster identifier: RFC 4456 section 8. */
-export function hasCluster(octets: Uint8Array, facts: PathFacts, clusterId: number): boolean {
-  for (let at = facts.clusterListStart; at < facts.clusterListEnd; at += 4) {
-    if (u32(octets, at) === clusterId) return true
-  }
-  return false
 }

@@ -5,9 +5,9 @@ import { type Family } from '../../net/ip-address.ts'
 import { type CodecContext } from './codec-context.ts'
 import { familyOfAfiSafi } from './families.ts'
 import { HEADER_OCTETS } from './header.ts'
-import { ATTRIBUTE, FLAG, UPDATE_SUBCODE } from './iana.ts'
+import { ATTRIBUTE, ATTRIBUTE_FLAG, UPDATE_SUBCODE } from './iana.ts'
 import { type NlriList, readNlri } from './nlri-list.ts'
-import { type Fault, TREATMENT, type Treatment } from './treatment.ts'
+import { type UpdateFault, TREATMENT, type Treatment } from './treatment.ts'
 import {
   type AttributeBlock,
   BLOCK_OCTETS_MAX,
@@ -130,7 +130,7 @@ function scanAttributes(
   let at = start
   while (at < end) {
     const flags = octets[at]!
-    const headerOctets = (flags & FLAG.extendedLength) === 0 ? 3 : 4
+    const headerOctets = (flags & ATTRIBUTE_FLAG.extendedLength) === 0 ? 3 : 4
     const isWhole = at + headerOctets <= end
     const valueStart = at + headerOctets
     const length = !isWhole ? 0 : headerOctets === 3 ? octets[at + 2]! : u16(octets, at + 2)
@@ -189,7 +189,7 @@ function scanAttribute(
     const message = `Expected no ${row.key} from a neighbor of another AS`
     return fault(row, TREATMENT.attributeDiscard, 0, message, octets, at, valueEnd, into)
   }
-  if (((flags ^ row.flags) & (FLAG.optional | FLAG.transitive)) !== 0) {
+  if (((flags ^ row.flags) & (ATTRIBUTE_FLAG.optional | ATTRIBUTE_FLAG.transitive)) !== 0) {
     const found = `0x${flags.toString(16)}`
     const message = `Expected flags 0x${row.flags.toString(16)} on ${row.key}, found ${found}`
     const { attributeFlagsError } = UPDATE_SUBCODE
@@ -241,15 +241,16 @@ function duplicate(octets: Uint8Array, at: number, end: number, into: UpdateScan
  */
 function isUnknownKept(octets: Uint8Array, at: number, end: number, into: UpdateScan): boolean {
   const flags = octets[at]!
-  if ((flags & FLAG.optional) === 0) {
+  if ((flags & ATTRIBUTE_FLAG.optional) === 0) {
     throw updateError(
       UPDATE_SUBCODE.unrecognizedWellKnownAttribute,
       `Expected a known well-known attribute, found type ${octets[at + 1]!}`,
       octets.slice(at, end),
     )
   }
-  into.mustRewrite ||= (flags & FLAG.transitive) === 0 || (flags & FLAG.partial) === 0
-  return (flags & FLAG.transitive) !== 0
+  into.mustRewrite ||=
+    (flags & ATTRIBUTE_FLAG.transitive) === 0 || (flags & ATTRIBUTE_FLAG.partial) === 0
+  return (flags & ATTRIBUTE_FLAG.transitive) !== 0
 }
 
 function fault(
@@ -268,7 +269,7 @@ function fault(
   addFault(into, { treatment, subcode, attribute: row.code, message, data })
 }
 
-function addFault(into: UpdateScan, fault: Fault): void {
+function addFault(into: UpdateScan, fault: UpdateFault): void {
   // RFC 7606 section 3 (h): the strongest wins; it comes first, since a reset takes its subcode.
   if (fault.treatment > into.treatment) {
     into.treatment = fault.treatment

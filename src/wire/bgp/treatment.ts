@@ -9,7 +9,7 @@ export const TREATMENT = {
 export type Treatment = (typeof TREATMENT)[keyof typeof TREATMENT]
 
 /** An error found in an UPDATE, and how it is treated. */
-export interface Fault {
+export interface UpdateFault {
   readonly treatment: Treatment
   /** UPDATE_SUBCODE, for the NOTIFICATION should the session have to be reset. */
   readonly subcode: number

@@ -1,7 +1,7 @@
 import { ByteWriter } from '../../lib/bytes.ts'
 import { type Family } from '../../net/ip-address.ts'
 import { NlriList } from './nlri-list.ts'
-import { type Fault, TREATMENT, type Treatment } from './treatment.ts'
+import { type UpdateFault, TREATMENT, type Treatment } from './treatment.ts'
 
 /** A region of octets that holds path attributes; valid until the scan is used again. */
 export interface AttributeBlock {
@@ -48,7 +48,7 @@ export class UpdateScan {
   endOfRib: Family | undefined
   /** The strongest treatment that a fault asked for; sessionReset is thrown instead. */
   treatment: Treatment = TREATMENT.none
-  readonly faults: Fault[] = []
+  readonly faults: UpdateFault[] = []
 
   /** For `scanUpdate` alone from here on: where the attributes that are kept begin and end, in order. */
   readonly keptStarts = new Uint32Array(256)

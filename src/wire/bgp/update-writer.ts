@@ -1,7 +1,7 @@
 import { ByteWriter } from '../../lib/bytes.ts'
 import { type Family } from '../../net/ip-address.ts'
 import { HEADER_OCTETS, MESSAGE_OCTETS_MAX } from './header.ts'
-import { ATTRIBUTE, FLAG, MESSAGE_TYPE, SAFI } from './iana.ts'
+import { ATTRIBUTE, ATTRIBUTE_FLAG, MESSAGE_TYPE, SAFI } from './iana.ts'
 
 /** Octets of the longest NLRI: path identifier, length, IPv6 address. */
 const NLRI_OCTETS_MAX = 4 + 1 + 16
@@ -134,7 +134,7 @@ export class UpdateWriter {
   #shortUnreach(): void {
     const writer = this.#writer
     writer.truncate(this.#mpStart)
-    writer.u8(FLAG.optional)
+    writer.u8(ATTRIBUTE_FLAG.optional)
     writer.u8(ATTRIBUTE.mpUnreachNlri)
     writer.u8(3)
     writer.u16(2)
@@ -194,7 +194,7 @@ export class UpdateWriter {
     }
     this.#mpStart = writer.length
     const isReach = this.#kind === 'mpReach'
-    writer.u8(FLAG.optional | FLAG.extendedLength)
+    writer.u8(ATTRIBUTE_FLAG.optional | ATTRIBUTE_FLAG.extendedLength)
     writer.u8(isReach ? ATTRIBUTE.mpReachNlri : ATTRIBUTE.mpUnreachNlri)
     writer.u16(0)
     writer.u16(this.#family === 4 ? 1 : 2)

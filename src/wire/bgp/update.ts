@@ -2,11 +2,11 @@ import { ByteReader, ByteWriter } from '../../lib/bytes.ts'
 import { ATTRIBUTES, type AttributeRow, ROW_BY_CODE } from './attribute-table.ts'
 import { type CodecContext } from './codec-context.ts'
 import { HEADER_OCTETS, writeMessage } from './header.ts'
-import { ATTRIBUTE, FLAG, MESSAGE_TYPE } from './iana.ts'
+import { ATTRIBUTE, ATTRIBUTE_FLAG, MESSAGE_TYPE } from './iana.ts'
 import { nlriOf, writeNlri } from './nlri.ts'
 import { type PathAttributes, type UnknownAttribute, type Update } from './path-attributes.ts'
 import { scanUpdate } from './scan-update.ts'
-import { type Fault, TREATMENT } from './treatment.ts'
+import { type UpdateFault, TREATMENT } from './treatment.ts'
 import { BLOCK_OCTETS_MAX, UpdateScan } from './update-scan.ts'
 import { writeAttribute } from './write-attribute.ts'
 
@@ -27,7 +27,7 @@ export const BLOCK_CONTEXT: CodecContext = {
 export function decodeUpdate(
   message: Uint8Array,
   context: CodecContext,
-): { readonly update: Update; readonly faults: readonly Fault[] } {
+): { readonly update: Update; readonly faults: readonly UpdateFault[] } {
   const scan = new UpdateScan()
   scanUpdate(message, 0, message.length, context, scan)
   const { addPathReceive } = context.ipv4
@@ -56,7 +56,7 @@ export function decodeAttributeBlock(
 ): PathAttributes {
   const attributes: Record<string, unknown> = {}
   for (let at = start; at < end;) {
-    const isLong = (octets[at]! & FLAG.extendedLength) !== 0
+    const isLong = (octets[at]! & ATTRIBUTE_FLAG.extendedLength) !== 0
     const length = isLong ? (octets[at + 2]! << 8) | octets[at + 3]! : octets[at + 2]!
     const next = at + (isLong ? 4 : 3) + length
     decodeAttribute(octets, at, next, BLOCK_CONTEXT, attributes)
@@ -85,10 +85,10 @@ function decodeAttribute(
 ): void {
   const flags = octets[start]!
   const code = octets[start + 1]!
-  const valueStart = start + ((flags & FLAG.extendedLength) === 0 ? 3 : 4)
+  const valueStart = start + ((flags & ATTRIBUTE_FLAG.extendedLength) === 0 ? 3 : 4)
   const row = ROW_BY_CODE[code]
   if (row === undefined) {
-    const kept = (flags | FLAG.partial) & ~FLAG.extendedLength
+    const kept = (flags | ATTRIBUTE_FLAG.partial) & ~ATTRIBUTE_FLAG.extendedLength
     const unknown = { flags: kept, code, octets: octets.slice(valueStart, end) }
     into['unknown'] = [...((into['unknown'] as UnknownAttribute[] | undefined) ?? []), unknown]
     return

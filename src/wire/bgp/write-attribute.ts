@@ -1,5 +1,5 @@
 import { type ByteWriter } from '../../lib/bytes.ts'
-import { FLAG } from './iana.ts'
+import { ATTRIBUTE_FLAG } from './iana.ts'
 
 /** Writes an attribute whose value is `octets[start, end)`; the length gets two octets only if it must. */
 export function writeAttribute(
@@ -12,7 +12,7 @@ export function writeAttribute(
 ): void {
   const length = end - start
   const isLong = length > 255
-  writer.u8(isLong ? flags | FLAG.extendedLength : flags & ~FLAG.extendedLength)
+  writer.u8(isLong ? flags | ATTRIBUTE_FLAG.extendedLength : flags & ~ATTRIBUTE_FLAG.extendedLength)
   writer.u8(code)
   if (isLong) writer.u16(length)
   else writer.u8(length)

@@ -21,4 +21,3 @@ const addressAttributes = attributes({
 /** RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR. */
 export const addressBody = body(header, addressAttributes)
 export type AddressMessage = ReturnType<typeof addressBody.decode>
-export type AddressRequest = Partial<AddressMessage>

@@ -7,22 +7,24 @@ const NLA_F_NESTED = 0x8000
 const NLA_HDRLEN = 4
 
 /** One attribute: the kernel's name of it, its number, how its value lies. */
-export type AttributeRow<Value = unknown> = readonly [
+export type NetlinkAttributeRow<Value = unknown> = readonly [
   kernelName: string,
   type: number,
   codec: Codec<Value>,
 ]
 
-export type AttributeRows = Readonly<Record<string, AttributeRow>>
+export type AttributeRows = Readonly<Record<string, NetlinkAttributeRow>>
 
 /** Values by row name. Undefined is absent when writing; when reading, absent is absent. */
 export type AttributeValues<Table extends AttributeRows> = {
   readonly [Name in keyof Table]?:
-    | (Table[Name] extends AttributeRow<infer Value> ? Value : never)
+    | (Table[Name] extends NetlinkAttributeRow<infer Value> ? Value : never)
     | undefined
 }
 
-export interface AttributeTable<Table extends AttributeRows> extends Codec<AttributeValues<Table>> {
+export interface NetlinkAttributeTable<Table extends AttributeRows> extends Codec<
+  AttributeValues<Table>
+> {
   /** Adds the values to an object that is there. */
   decodeInto(from: ByteReader, values: Record<string, unknown>): void
 }
@@ -31,7 +33,9 @@ export interface AttributeTable<Table extends AttributeRows> extends Codec<Attri
  * A codec of attributes from a table of them. What the table does not name is skipped when reading;
  * of an attribute that occurs twice the last counts, as in the kernel's nla_parse.
  */
-export function attributes<const Table extends AttributeRows>(table: Table): AttributeTable<Table> {
+export function attributes<const Table extends AttributeRows>(
+  table: Table,
+): NetlinkAttributeTable<Table> {
   const rows = Object.entries(table)
   const byType = new Map(
     rows.map(([name, [, type, codec]]) => [type & NLA_TYPE_MASK, { name, codec }]),
@@ -82,12 +86,6 @@ export function list<Value>(type: number, codec: Codec<Value>): Codec<readonly V
       for (const value of values) putAttribute(to, type, () => codec.encode(to, value))
     },
   }
-}
-
-/** A present-or-absent attribute without a value (NLA_FLAG). */
-export const flag: Codec<boolean> = {
-  decode: () => true,
-  encode() {},
 }
 
 /** The attributes of a region, flags taken off the type. Throws ShortInput where one is cut. */

@@ -1,5 +1,5 @@
 import type { ByteReader, ByteWriter } from '../../lib/bytes.ts'
-import type { AttributeRows, AttributeTable, AttributeValues } from './attributes.ts'
+import type { AttributeRows, NetlinkAttributeTable, AttributeValues } from './attributes.ts'
 import type { Struct, StructValue } from './codec.ts'
 
 /** A fixed header and the attributes behind it, as one flat value. */
@@ -11,7 +11,7 @@ export interface Body<Fixed, Attributes> {
 
 export function body<Fields, Table extends AttributeRows>(
   header: Struct<Fields>,
-  table: AttributeTable<Table>,
+  table: NetlinkAttributeTable<Table>,
 ): Body<StructValue<Fields>, AttributeValues<Table>> {
   return {
     decode(from) {

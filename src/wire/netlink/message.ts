@@ -75,7 +75,7 @@ export interface MessageHeader {
   readonly port: number
 }
 
-export interface Message extends MessageHeader {
+export interface NetlinkMessage extends MessageHeader {
   /** Reads what follows the header. */
   readonly body: ByteReader
 }
@@ -83,7 +83,7 @@ export interface Message extends MessageHeader {
 const NLMSG_HDRLEN = 16
 
 /** Writes one message with what `body` writes behind the header. */
-export function encodeMessage(
+export function encodeNetlinkMessage(
   to: ByteWriter,
   header: Pick<MessageHeader, 'type' | 'flags' | 'sequence'>,
   body: (to: ByteWriter) => void,
@@ -100,7 +100,7 @@ export function encodeMessage(
 }
 
 /** The messages of one received datagram. Throws ShortInput where one is cut. */
-export function* eachMessage(datagram: Uint8Array): Generator<Message> {
+export function* eachMessage(datagram: Uint8Array): Generator<NetlinkMessage> {
   const from = new ByteReader(datagram)
   while (from.remaining > 0) {
     const length = from.u32le()
@@ -134,7 +134,7 @@ export interface Acknowledgement {
 }
 
 /** The body of NLMSG_ERROR: errno, the request's header or all of it, and perhaps an explanation. */
-export function decodeError(message: Message): Acknowledgement {
+export function decodeError(message: NetlinkMessage): Acknowledgement {
   const { body, flags } = message
   const errno = -i32.decode(body) || 0 // not -0
   const request = body.u32le()
@@ -147,7 +147,7 @@ export function decodeError(message: Message): Acknowledgement {
 }
 
 /** The body of NLMSG_DONE: an errno where a dump ended early. */
-export function decodeDone(message: Message): Acknowledgement {
+export function decodeDone(message: NetlinkMessage): Acknowledgement {
   const { body, flags } = message
   if (body.remaining < 4) return { errno: 0 }
   const errno = -i32.decode(body) || 0 // not -0

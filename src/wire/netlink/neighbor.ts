@@ -40,4 +40,3 @@ const neighborAttributes = attributes({
 /** RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH. */
 export const neighborBody = body(header, neighborAttributes)
 export type NeighborMessage = ReturnType<typeof neighborBody.decode>
-export type NeighborRequest = Partial<NeighborMessage>

@@ -11,15 +11,15 @@ import {
   decodeDone,
   decodeError,
   eachMessage,
-  encodeMessage,
-  type Message,
+  encodeNetlinkMessage,
+  type NetlinkMessage,
   NLM_F,
   NLMSG,
   RTM,
 } from './message.ts'
 import { neighborBody } from './neighbor.ts'
 import { routeBody } from './route.ts'
-import { ruleBody } from './rule.ts'
+import { routingRuleBody } from './rule.ts'
 
 type AnyBody = Body<object, object>
 
@@ -170,7 +170,7 @@ const ANSWERS: readonly {
       08000f00 e8030000  08000e00 ffffffff  05001500 02000000
       08000300 62723000  08000600 64000000  08000a00 10000000  08001000 ff000000
       08000200 0a010000`,
-    body: ruleBody,
+    body: routingRuleBody,
     value: {
       family: 2,
       destinationLength: 0,
@@ -285,7 +285,7 @@ const REQUESTS: readonly {
       08000200 0a010000  08000a00 10000000  08001000 ff000000  08000300 62723000
       08000f00 e8030000  08000600 64000000`,
     header: { type: RTM.newRule, flags: 0x605 },
-    body: ruleBody,
+    body: routingRuleBody,
     value: {
       family: 2,
       sourceLength: 16,
@@ -338,7 +338,7 @@ const ACKNOWLEDGED = `24000000 0200 0001 07000000 3a6b0000 00000000
 
 const DONE = '14000000 0300 0200 07000000 de630000 00000000'
 
-function only(octets: string): Message {
+function only(octets: string): NetlinkMessage {
   const [message, ...more] = eachMessage(fromHex(octets))
   expect(more).toEqual([])
   return message!
@@ -356,7 +356,7 @@ const HEADER_OCTETS = new Map<AnyBody, number>([
   [linkBody, 16],
   [addressBody, 8],
   [routeBody, 12],
-  [ruleBody, 12],
+  [routingRuleBody, 12],
   [neighborBody, 12],
 ])
 
@@ -372,7 +372,7 @@ describe('rtnetlink messages', () => {
 
   it.each(REQUESTS)('asks as iproute2 does: $what', ({ octets, header, body, value }) => {
     const written = encoded((to) =>
-      encodeMessage(to, { ...header, sequence: 7 }, (inner) => body.encode(inner, value)),
+      encodeNetlinkMessage(to, { ...header, sequence: 7 }, (inner) => body.encode(inner, value)),
     )
     const expected = fromHex(octets)
     const fixed = 16 + HEADER_OCTETS.get(body)!
@@ -401,7 +401,7 @@ describe('rtnetlink messages', () => {
 
   it('pads attributes and messages to four octets', () => {
     const to = new ByteWriter()
-    encodeMessage(to, { type: RTM.newLink, flags: 0, sequence: 1 }, (inner) =>
+    encodeNetlinkMessage(to, { type: RTM.newLink, flags: 0, sequence: 1 }, (inner) =>
       linkBody.encode(inner, { name: 'eth0' }),
     )
     expect(to.length % 4).toBe(0)
@@ -412,10 +412,13 @@ describe('rtnetlink messages', () => {
 
 describe('rtnetlink in the face of bad input', () => {
   const all = [
-    ...ANSWERS.map(({ octets, body }) => ({ octets, decode: (m: Message) => body.decode(m.body) })),
+    ...ANSWERS.map(({ octets, body }) => ({
+      octets,
+      decode: (m: NetlinkMessage) => body.decode(m.body),
+    })),
     ...REQUESTS.map(({ octets, body }) => ({
       octets,
-      decode: (m: Message) => body.decode(m.body),
+      decode: (m: NetlinkMessage) => body.decode(m.body),
     })),
     { octets: ERROR_EXPLAINED, decode: decodeError },
     { octets: ERROR_WITH_REQUEST, decode: decodeError },
@@ -423,7 +426,10 @@ describe('rtnetlink in the face of bad input', () => {
   ]
 
   /** Throws what is neither a value nor ShortInput. */
-  function attempt(octets: Uint8Array, decode: (message: Message) => unknown): 'short' | 'value' {
+  function attempt(
+    octets: Uint8Array,
+    decode: (message: NetlinkMessage) => unknown,
+  ): 'short' | 'value' {
     try {
       for (const message of eachMessage(octets)) decode(message)
       return 'value'
@@ -474,12 +480,12 @@ describe('rtnetlink in the face of bad input', () => {
   })
 
   it('yields a value or ShortInput for octets of any kind', () => {
-    const bodies = [linkBody, addressBody, routeBody, ruleBody, neighborBody]
+    const bodies = [linkBody, addressBody, routeBody, routingRuleBody, neighborBody]
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(4), (octets, which) => {
         const message = { type: 0, flags: NLM_F.explained, sequence: 0, port: 0 }
         for (const decode of [
-          (m: Message) => bodies[which]!.decode(m.body),
+          (m: NetlinkMessage) => bodies[which]!.decode(m.body),
           decodeError,
           decodeDone,
         ]) {
@@ -567,7 +573,7 @@ describe('rtnetlink values', () => {
       optional,
     )
     const header = { family: 2, destinationLength: 1, sourceLength: 1, tos: 0, shortTable: 0 }
-    survives(ruleBody, rule, { ...header, action: 1, flags: 0 })
+    survives(routingRuleBody, rule, { ...header, action: 1, flags: 0 })
   })
 
   function survives(body: AnyBody, attributes: fc.Arbitrary<object>, header: object): void {

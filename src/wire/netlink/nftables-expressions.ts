@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from '../../lib/bytes.ts'
 import {
   attributes,
-  type AttributeTable,
+  type NetlinkAttributeTable,
   eachAttribute,
   nested,
   putAttribute,
@@ -198,7 +198,7 @@ export type Expression = Known | { readonly name: 'other'; readonly octets: Uint
 const NFTA_EXPR_NAME = 1
 const NFTA_EXPR_DATA = nested(2)
 
-function codecOf(name: string): AttributeTable<Record<string, never>> | undefined {
+function codecOf(name: string): NetlinkAttributeTable<Record<string, never>> | undefined {
   return Object.hasOwn(EXPRESSIONS, name)
     ? EXPRESSIONS[name as keyof typeof EXPRESSIONS]
     : undefined

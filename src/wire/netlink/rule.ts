@@ -30,6 +30,6 @@ const ruleAttributes = attributes({
 })
 
 /** RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE. */
-export const ruleBody = body(header, ruleAttributes)
-export type RuleMessage = ReturnType<typeof ruleBody.decode>
+export const routingRuleBody = body(header, ruleAttributes)
+export type RuleMessage = ReturnType<typeof routingRuleBody.decode>
 export type RuleRequest = Partial<RuleMessage>

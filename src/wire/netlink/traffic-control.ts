@@ -43,5 +43,3 @@ const trafficControlAttributes = attributes({
 export const trafficControlBody = body(header, trafficControlAttributes)
 /** Where one of them hangs, whatever else it says: options are of one form for each kind. */
 export const trafficControlPlace = body(header, attributes({}))
-export type TrafficControlMessage = ReturnType<typeof trafficControlBody.decode>
-export type TrafficControlRequest = Partial<TrafficControlMessage>

@@ -26,10 +26,6 @@ export function senderAddress(octets: Uint8Array, at = 0): number {
   return get32(octets, at + 14)
 }
 
-export function targetMac(octets: Uint8Array, at = 0): number {
-  return get48(octets, at + 18)
-}
-
 export function targetAddress(octets: Uint8Array, at = 0): number {
   return get32(octets, at + 24)
 }

@@ -6,7 +6,7 @@ import * as icmp from './icmp.ts'
 import * as icmpv6 from './icmpv6.ts'
 import { set48 } from './octets.ts'
 import { IP_PROTOCOL } from './protocols.ts'
-import { FLAG } from './tcp.ts'
+import * as tcp from './tcp.ts'
 
 const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
   [IP_PROTOCOL.icmp]: 'ICMP',
@@ -21,11 +21,11 @@ const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
 /** The packet as `tcpdump -v` would print it, on one line; what is no IP packet is said to be so. */
 export function describe(octets: Uint8Array): string {
   const packet = dissect(octets)
-  return packet === undefined ? `no IP packet, ${octets.length} octets` : describePacket(packet)
+  return packet === undefined ? `no IP packet, ${octets.length} octets` : tcpdumpLine(packet)
 }
 
 /** {@link describe} for a packet taken apart already. */
-export function describePacket(packet: IpPacket): string {
+export function tcpdumpLine(packet: IpPacket): string {
   const header =
     packet.family === 4
       ? `IP (tos 0x${packet.typeOfService.toString(16)}, ttl ${packet.timeToLive}, ` +
@@ -60,9 +60,9 @@ function describePayload(packet: IpPacket): string {
   const length = packet.totalLength - (packet.payloadAt - packet.at)
   switch (payload.kind) {
     case 'ipip':
-      return describePacket(payload.inner)
+      return tcpdumpLine(payload.inner)
     case 'vxlan':
-      return `VXLAN, flags [I] (0x08), vni ${payload.vni}, ${describePacket(payload.inner)}`
+      return `VXLAN, flags [I] (0x08), vni ${payload.vni}, ${tcpdumpLine(payload.inner)}`
     case 'icmp':
       return (
         (packet.family === 4 ? describeIcmp(payload) : describeIcmpv6(payload)) +
@@ -74,7 +74,7 @@ function describePayload(packet: IpPacket): string {
         payload.dataOctets > 0
           ? `seq ${payload.sequence}:${(payload.sequence + payload.dataOctets) >>> 0}`
           : `seq ${payload.sequence}`
-      const ack = (payload.flags & FLAG.ack) === 0 ? '' : `, ack ${payload.acknowledgment}`
+      const ack = (payload.flags & tcp.FLAG.ack) === 0 ? '' : `, ack ${payload.acknowledgment}`
       return (
         `Flags [${tcpFlags(payload.flags)}]${badChecksum(payload)}, ${range}${ack}, ` +
         `win ${payload.window}, length ${payload.dataOctets}`
@@ -95,12 +95,12 @@ function badChecksum(payload: Transport): string {
 
 function tcpFlags(value: number): string {
   const letters =
-    ((value & FLAG.fin) === 0 ? '' : 'F') +
-    ((value & FLAG.syn) === 0 ? '' : 'S') +
-    ((value & FLAG.rst) === 0 ? '' : 'R') +
-    ((value & FLAG.psh) === 0 ? '' : 'P') +
-    ((value & FLAG.ack) === 0 ? '' : '.') +
-    ((value & FLAG.urg) === 0 ? '' : 'U')
+    ((value & tcp.FLAG.fin) === 0 ? '' : 'F') +
+    ((value & tcp.FLAG.syn) === 0 ? '' : 'S') +
+    ((value & tcp.FLAG.rst) === 0 ? '' : 'R') +
+    ((value & tcp.FLAG.psh) === 0 ? '' : 'P') +
+    ((value & tcp.FLAG.ack) === 0 ? '' : '.') +
+    ((value & tcp.FLAG.urg) === 0 ? '' : 'U')
   return letters === '' ? 'none' : letters
 }
 

@@ -1,4 +1,4 @@
-import { get16, get32, get48, set16, set32, set48 } from './octets.ts'
+import { get32, get48, set16, set32, set48 } from './octets.ts'
 
 /**
  * ICMPv6 (RFC 4443) and neighbour discovery (RFC 4861) at an offset: `import * as icmpv6`.
@@ -39,14 +39,6 @@ export function type(octets: Uint8Array, at: number): number {
 
 export function code(octets: Uint8Array, at: number): number {
   return octets[at + 1]!
-}
-
-export function identifier(octets: Uint8Array, at: number): number {
-  return get16(octets, at + 4)
-}
-
-export function sequence(octets: Uint8Array, at: number): number {
-  return get16(octets, at + 6)
 }
 
 /** Of "packet too big". */

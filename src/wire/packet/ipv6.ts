@@ -14,10 +14,6 @@ export function trafficClass(octets: Uint8Array, at = 0): number {
   return (get16(octets, at) >>> 4) & 0xff
 }
 
-export function flowLabel(octets: Uint8Array, at = 0): number {
-  return get32(octets, at) & 0xfffff
-}
-
 export function payloadLength(octets: Uint8Array, at = 0): number {
   return get16(octets, at + 4)
 }

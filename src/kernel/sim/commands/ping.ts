@@ -179,7 +179,7 @@ function rttLine(times: readonly number[]): string {
 }
 
 /** What iputils calls an error (pr_icmph). */
-export function errorText({ family, payload }: IpPacket): string {
+function errorText({ family, payload }: IpPacket): string {
   if (payload.kind !== 'icmp') return 'Bad answer'
   const { type, code, mtu } = payload
   if (family === 6) return errorText6(type, code, mtu)

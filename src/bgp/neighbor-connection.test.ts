@@ -4,7 +4,7 @@ import { ip } from '../net/ip-address.ts'
 import type { TcpConnection, TcpHandlers } from '../net/transport.ts'
 import { encodeMessage } from '../wire/bgp/message.ts'
 import { GOLDENS, SESSION } from '../wire/bgp/testing/goldens.ts'
-import { Link, type LinkEvents } from './link.ts'
+import { NeighborConnection, type ConnectionEvents } from './neighbor-connection.ts'
 import { Work } from './work.ts'
 
 const ROUTES = 50_000
@@ -38,7 +38,7 @@ function established() {
     destroy: () => said.push('destroy'),
   }
   const seen = { updates: 0, octets: 0, ended: false }
-  const events: LinkEvents = {
+  const events: ConnectionEvents = {
     event: ({ kind }) => said.push(kind),
     open: () => {},
     update: (_, start, end) => {
@@ -53,7 +53,7 @@ function established() {
     processed: () => {},
     drained: () => {},
   }
-  const link = new Link(connection, work, events)
+  const link = new NeighborConnection(connection, work, events)
   link.isEstablished = true
   return { connection, link, said, seen, turns }
 }

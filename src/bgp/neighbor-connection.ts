@@ -20,7 +20,7 @@ import type { NotificationData, SessionEvent } from './fsm.ts'
 import type { Work } from './work.ts'
 
 /** What a link tells its neighbor. */
-export interface LinkEvents {
+export interface ConnectionEvents {
   event(event: SessionEvent): void
   /** The neighbor's OPEN, well formed; what it means is up to the configuration. */
   open(open: Open): void
@@ -47,9 +47,9 @@ const KEEPALIVE = encodeKeepalive()
 const PIECE_OCTETS = 16_384
 
 /** One TCP connection that speaks BGP: octets in, events out, messages out. */
-export class Link {
+export class NeighborConnection {
   readonly connection: TcpConnection
-  readonly #events: LinkEvents
+  readonly #events: ConnectionEvents
   readonly #work: Work
   readonly #framer: Framer
   /** Chunks that wait for their turn; the connection is paused meanwhile. */
@@ -73,7 +73,7 @@ export class Link {
   /** Those of them that the kernel has taken. */
   #octetsTaken = 0
 
-  constructor(connection: TcpConnection, work: Work, events: LinkEvents) {
+  constructor(connection: TcpConnection, work: Work, events: ConnectionEvents) {
     this.connection = connection
     this.#work = work
     this.#events = events

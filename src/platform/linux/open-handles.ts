@@ -1,7 +1,7 @@
 import type { Closable } from '../../lib/closable.ts'
 
 /** What is open through one kernel, so that closing it closes everything. */
-export class Resources {
+export class OpenHandles {
   readonly #open = new Set<Closable>()
 
   /** Keeps `resource`, which must have itself forgotten when it is closed. */
