@@ -1,10 +1,10 @@
-import { ERROR_CODE } from '../wire/bgp/iana.ts'
+import { CEASE_SUBCODE, ERROR_CODE } from '../wire/bgp/iana.ts'
 import type { SessionState } from './status.ts'
 
 /**
  * The finite state machine of one BGP connection, RFC 4271 section 8, as a pure table.
  *
- * An event goes in, effects come out as data; session.ts carries them out with sockets and timers.
+ * An event goes in, effects come out as data; neighbor.ts carries them out with sockets and timers.
  * A second connection with the same neighbor is a second machine; collision.ts decides between them.
  */
 
@@ -188,7 +188,7 @@ const failures = {
     toIdle(s, 'hold timer expired', {
       cause: 'holdTimerExpired',
       wait: 'error',
-      notification: { code: 4, subcode: 0, data: NO_DATA },
+      notification: { code: ERROR_CODE.holdTimerExpired, subcode: 0, data: NO_DATA },
     }),
   headerError: (s, { notification }) => refuse(s, 'bad message header', notification),
   openError: (s, { notification }) => refuse(s, 'unacceptable OPEN', notification),
@@ -203,7 +203,11 @@ const failures = {
     toIdle(s, 'connection collision', {
       cause: 'stopped',
       wait: 0,
-      notification: { code: 6, subcode: 7, data: NO_DATA },
+      notification: {
+        code: ERROR_CODE.cease,
+        subcode: CEASE_SUBCODE.connectionCollisionResolution,
+        data: NO_DATA,
+      },
     }),
   replaced: (s) =>
     toIdle(s, 'neighbor restarted and connected again', { cause: 'replaced', wait: 0 }),
@@ -269,7 +273,7 @@ function unexpected(session: Session, event: SessionEvent): SessionStep {
     session.state
   ]
   if (subcode === 0) return toIdle(session, reason, { cause: 'stopped', wait: 'error' })
-  const notification = { code: 5, subcode, data: NO_DATA }
+  const notification = { code: ERROR_CODE.finiteStateMachine, subcode, data: NO_DATA }
   return toIdle(session, reason, { cause: 'notificationSent', wait: 'error', notification })
 }
 

@@ -69,6 +69,8 @@ export class NeighborConnection {
   isCongested = false
   messagesReceived = 0
   messagesSent = 0
+  /** How many of them were UPDATEs. */
+  updatesSent = 0
   #octetsSent = 0
   /** Those of them that the kernel has taken. */
   #octetsTaken = 0
@@ -105,41 +107,44 @@ export class NeighborConnection {
     this.#sentOpen = open
     const writer = new ByteWriter(128)
     encodeOpen(writer, open)
-    this.send(writer.take(), 1)
+    this.send(writer.take())
   }
 
   sendKeepalive(): void {
-    this.send(KEEPALIVE, 1)
+    this.send(KEEPALIVE)
   }
 
   sendNotification(notification: NotificationData): void {
     const writer = new ByteWriter(64)
     encodeNotification(writer, notification)
-    this.send(writer.take(), 1)
+    this.send(writer.take())
   }
 
   /**
    * Sends UPDATEs, soon: those of one batch in one write. A route reflector tells each client everything
    * but its own routes, one by one; a write and a segment for each would be most of its work.
    */
-  sendUpdates(octets: Uint8Array, messages: number): void {
+  sendUpdates(octets: Uint8Array): void {
     if (this.#isOver) return
+    const messages = countMessages(octets)
+    this.messagesSent += messages
+    this.updatesSent += messages
     if (this.#outbox === undefined && octets.length >= WRITE_OCTETS) {
-      this.send(octets, messages)
+      this.#write(octets)
       return
     }
-    this.messagesSent += messages
     this.#outbox ??= new ByteWriter(1024)
     this.#outbox.bytes(octets)
     if (this.#outbox.length >= OUTBOX_OCTETS) this.#flush()
     else this.#work.add(this.#flushOutbox)
   }
 
-  send(octets: Uint8Array, messages: number): void {
+  /** Sends one message, after all that came before it. */
+  send(message: Uint8Array): void {
     if (this.#isOver) return
     this.#flush()
-    this.messagesSent += messages
-    this.#write(octets)
+    this.messagesSent++
+    this.#write(message)
   }
 
   #flush(): void {
@@ -293,4 +298,11 @@ function eventOf({ code, subcode, data }: BgpError): SessionEvent {
     default:
       return { kind: 'headerError', notification }
   }
+}
+
+/** Messages in octets that are whole messages. */
+function countMessages(octets: Uint8Array): number {
+  let count = 0
+  for (let at = 0; at < octets.length; count++) at += (octets[at + 16]! << 8) | octets[at + 17]!
+  return count
 }

@@ -108,9 +108,9 @@ export class BgpNeighbor {
   lastError: string | undefined
   shutdownCommunication: string | undefined
   updatesReceived = 0
-  updatesSent = 0
   #messagesReceivedBefore = 0
   #messagesSentBefore = 0
+  #updatesSentBefore = 0
 
   constructor(host: NeighborHost, config: NeighborConfig, isDynamic: boolean) {
     this.address = config.address
@@ -141,6 +141,10 @@ export class BgpNeighbor {
 
   get messagesSent(): number {
     return this.#messagesSentBefore + (this.link?.messagesSent ?? 0)
+  }
+
+  get updatesSent(): number {
+    return this.#updatesSentBefore + (this.link?.updatesSent ?? 0)
   }
 
   /** Whether UPDATEs should wait until some have left. */
@@ -186,12 +190,12 @@ export class BgpNeighbor {
 
   /** Sends UPDATEs of the Established session, those of one batch together. */
   sendUpdates(octets: Uint8Array): void {
-    this.#primary.link?.sendUpdates(octets, 0)
+    this.#primary.link?.sendUpdates(octets)
   }
 
-  /** Sends whole messages of the Established session. */
-  send(octets: Uint8Array): void {
-    this.#primary.link?.send(octets, 0)
+  /** Sends one message of the Established session. */
+  send(message: Uint8Array): void {
+    this.#primary.link?.send(message)
   }
 
   #newTrack(): TrackRunner {
@@ -398,8 +402,10 @@ export class BgpNeighbor {
     if (link === undefined) return
     this.#messagesReceivedBefore += link.messagesReceived
     this.#messagesSentBefore += link.messagesSent
+    this.#updatesSentBefore += link.updatesSent
     link.messagesReceived = 0
     link.messagesSent = 0
+    link.updatesSent = 0
   }
 
   /** An OPEN that is well formed: whether it is the neighbor's that we expect, and what follows from it. */

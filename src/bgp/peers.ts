@@ -154,10 +154,7 @@ export class Peers {
         get isCongested() {
           return neighbor.isCongested
         },
-        send: (octets) => {
-          neighbor.updatesSent += countMessages(octets)
-          neighbor.sendUpdates(octets)
-        },
+        send: (octets) => neighbor.sendUpdates(octets),
       },
       range,
       telling: new Map(),
@@ -168,11 +165,4 @@ export class Peers {
     this.#byNeighbor.set(neighbor, peer)
     return peer
   }
-}
-
-/** Messages in octets that are whole messages. */
-function countMessages(octets: Uint8Array): number {
-  let count = 0
-  for (let at = 0; at < octets.length; count++) at += (octets[at + 16]! << 8) | octets[at + 17]!
-  return count
 }

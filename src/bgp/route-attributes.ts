@@ -5,7 +5,7 @@ import { decodeAttributeBlock, encodeAttributeBlock } from '../wire/bgp/update.t
 
 /**
  * Path attributes as people and policies see them. On the wire and in the tables they are octets
- * (attribute-table.ts); they become this only where somebody looks.
+ * (rib/attribute-table.ts); they become this only where somebody looks.
  */
 
 export type Origin = 'igp' | 'egp' | 'incomplete'

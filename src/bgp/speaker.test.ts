@@ -34,6 +34,32 @@ describe('two speakers', () => {
     expect(status).toMatchObject({ state: 'Established', flaps: 0, holdTimeSeconds: 9 })
   })
 
+  it('count every message that they send as the other counts what it receives', async () => {
+    const { clock, network, router } = lab()
+    const a = router(A, { neighbors: [{ address: B, remoteAs: 64512 }] })
+    const b = router(B, { neighbors: [{ address: A, remoteAs: 64512, passive: true }] })
+    for (let net = 0; net < 5; net++) {
+      a.speaker.announce(prefix(`10.211.${net}.0/24`), { med: net })
+      await clock.advance(20_000)
+    }
+    b.speaker.refresh(A, 'in')
+    await clock.advance(1000)
+    const counts = () => [a, b].map(({ speaker }) => speaker.neighbors()[0]!)
+    const [ofA, ofB] = counts()
+    expect(ofA!.messages.sent).toBe(ofB!.messages.received)
+    expect(ofB!.messages.sent).toBe(ofA!.messages.received)
+    expect(ofA!.updates.sent).toBe(ofB!.updates.received)
+    expect(ofA!.updates.sent).toBeGreaterThan(5)
+    // Over connections.
+    network.cut(A, B)
+    a.speaker.reset(B)
+    network.mend(A, B)
+    await clock.advance(60_000)
+    const [later] = counts()
+    expect(later!.updates.sent).toBeGreaterThan(ofA!.updates.sent)
+    expect(later!.messages.sent).toBeGreaterThan(later!.updates.sent)
+  })
+
   it('keep exactly one connection when both connect at once', async () => {
     const { clock, network, router } = lab()
     const a = router(A, { neighbors: [{ address: B, remoteAs: 64512 }] })

@@ -10,8 +10,8 @@ import type { FilterChange, FilterCounter, FilterTable } from './packet-filter.t
  *
  * Calls are synchronous, because a netlink request is one system call of microseconds and an answer
  * that cannot be interleaved is one that needs no thought. What the kernel refuses is thrown as a
- * {@link KernelError}. `platform/linux` and `kernel/sim` implement this port, and `contract.ts` is
- * the suite that both pass.
+ * {@link KernelError}. `platform/linux` and `kernel/sim` implement this port, and `kernel.contract.ts`
+ * is the suite that both pass.
  */
 export interface Kernel {
   /** What captures, errors and tables call this namespace: "server01". */
