@@ -611,6 +611,27 @@ export function kernelContract(
         expect(() => a.writeSysctl('ipv4.no_such_thing', '1')).toThrow('ENOENT')
         expect(() => a.readSysctl('ipv4.conf.//.ip_forward')).toThrow('ENOENT')
       })
+
+      it('take no text for a number, and no number out of bounds', () => {
+        const a = namespace('a')
+        a.createLink({ kind: 'veth', name: 'x', peer: { name: 'y' } })
+        for (const [path, values] of [
+          ['ipv4.ip_default_ttl', ['abc', '0', '256', '-1']],
+          ['ipv4.tcp_syn_retries', ['0', '128']],
+          ['ipv4.icmp_ratelimit', ['-1']],
+          ['ipv4.conf.x.proxy_arp', ['abc']],
+          ['ipv4.ip_forward', ['yes']],
+        ] as const) {
+          const before = a.readSysctl(path)
+          for (const value of values) {
+            expect(() => a.writeSysctl(path, value), `${path} = ${value}`).toThrow('EINVAL')
+          }
+          expect(a.readSysctl(path)).toBe(before)
+        }
+        a.writeSysctl('ipv4.ip_default_ttl', '255')
+        a.writeSysctl('ipv4.ip_default_ttl', '')
+        expect(a.readSysctl('ipv4.ip_default_ttl')).toBe('255')
+      })
     })
 
     describe('neighbors', () => {
