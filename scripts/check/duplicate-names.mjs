@@ -13,8 +13,9 @@ const ALLOWED = {
   deleteAddress: BOTH_KERNELS,
   deleteRoute: BOTH_KERNELS,
   replaceRoute: BOTH_KERNELS,
-  // Of pods in the agent and in the trace, of probes in the simulated kernel and in the trace.
-  LocalPod: PENDING,
+  // Of requests between Tortie's own processes, and of etcd's services.
+  Method: PENDING,
+  // Of the simulated kernel's ping, and of the trace's.
   ProbeAnswer: PENDING,
   // Of the speaker's tables, and of a kernel's.
   RouteFilter: PENDING,
