@@ -105,6 +105,8 @@ describe('the CNI executable', () => {
     ],
     ['no network name', { configuration: { name: '' } }, 7, 'name is ""'],
     ['an mtu that is none', { configuration: { mtu: 12.5 } }, 7, 'mtu is 12.5'],
+    ['an mtu too small for IPv4', { configuration: { mtu: 67 } }, 7, 'mtu is 67'],
+    ['an mtu that no link has', { configuration: { mtu: 65536 } }, 7, 'mtu is 65536'],
     ['a relative socket', { configuration: { agentSocket: 'a.sock' } }, 7, 'absolute path'],
   ])('refuses %s', async (_, change, code, message) => {
     const { output, said, calls } = await run(change)

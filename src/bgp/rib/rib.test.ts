@@ -58,6 +58,20 @@ describe.each([4, 6] as const)('the table of IPv%d prefixes', (family) => {
   })
 })
 
+it('tells IPv6 prefixes apart by each of their words', () => {
+  const table = new PrefixTable(6)
+  const texts = ['fd00::', 'fd01::', 'fd00:0:1::', 'fd00:0:0:0:1::', 'fd00::1']
+  const rows = texts.map((text) => table.intern(wordsOf(prefix(`${text}/128`)).words, 0, 128))
+  expect(new Set(rows).size).toBe(texts.length)
+  for (const [at, text] of texts.entries()) {
+    const one = prefix(`${text}/128`)
+    expect(prefixOfRow(table, rows[at]!)).toBe(one)
+    expect(table.find(wordsOf(one).words, 0, 128)).toBe(rows[at])
+  }
+  const { words } = wordsOf(prefix('fd00::/128'))
+  expect(table.find(words, 0, 127)).toBe(-1)
+})
+
 describe('the table of attributes', () => {
   it('keeps equal sets once, and gives their memory back when nobody uses them', () => {
     const table = new AttributeTable()
@@ -211,6 +225,18 @@ describe('the decision process', () => {
       return order[winner()]
     })
     expect(new Set(winners)).toEqual(new Set([2]))
+  })
+
+  it('leaves long-lived stale paths behind within a neighbor AS, also with MED (RFC 9494 section 4.3)', () => {
+    const other = [{ kind: 'sequence', asns: [65009, 65002, 65003] }] as const
+    const stale = { communities: [0xffff0006] }
+    for (const paths of [
+      [{ med: 5, ...stale }, { med: 10 }, { asPath: other }],
+      [{ med: 10 }, { med: 5, ...stale }, { asPath: other }],
+    ]) {
+      const { winner } = contest(paths)
+      expect(paths[winner()]).toEqual({ med: 10 })
+    }
   })
 
   it('is not moved by what cannot be used', () => {
