@@ -1,11 +1,11 @@
 import { revealed } from '../lib/secret.ts'
 import { UserError } from '../lib/errors.ts'
 import { addressBits, familyOf, parseIpAddress } from '../net/ip-address.ts'
+import { AS_TRANS } from '../wire/bgp/iana.ts'
 import { checkBfdTimers } from './bfd/check-timers.ts'
 import type { NeighborConfig, NeighborOptions, SpeakerConfig } from './config.ts'
 
 const AS_MAX = 4_294_967_295
-const AS_TRANS = 23_456
 const RESTART_SECONDS_MAX = 4095
 
 /** @throws UserError that says which value is wrong, and what was expected */

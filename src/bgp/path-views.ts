@@ -1,3 +1,4 @@
+import { get32 } from '../lib/octets.ts'
 import { addressFromOctets, ip, type IpAddress, ipv4FromNumber } from '../net/ip-address.ts'
 import type { AttributeTable } from './rib/attribute-table.ts'
 import { comparePaths, DECISION_STEPS } from './rib/decision.ts'
@@ -114,10 +115,7 @@ export class PathViews {
   #nextHopIn(block: Uint8Array, set: number): IpAddress {
     const at = this.#attributes.nextHopAts[set]!
     if (at === 0) return UNSPECIFIED
-    if (this.#attributes.nextHopSizes[set] === 4) {
-      const high = (block[at]! << 24) | (block[at + 1]! << 16)
-      return ipv4FromNumber(high | (block[at + 2]! << 8) | block[at + 3]!)
-    }
+    if (this.#attributes.nextHopSizes[set] === 4) return ipv4FromNumber(get32(block, at))
     // The first of two is the global one (RFC 2545 section 3).
     return addressFromOctets(
       block.subarray(at, at + Math.min(16, this.#attributes.nextHopSizes[set]!)),

@@ -14,8 +14,11 @@ export function closest(word: string, candidates: Iterable<string>): string | un
   return best
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbors; beyond `most` any greater number. */
-function editDistance(a: string, b: string, most: number): number {
+/**
+ * Insertions, deletions, substitutions and swaps of neighbors (optimal string alignment); beyond `most`
+ * any greater number.
+ */
+export function editDistance(a: string, b: string, most = Infinity): number {
   if (Math.abs(a.length - b.length) > most) return most + 1
   let before: number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, at) => at)

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ip } from '../net/ip-address.ts'
 import type { Directory } from './tables/directory.ts'
-import { editDistance, nearest } from './nearest.ts'
+import { editDistance } from '../lib/closest.ts'
+import { nearest } from './nearest.ts'
 import { resolveEnds } from './resolve-ends.ts'
 import { seedDirectory } from './testing/seed-cluster.ts'
 

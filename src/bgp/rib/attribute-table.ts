@@ -1,3 +1,4 @@
+import { get32 } from '../../lib/octets.ts'
 import { COMMUNITY_BIT, PathFacts, readPathFacts } from '../../wire/bgp/path-facts.ts'
 import { firstLength, grown, roomOf, withRoom } from './columns.ts'
 import { RowIndex } from './row-index.ts'
@@ -99,7 +100,7 @@ export class AttributeTable {
     const offset = this.offsets[id]!
     readPathFacts(this.octets, offset, offset + this.sizes[id]!, facts)
     for (let at = facts.clusterListStart; at < facts.clusterListEnd; at += 4) {
-      if (wordAt(this.octets, at) === clusterId) return true
+      if (get32(this.octets, at) === clusterId) return true
     }
     return false
   }
@@ -239,12 +240,7 @@ function countAs(octets: Uint8Array, start: number, end: number, as: number): nu
   let at = start
   while (at < end) {
     const next = at + 2 + 4 * octets[at + 1]!
-    for (at += 2; at < next; at += 4) if (wordAt(octets, at) === as) found++
+    for (at += 2; at < next; at += 4) if (get32(octets, at) === as) found++
   }
   return Math.min(255, found)
-}
-
-function wordAt(octets: Uint8Array, at: number): number {
-  const high = (octets[at]! << 24) | (octets[at + 1]! << 16)
-  return (high | (octets[at + 2]! << 8) | octets[at + 3]!) >>> 0
 }

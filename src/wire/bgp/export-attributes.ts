@@ -1,3 +1,4 @@
+import { get32 } from '../../lib/octets.ts'
 import { type ByteWriter } from '../../lib/bytes.ts'
 import { ROW_BY_CODE } from './attribute-table.ts'
 import { AS_SEGMENT, AS_TRANS, ATTRIBUTE, ATTRIBUTE_FLAG } from './iana.ts'
@@ -171,11 +172,6 @@ function writeAsn(writer: ByteWriter, asn: number, fourOctetAs: boolean): void {
   else writer.u16(asn > 0xffff ? AS_TRANS : asn)
 }
 
-function u32(octets: Uint8Array, at: number): number {
-  const high = (octets[at]! << 24) | (octets[at + 1]! << 16)
-  return (high | (octets[at + 2]! << 8) | octets[at + 3]!) >>> 0
-}
-
 /** AS_PATH with our number in front: in the first sequence if it has room, else in a new one. */
 function writePrepended(
   writer: ByteWriter,
@@ -232,7 +228,7 @@ function writeNarrow(
   while (at < end) {
     const next = at + 2 + 4 * octets[at + 1]!
     if (at !== start || !joins) copy(octets, at, at + 2, writer)
-    for (at += 2; at < next; at += 4) writeAsn(writer, u32(octets, at), false)
+    for (at += 2; at < next; at += 4) writeAsn(writer, get32(octets, at), false)
   }
 }
 
@@ -245,7 +241,7 @@ function writeOldAggregator(
   writer.u8(octets[at]! & ~ATTRIBUTE_FLAG.extendedLength)
   writer.u8(ATTRIBUTE.aggregator)
   writer.u8(6)
-  writeAsn(writer, u32(octets, start), false)
+  writeAsn(writer, get32(octets, start), false)
   copy(octets, start + 4, start + 8, writer)
 }
 
@@ -271,7 +267,7 @@ function writeForOldSpeakers(
   if ((edits.prependAs ?? 0) > 0xffff || hasLongAsn(octets, path[0]!, path[1]!)) {
     writeAs4Path(octets, path[0]!, path[1]!, edits, writer)
   }
-  if (aggregator >= 0 && u32(octets, aggregator) > 0xffff) {
+  if (aggregator >= 0 && get32(octets, aggregator) > 0xffff) {
     writeAttribute(writer, flags, ATTRIBUTE.as4Aggregator, octets, aggregator, aggregator + 8)
   }
 }

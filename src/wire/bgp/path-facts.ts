@@ -1,3 +1,4 @@
+import { get32 } from '../../lib/octets.ts'
 import { AS_SEGMENT, ATTRIBUTE, ATTRIBUTE_FLAG, WELL_KNOWN_COMMUNITY } from './iana.ts'
 
 /** Communities that the speaker itself acts on, as bits. */
@@ -86,13 +87,13 @@ export function readPathFacts(
         into.nextHopLength = octets[valueStart + 3]!
         break
       case ATTRIBUTE.multiExitDisc:
-        into.multiExitDisc = u32(octets, valueStart)
+        into.multiExitDisc = get32(octets, valueStart)
         break
       case ATTRIBUTE.localPref:
-        into.localPref = u32(octets, valueStart)
+        into.localPref = get32(octets, valueStart)
         break
       case ATTRIBUTE.originatorId:
-        into.originatorId = u32(octets, valueStart)
+        into.originatorId = get32(octets, valueStart)
         break
       case ATTRIBUTE.clusterList:
         into.clusterListStart = valueStart
@@ -109,11 +110,6 @@ export function readPathFacts(
   }
 }
 
-function u32(octets: Uint8Array, at: number): number {
-  const high = (octets[at]! << 24) | (octets[at + 1]! << 16)
-  return (high | (octets[at + 2]! << 8) | octets[at + 3]!) >>> 0
-}
-
 function readPath(octets: Uint8Array, start: number, end: number, into: PathFacts): void {
   into.asPathStart = start
   into.asPathEnd = end
@@ -121,10 +117,10 @@ function readPath(octets: Uint8Array, start: number, end: number, into: PathFact
   while (at < end) {
     const isSequence = octets[at] === AS_SEGMENT.sequence
     const count = octets[at + 1]!
-    if (at === start && isSequence) into.firstAs = u32(octets, at + 2)
+    if (at === start && isSequence) into.firstAs = get32(octets, at + 2)
     at += 2 + 4 * count
     into.asPathLength += isSequence ? count : 1
-    into.originAs = isSequence ? u32(octets, at - 4) : 0
+    into.originAs = isSequence ? get32(octets, at - 4) : 0
   }
 }
 
@@ -132,7 +128,7 @@ function communityBits(octets: Uint8Array, start: number, end: number): number {
   let bits = 0
   for (let at = start; at < end; at += 4) {
     if (octets[at] !== 0xff || octets[at + 1] !== 0xff) continue
-    bits |= communityBit(u32(octets, at))
+    bits |= communityBit(get32(octets, at))
   }
   return bits
 }
