@@ -31,7 +31,7 @@ it.each([
   ['port', 1, 65_535],
   ['holdTimeSeconds', 3, 65_535],
   ['multihopTtl', 1, 255],
-  ['ttlSecurityHops', 1, 254],
+  ['ttlSecurityHops', 1, 255],
 ] as const)('%s of a neighbor may be %d to %d', (key, least, most) => {
   for (const value of [least, most]) expect(check({}, { [key]: value })).not.toThrow()
   // A hold time of 0 is none at all.
