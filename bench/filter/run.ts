@@ -34,7 +34,9 @@ function table(odd: number | undefined, nodes: number): FilterTable {
         name: 'pods',
         key: ['link'],
         value: 'verdict',
-        entries: numbers(chains).map((chain) => [`cali${chain}`, { goto: `to-${chain}` }] as const),
+        entries: numbers(chains).map(
+          (chain) => [{ link: `cali${chain}` }, { goto: `to-${chain}` }] as const,
+        ),
       },
     ],
     chains: [

@@ -1,5 +1,5 @@
 import { familyOf } from '../net/ip-address.ts'
-import { isHostPrefix, type Prefix, prefixFamily } from '../net/prefix.ts'
+import { isHostPrefix, prefixFamily } from '../net/prefix.ts'
 import {
   FIELD_TYPES,
   type FilterLookupTable,
@@ -98,21 +98,22 @@ const VALUE_FAULTS: Readonly<
   protocol: (value) => numberFault(value, 0, 0xff, 'protocol'),
   port: (value, alone) => portFault(value, alone),
   link: (value) =>
-    typeof value === 'string' && isLinkName(value)
+    typeof value === 'object' && 'link' in value && isLinkName(value.link)
       ? undefined
       : `${valueShown(value)} is no name of a link`,
   mark: (value) => numberFault(value, 0, 0xffff_ffff, 'mark'),
 }
 
 function valueShown(value: FilterValue): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  if (typeof value !== 'object') return String(value)
+  return 'link' in value ? value.link : JSON.stringify(value)
 }
 
 function prefixFault(value: FilterValue, family: 4 | 6, alone: boolean): string | undefined {
-  if (typeof value !== 'string' || prefixFamily(value as Prefix) !== family) {
+  if (typeof value !== 'string' || prefixFamily(value) !== family) {
     return `${valueShown(value)} is not IPv${family}`
   }
-  return alone || isHostPrefix(value as Prefix)
+  return alone || isHostPrefix(value)
     ? undefined
     : `${value} is no single address, as a key of several fields needs`
 }
@@ -128,7 +129,9 @@ function numberFault(
 }
 
 function portFault(value: FilterValue, alone: boolean): string | undefined {
-  if (typeof value === 'string') return `${value} is no port`
+  if (typeof value === 'string' || (typeof value === 'object' && 'link' in value)) {
+    return `${valueShown(value)} is no port`
+  }
   if (typeof value === 'object' && !alone) {
     return `${valueShown(value)} is no single port, as a key of several fields needs`
   }

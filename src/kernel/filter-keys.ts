@@ -1,12 +1,5 @@
 import { type Family, type IpAddress } from '../net/ip-address.ts'
-import {
-  covers,
-  isHostPrefix,
-  type Prefix,
-  prefixAddress,
-  prefixFamily,
-  sortedPrefixes,
-} from '../net/prefix.ts'
+import { covers, isHostPrefix, type Prefix, prefixAddress, sortedPrefixes } from '../net/prefix.ts'
 import type {
   FilterFieldType,
   FilterKey,
@@ -17,7 +10,7 @@ import type {
   FilterValue,
   MappedVerdict,
   PacketField,
-  PortRange,
+  PortInterval,
 } from './packet-filter.ts'
 
 /** A set or a map. */
@@ -48,13 +41,20 @@ export function isIntervalKey([type, ...more]: readonly FilterFieldType[]): bool
 }
 
 /** The first and the last port. */
-export function portRange(value: FilterValue): PortRange {
-  return typeof value === 'object' ? value : { first: Number(value), last: Number(value) }
+export function portRange(value: FilterValue): PortInterval {
+  if (typeof value === 'object' && 'first' in value) return value
+  return { first: Number(value), last: Number(value) }
+}
+
+/** A key that is a prefix; checked when the table was. */
+export function prefixOfKey(key: FilterKey): Prefix {
+  if (typeof key !== 'string') throw new TypeError(`Expected a prefix, found ${keyText(key)}`)
+  return key
 }
 
 /** The address of a value that is one: "10.0.0.1/32". */
 export function valueAddress(value: FilterValue): IpAddress {
-  return prefixAddress(value as Prefix)
+  return prefixAddress(prefixOfKey(value))
 }
 
 export function keyValues(key: FilterKey): readonly FilterValue[] {
@@ -63,6 +63,7 @@ export function keyValues(key: FilterKey): readonly FilterValue[] {
 
 function valueText(value: FilterValue): string {
   if (typeof value !== 'object') return String(value)
+  if ('link' in value) return value.link
   return value.first === value.last ? String(value.first) : `${value.first}-${value.last}`
 }
 
@@ -103,7 +104,7 @@ function distinctKeys({ key, elements }: FilterSet): readonly FilterKey[] {
   if (!isIntervalKey(key)) return elements
   return key[0] === 'port'
     ? distinctPorts(elements.map((value) => portRange(value as FilterValue)))
-    : distinctPrefixes(elements as readonly Prefix[])
+    : distinctPrefixes(elements.map(prefixOfKey))
 }
 
 /** The prefixes without those that lie in others, in order of address: what a kernel keeps of a set. */
@@ -119,8 +120,8 @@ export function distinctPrefixes(prefixes: readonly Prefix[]): readonly Prefix[]
 }
 
 /** The ranges without those that lie in others, in order. */
-export function distinctPorts(ranges: readonly PortRange[]): readonly PortRange[] {
-  const kept: PortRange[] = []
+export function distinctPorts(ranges: readonly PortInterval[]): readonly PortInterval[] {
+  const kept: PortInterval[] = []
   for (const range of ranges.toSorted((a, b) => a.first - b.first || b.last - a.last)) {
     if (!(range.last <= (kept.at(-1)?.last ?? -1))) kept.push(range)
   }
@@ -133,7 +134,7 @@ export function overlapIn(table: FilterLookupTable): string | undefined {
   const isMap = 'entries' in table
   const keys = isMap ? table.entries.map(([key]) => key) : table.elements
   if (table.key[0] !== 'port') {
-    return isMap && distinctPrefixes(keys as readonly Prefix[]).length < keys.length
+    return isMap && distinctPrefixes(keys.map(prefixOfKey)).length < keys.length
       ? 'two of its prefixes overlap'
       : undefined
   }
@@ -143,11 +144,6 @@ export function overlapIn(table: FilterLookupTable): string | undefined {
   return overlaps || (isMap && kept.length < ranges.length)
     ? 'two of its ranges of ports overlap'
     : undefined
-}
-
-/** The family that addresses of a key must have; for a prefix itself. */
-export function isOfFamily(prefix: Prefix, family: Family): boolean {
-  return prefixFamily(prefix) === family
 }
 
 /** Lookups of a rule: in the order in which they are made. */

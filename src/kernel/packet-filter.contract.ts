@@ -255,7 +255,7 @@ export function packetFilterContract(
       it('keep sets and maps of every key', () => {
         const keys: readonly (readonly [FilterSet['key'], FilterKey, FilterKey])[] = [
           [['port'], 80, { first: 100, last: 65_535 }],
-          [['link'], 'cali1', 'a-link-of-15-oc'],
+          [['link'], { link: 'cali1' }, { link: 'a-link-of-15-oc' }],
           [['protocol'], 6, 255],
           [['mark'], 0, 0xffff_ffff],
           [
@@ -270,8 +270,8 @@ export function packetFilterContract(
           ],
           [
             ['link', 'ipv4'],
-            ['cali1', prefix('10.0.0.1/32')],
-            ['cali2', prefix('10.0.0.1/32')],
+            [{ link: 'cali1' }, prefix('10.0.0.1/32')],
+            [{ link: 'cali2' }, prefix('10.0.0.1/32')],
           ],
           [
             ['ipv4', 'ipv4', 'mark'],
@@ -322,7 +322,7 @@ export function packetFilterContract(
               name: 'pods',
               key: ['link'],
               value: 'verdict',
-              entries: names.map((name) => [name, { jump: `to-${name}` }] as const),
+              entries: names.map((name) => [{ link: name }, { jump: `to-${name}` }] as const),
             },
           ],
           chains: [
@@ -361,7 +361,9 @@ export function packetFilterContract(
               name: 'pods',
               key: ['link'],
               value: 'verdict',
-              entries: numbers.map((index) => [`cali${index}`, { goto: `pod-${index}` }] as const),
+              entries: numbers.map(
+                (index) => [{ link: `cali${index}` }, { goto: `pod-${index}` }] as const,
+              ),
             },
           ],
           chains: [
@@ -540,7 +542,7 @@ export function packetFilterContract(
           [{ ...table, name: 'no name' }, /"no name" is no name/],
           [set(['ipv6'], prefix('10.2.0.0/16')), /set some: 10.2.0.0\/16 is not IPv6/],
           [set([]), /set some: its key has no field/],
-          [set(['link'], 'a/b'), /set some: a\/b is no name of a link/],
+          [set(['link'], { link: 'a/b' }), /set some: a\/b is no name of a link/],
           [set(['protocol'], 256), /set some: 256 is no protocol/],
           [set(['port'], { first: 1, last: 5 }, { first: 5, last: 6 }), /ranges of ports overlap/],
           [set(['ipv4', 'port'], [prefix('10.2.0.0/16'), 1]), /no single address/],
@@ -809,7 +811,7 @@ export function packetFilterContract(
               name: 'links',
               key: ['link'],
               value: 'verdict',
-              entries: links.map((link) => [link, { goto: `from-${link}` }] as const),
+              entries: links.map((link) => [{ link }, { goto: `from-${link}` }] as const),
             },
           ],
           chains: [

@@ -24,16 +24,21 @@ export interface FilterTable {
 export type FilterFieldType = 'ipv4' | 'ipv6' | 'protocol' | 'port' | 'link' | 'mark'
 
 /** Both ends included. */
-export interface PortRange {
+export interface PortInterval {
   readonly first: number
   readonly last: number
+}
+
+/** A link by its whole name. */
+export interface NamedLink {
+  readonly link: string
 }
 
 /**
  * A value of a field: an address is a prefix ("10.0.0.1/32" where it is part of several fields), a link
  * its name, a port one number or a range (a range only where the key is the port alone).
  */
-export type FilterValue = Prefix | string | number | PortRange
+export type FilterValue = Prefix | NamedLink | number | PortInterval
 
 /** The value of the one field, or one value for each field of the key. */
 export type FilterKey = FilterValue | readonly FilterValue[]
@@ -213,7 +218,7 @@ export type FilterMatch =
   /** Goes with a protocol that has ports, matched before. */
   | {
       readonly kind: 'sourcePort' | 'destinationPort'
-      readonly ports: PortRange | number
+      readonly ports: PortInterval | number
       readonly not?: true
     }
   /** Goes with the protocol of ICMP (1) or ICMPv6 (58), matched before. */

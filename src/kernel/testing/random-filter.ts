@@ -220,7 +220,7 @@ function value(type: FilterFieldType, isAlone: boolean): fc.Arbitrary<FilterValu
     case 'port':
       return isAlone ? fc.constantFrom<FilterValue>(...PORTS) : fc.constantFrom(...PORTS)
     case 'link':
-      return fc.constantFrom(...LINKS)
+      return fc.constantFrom(...LINKS.map((link) => ({ link })))
     case 'mark':
       return fc.constantFrom(...MARKS)
   }

@@ -24,7 +24,7 @@ const TIMEOUT_SECONDS: Readonly<Record<number, readonly [asked: number, answered
 const OTHER_TIMEOUT_SECONDS = [600, 600] as const
 
 /** What is known of a connection (struct nf_conn). */
-export interface Connection {
+export interface TrackedConnection {
   isAnswered: boolean
   mark: number
   expiresAt: number
@@ -33,12 +33,12 @@ export interface Connection {
 /** What conntrack says of one packet. */
 export interface Tracked {
   /** Undefined for packets of none: invalid and untracked ones. */
-  readonly connection: Connection | undefined
+  readonly connection: TrackedConnection | undefined
   readonly state: ConnectionState
 }
 
 interface Known {
-  readonly connection: Connection
+  readonly connection: TrackedConnection
   readonly isReply: boolean
 }
 
@@ -98,7 +98,11 @@ export class Connections {
 
 const INVALID: Tracked = { connection: undefined, state: 'invalid' }
 
-function expiry({ protocol }: FilteredPacket, { isAnswered }: Connection, now: number): number {
+function expiry(
+  { protocol }: FilteredPacket,
+  { isAnswered }: TrackedConnection,
+  now: number,
+): number {
   const [asked, answered] = TIMEOUT_SECONDS[protocol] ?? OTHER_TIMEOUT_SECONDS
   return now + (isAnswered ? answered : asked) * 1000
 }

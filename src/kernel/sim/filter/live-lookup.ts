@@ -1,9 +1,10 @@
-import { prefixAddress, prefixLength, type Prefix } from '../../../net/prefix.ts'
+import { prefixAddress, prefixLength } from '../../../net/prefix.ts'
 import {
   type FilterElement,
   isIntervalKey,
   keyValues,
   portRange,
+  prefixOfKey,
   valueAddress,
 } from '../../filter-keys.ts'
 import type { FilterFieldType, FilterValue, PacketField } from '../../packet-filter.ts'
@@ -98,7 +99,8 @@ class ExactElements implements Elements {
 
 function exactValue(type: FilterFieldType, value: FilterValue): Addr {
   if (type === 'ipv4' || type === 'ipv6') return addrFromText(valueAddress(value))
-  return typeof value === 'object' ? value.first : value
+  if (typeof value !== 'object') return value
+  return 'link' in value ? value.link : value.first
 }
 
 function keyOf(values: readonly Addr[]): string {
@@ -110,18 +112,18 @@ class PrefixElements implements Elements {
   readonly #byLength = new Map<number, Map<Addr, FilterElement>>()
 
   add(element: FilterElement): void {
-    const length = prefixLength(element.key as Prefix)
+    const length = prefixLength(prefixOfKey(element.key))
     const addrs = this.#byLength.get(length) ?? new Map<Addr, FilterElement>()
     this.#byLength.set(
       length,
-      addrs.set(addrFromText(prefixAddress(element.key as Prefix)), element),
+      addrs.set(addrFromText(prefixAddress(prefixOfKey(element.key))), element),
     )
   }
 
   remove({ key }: FilterElement): void {
-    const length = prefixLength(key as Prefix)
+    const length = prefixLength(prefixOfKey(key))
     const addrs = this.#byLength.get(length)
-    addrs?.delete(addrFromText(prefixAddress(key as Prefix)))
+    addrs?.delete(addrFromText(prefixAddress(prefixOfKey(key))))
     if (addrs?.size === 0) this.#byLength.delete(length)
   }
 

@@ -15,9 +15,9 @@ import {
   tableBody,
 } from '../../../wire/netlink/nftables.ts'
 import type { NetlinkSocket } from '../netlink-socket.ts'
-import type { LiveTable } from './live-table.ts'
+import type { KernelTable } from './kernel-table.ts'
 import { readRules, readTable } from './read-table.ts'
-import { type Message, WantedTable } from './step-messages.ts'
+import { type NftMessage, WantedTable } from './step-messages.ts'
 
 const family = NFPROTO.inet
 /** A rule set that others change meanwhile is read again, so often at most. */
@@ -28,7 +28,7 @@ const CHAINS_READ_ALONE = 20
 interface KnownTable {
   /** The kernel counts one up at every change of anybody. */
   readonly generation: number
-  readonly table: LiveTable | 'unusable' | undefined
+  readonly table: KernelTable | 'unusable' | undefined
 }
 
 /** Tables of nftables in one namespace, of the family inet, by the kernel's own messages. */
@@ -107,7 +107,7 @@ export class FilterTables {
   }
 
   /** Reads what the kernel calls the rules that steps name, where they were made since the last reading. */
-  #learnHandles(live: LiveTable, name: string, steps: FilterPlan['steps']): void {
+  #learnHandles(live: KernelTable, name: string, steps: FilterPlan['steps']): void {
     const chains = new Set(
       steps
         .filter(({ step }) => step === 'deleteRule' || step === 'addRule')
@@ -155,8 +155,8 @@ export class FilterTables {
   }
 
   /** @param generation the transaction is refused with ERESTART if the rule set is of another */
-  #transact(what: () => string, messages: readonly Message[], generation?: number): void {
-    const edge = (type: number, more: { readonly generation?: number }): Message => ({
+  #transact(what: () => string, messages: readonly NftMessage[], generation?: number): void {
+    const edge = (type: number, more: { readonly generation?: number }): NftMessage => ({
       type,
       body: (to) => batchBody.encode(to, { resource: NFNL_SUBSYS_NFTABLES, ...more }),
     })
@@ -178,19 +178,19 @@ function nextGeneration(generation: number): number {
 
 /** The table after our own steps, as it need not be read again: what they did not name is as it was. */
 function afterSteps(
-  live: LiveTable | undefined,
+  live: KernelTable | undefined,
   wanted: WantedTable,
   steps: FilterPlan['steps'],
-): LiveTable {
+): KernelTable {
   const { image } = wanted
   const touched = new Set(steps.map(({ name }) => name))
-  const chains: LiveTable['chains'] = new Map()
+  const chains: KernelTable['chains'] = new Map()
   for (const [name, chain] of image.chains) {
     const before = live?.chains.get(name)
     const rules = chain.rules.map(({ text, uses }) => ({ text, uses, handle: undefined }))
     chains.set(name, before === undefined || touched.has(name) ? { ...chain, rules } : before)
   }
-  const lookups: LiveTable['lookups'] = new Map()
+  const lookups: KernelTable['lookups'] = new Map()
   for (const [name, lookup] of image.lookups) {
     const before = live?.lookups.get(name)
     if (before !== undefined && !touched.has(name)) {

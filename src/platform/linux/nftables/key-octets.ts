@@ -3,11 +3,12 @@ import {
   keyText,
   keyValues,
   portRange,
+  prefixOfKey,
   valueAddress,
 } from '../../../kernel/filter-keys.ts'
 import type { FilterFieldType, FilterKey, FilterValue } from '../../../kernel/packet-filter.ts'
 import { addressFromOctets, addressOctets } from '../../../net/ip-address.ts'
-import { hostPrefix, type Prefix, prefixAddress, prefixLength } from '../../../net/prefix.ts'
+import { hostPrefix, prefixAddress, prefixLength } from '../../../net/prefix.ts'
 import { NFT_KEY_TYPE } from '../../../wire/netlink/nftables.ts'
 
 /** IFNAMSIZ: a whole name is compared with the zeros behind it. */
@@ -44,8 +45,8 @@ const FIELDS: Readonly<
   link: {
     nftType: NFT_KEY_TYPE.linkName,
     octets: LINK_NAME_OCTETS,
-    encode: (value) => linkNameOctets(value as string),
-    decode: (octets) => Buffer.from(octets).toString().replace(/\0.*$/s, ''),
+    encode: (value) => linkNameOctets(keyText(value)),
+    decode: (octets) => ({ link: Buffer.from(octets).toString().replace(/\0.*$/s, '') }),
   },
   mark: {
     nftType: NFT_KEY_TYPE.mark,
@@ -138,8 +139,8 @@ function intervalOctets(type: FilterFieldType, value: FilterValue): KeyOctets {
     const start = u16Octets(first)
     return last === 0xffff ? { first: start } : { first: start, behind: u16Octets(last + 1) }
   }
-  const first = addressOctets(prefixAddress(value as Prefix))
-  const behind = increased(first, prefixLength(value as Prefix))
+  const first = addressOctets(prefixAddress(prefixOfKey(value)))
+  const behind = increased(first, prefixLength(prefixOfKey(value)))
   return behind === undefined ? { first } : { first, behind }
 }
 

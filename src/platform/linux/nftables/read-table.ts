@@ -17,7 +17,7 @@ import {
 import type { NetlinkSocket } from '../netlink-socket.ts'
 import { liveElements } from './filter-elements.ts'
 import { keyTypes } from './key-octets.ts'
-import type { LiveChain, LiveLookup, LiveRule, LiveTable } from './live-table.ts'
+import type { KernelChain, KernelLookup, KernelRule, KernelTable } from './kernel-table.ts'
 import { ruleImage } from './rule-text.ts'
 import { chainShape, flowtableShape, lookupShape } from './shapes.ts'
 
@@ -37,7 +37,7 @@ export function readTable(
   netlink: NetlinkSocket,
   table: string,
   what: () => string,
-): LiveTable | 'unusable' | undefined {
+): KernelTable | 'unusable' | undefined {
   const reader = { netlink, table, what }
   const flags = tableFlags(reader)
   if (flags === undefined) return undefined
@@ -46,7 +46,7 @@ export function readTable(
   const rules = rulesByChain(reader)
   return {
     chains: new Map(
-      dump(reader, NFT_MSG.getChain, chainBody).map((row): [string, LiveChain] => [
+      dump(reader, NFT_MSG.getChain, chainBody).map((row): [string, KernelChain] => [
         row.name ?? '',
         {
           shape: chainShape(row.hook && { ...row.hook, type: row.type }),
@@ -68,8 +68,8 @@ export function readTable(
   }
 }
 
-function rulesByChain(reader: Reader): ReadonlyMap<string, readonly LiveRule[]> {
-  const byChain = new Map<string, LiveRule[]>()
+function rulesByChain(reader: Reader): ReadonlyMap<string, readonly KernelRule[]> {
+  const byChain = new Map<string, KernelRule[]>()
   for (const row of dump(reader, NFT_MSG.getRule, ruleBody)) {
     const { chain = '' } = row
     const rules = byChain.get(chain)
@@ -85,7 +85,7 @@ export function readRules(
   table: string,
   chain: string,
   what: () => string,
-): readonly LiveRule[] {
+): readonly KernelRule[] {
   const body = { family, table, chain }
   const request = {
     type: NFT_MSG.getRule,
@@ -102,7 +102,7 @@ function liveRule({
   expressions = [],
   userData,
   handle,
-}: ReturnType<typeof ruleBody.decode>): LiveRule {
+}: ReturnType<typeof ruleBody.decode>): KernelRule {
   return { ...ruleImage(expressions, userData), handle }
 }
 
@@ -147,7 +147,7 @@ function flowtables(reader: Reader): readonly ReturnType<typeof flowtableBody.de
 function readLookup(
   { netlink, table, what }: Reader,
   row: ReturnType<typeof setBody.decode>,
-): LiveLookup {
+): KernelLookup {
   const { name = '', flags = 0, keyType = 0, keyOctets = 0 } = row
   const types = keyTypes(keyType, keyOctets)
   const body = { family, table, set: name }

@@ -30,11 +30,11 @@ import type { NetlinkRequest } from '../netlink-socket.ts'
 import { keyElements, setElementsOf } from './filter-elements.ts'
 import { expressionsOf, type KeyTypes } from './filter-expressions.ts'
 import { type KeyOctets, keyOctets } from './key-octets.ts'
-import type { LiveTable } from './live-table.ts'
+import type { KernelTable } from './kernel-table.ts'
 import { commentRow, ruleImage } from './rule-text.ts'
 import { flowtableShape, lookupShape, wantedChainShape, wantedLookupShape } from './shapes.ts'
 
-export type Message = Omit<NetlinkRequest, 'what'>
+export type NftMessage = Omit<NetlinkRequest, 'what'>
 
 const family = NFPROTO.inet
 /** Elements in one message: a list of them holds 65,535 octets at most. */
@@ -92,9 +92,9 @@ export class WantedTable {
    */
   messages(
     step: FilterStep,
-    live: LiveTable | undefined,
+    live: KernelTable | undefined,
     counters: ReadonlyMap<string, FilterCounter>,
-  ): readonly Message[] {
+  ): readonly NftMessage[] {
     const { name } = step
     const table = this.#name
     const create = NLM_F.create
@@ -158,13 +158,13 @@ export class WantedTable {
     }
   }
 
-  #addCounter(name: string, value: FilterCounter | undefined): Message {
+  #addCounter(name: string, value: FilterCounter | undefined): NftMessage {
     const counter = { packets: BigInt(value?.packets ?? 0), octets: BigInt(value?.octets ?? 0) }
     const values = { table: this.#name, name, type: NFT_OBJECT_COUNTER, counter }
     return message(NFT_MSG.newObject, objectBody, values, NLM_F.create)
   }
 
-  #addFlowtable({ name, priority, links }: FilterFlowtable): Message {
+  #addFlowtable({ name, priority, links }: FilterFlowtable): NftMessage {
     const hook = { number: NF_NETDEV_INGRESS, priority, links }
     return message(
       NFT_MSG.newFlowtable,
@@ -174,7 +174,7 @@ export class WantedTable {
     )
   }
 
-  #addLookup(lookup: FilterLookupTable): Message {
+  #addLookup(lookup: FilterLookupTable): NftMessage {
     const { flags, keyType, keyOctets: octets, valueType } = wantedLookupShape(lookup)
     const isMarks = 'entries' in lookup && lookup.value === 'mark'
     const values = {
@@ -191,7 +191,7 @@ export class WantedTable {
     return message(NFT_MSG.newSet, setBody, values, NLM_F.create)
   }
 
-  #addChain(chain: FilterChain, isNew: boolean): Message {
+  #addChain(chain: FilterChain, isNew: boolean): NftMessage {
     const base =
       chain.hook === undefined
         ? {}
@@ -208,9 +208,9 @@ export class WantedTable {
     type: number,
     set: string,
     rows: readonly (readonly SetElement[])[],
-  ): readonly Message[] {
+  ): readonly NftMessage[] {
     const sorted = rows.toSorted((a, b) => Buffer.compare(a[0]!.key!.value!, b[0]!.key!.value!))
-    const messages: Message[] = []
+    const messages: NftMessage[] = []
     for (let at = 0; at < sorted.length; at += ELEMENTS_PER_MESSAGE) {
       const elements = sorted.slice(at, at + ELEMENTS_PER_MESSAGE).flat()
       const flags = type === NFT_MSG.newSetElement ? NLM_F.create : 0
@@ -231,7 +231,7 @@ function message<Values>(
   codec: { encode(to: Parameters<NetlinkRequest['body']>[0], values: Values): void },
   values: Values,
   flags = 0,
-): Message {
+): NftMessage {
   const body = { family, ...values }
   return { type, flags, body: (to) => codec.encode(to, body) }
 }
