@@ -18,6 +18,7 @@ import { type Log, silentLog } from '../../src/lib/log.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
 import { FaultyStore } from '../../src/store/faulty-store.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
+import { resourceKey } from '../../src/store/keys.ts'
 import { Resources } from '../../src/store/resources.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
 import { FormerOwners } from './former-owners.ts'
@@ -214,7 +215,11 @@ export class SimulatedCluster {
       if (spec.node !== node.name) continue
       await client.delete('WorkloadEndpoint', metadata.name, { namespace: metadata.namespace! })
     }
-    if ((await client.find('Node', node.name)) !== undefined) await client.delete('Node', node.name)
+    // Whatever stands there: somebody may have spoilt it.
+    await this.shared.transact({
+      compare: [],
+      success: [{ delete: resourceKey('Node', node.name) }],
+    })
     await this.ipam.releaseNode(node.name)
   }
 

@@ -26,7 +26,9 @@ export async function spoilRow(cluster: SimulatedCluster, fault: Spoil): Promise
   const mistake = MISTAKES[fault.mistake % MISTAKES.length]!
   const value = wrongRow(good ?? hostile(kind), field, mistake)
   spoilt.add(key)
-  const { revision } = await shared.transact({ compare: [], success: [{ put: key, value }] })
+  // Not where the row has gone in the meantime: it would come to life again.
+  const compare = [{ key, exists: good !== undefined }]
+  const { revision } = await shared.transact({ compare, success: [{ put: key, value }] })
   clock.after(fault.for, () => {
     spoilt.delete(key)
     const mended = good === undefined ? { delete: key } : { put: key, value: good }
