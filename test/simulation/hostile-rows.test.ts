@@ -16,6 +16,8 @@ import { type Field, fieldsOf, type Mistake, MISTAKES, wrongRow } from './wrong-
 const RESOURCES = '/calico/resources/v3/projectcalico.org/'
 /** What a change takes to be seen to by everybody, and more. */
 const SEEN_MILLISECONDS = 150
+/** Enough to see that nobody does anything about a row that nobody follows. */
+const UNSEEN_MILLISECONDS = 20
 
 const document = (kind: string, name: string, spec: object, metadata: object = {}): string =>
   JSON.stringify({
@@ -159,8 +161,9 @@ async function spoil(world: World, kind: string, field: Field, mistake: Mistake)
   const { key, good } = await world.target(kind)
   const base = good ?? (HEADLESS.has(kind) ? '{}' : document(kind, 'hostile', {}))
   const value = wrongRow(base, field, mistake)
+  const wait = isFollowed(kind) ? SEEN_MILLISECONDS : UNSEEN_MILLISECONDS
   await world.put(key, value)
-  await world.after(SEEN_MILLISECONDS)
+  await world.after(wait)
   const what = `${mistake} at ${field.path} of ${kind}`
   const named = world.problems()
   const { row } = await world.cluster.shared.get(key)
@@ -172,9 +175,9 @@ async function spoil(world: World, kind: string, field: Field, mistake: Mistake)
       expect(isNamed, `${node} names ${what}`).toBe(true)
     }
   }
-  await world.goodChange(what)
+  if (isFollowed(kind) || mistake === 'half') await world.goodChange(what)
   await world.put(key, good)
-  await world.after(SEEN_MILLISECONDS)
+  await world.after(wait)
   expect(world.problems(), `after ${what} was mended`).toEqual([])
   expect(world.pings!.lost, `pings lost at ${what}`).toBe(0)
   return mustBeNamed
