@@ -12,11 +12,6 @@ export function isWired(link: Link): boolean {
   return link.macAddress !== undefined && link.kind !== 'loopback' && !isTunnel(link)
 }
 
-/** A link that hears nothing. */
-export function isDeaf(link: Link): boolean {
-  return !link.up || (!link.carrier && isWired(link))
-}
-
 /** Whether the neighbor need not be asked for, so that a packet leaves although nobody hears it. */
 export function isKnown(view: NamespaceView, link: Link, address: IpAddress): boolean {
   const state = view.neighbor(link.index, address)?.state
