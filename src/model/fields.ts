@@ -47,7 +47,7 @@ export function address(family?: Family): z.ZodType<IpAddress, string> {
 }
 
 /** "172.16.170.128/24"; an address alone is one with all of its bits, as where Calico reads it. */
-export function interfaceAddress(family: Family): z.ZodType<InterfaceAddressText, string> {
+export function addressOnLink(family: Family): z.ZodType<InterfaceAddressText, string> {
   const example = family === 6 ? 'fd00::5/64' : '172.18.0.2/24'
   return parsed((text) => {
     const parts = parseInterfaceAddress(text) ?? parseInterfaceAddress(hostText(text))

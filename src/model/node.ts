@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Checks } from './checks.ts'
-import { address, asNumber, cidr, interfaceAddress, macAddress } from './fields.ts'
+import { address, asNumber, cidr, addressOnLink, macAddress } from './fields.ts'
 import { loose } from './loose.ts'
 
 const clusterId = address(4).refine((id) => id !== '0.0.0.0', {
@@ -13,8 +13,8 @@ export const nodeSpec = loose({
     /** Absent: that of the default BGPConfiguration. */
     asNumber: asNumber.optional(),
     /** With prefix length, "172.16.170.128/24": its network decides CrossSubnet. */
-    ipv4Address: interfaceAddress(4).optional(),
-    ipv6Address: interfaceAddress(6).optional(),
+    ipv4Address: addressOnLink(4).optional(),
+    ipv6Address: addressOnLink(6).optional(),
     /** Address of tunl0, without length. */
     ipv4IPIPTunnelAddr: address(4).optional(),
     /** Dotted; set on route reflectors, which leave the mesh. */
@@ -35,7 +35,7 @@ export const nodeSpec = loose({
   addresses: z
     .array(
       loose({
-        address: z.union([address(), interfaceAddress(4), interfaceAddress(6)], {
+        address: z.union([address(), addressOnLink(4), addressOnLink(6)], {
           error: 'expected an IP address, with or without a prefix length',
         }),
         type: z.string().optional(),

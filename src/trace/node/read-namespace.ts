@@ -36,7 +36,7 @@ export function linkSysctl(pattern: (typeof LINK_SYSCTLS)[number], link: string)
   return pattern.replace('*', link.replaceAll('.', '/'))
 }
 
-export interface ReadOptions {
+export interface NamespaceReading {
   readonly path?: string | undefined
   /** Only routes that contain one of these. */
   readonly toward?: readonly IpAddress[] | undefined
@@ -48,7 +48,7 @@ export interface ReadOptions {
 export function readNamespace(
   netns: Netns,
   kernel: Kernel,
-  options: ReadOptions = {},
+  options: NamespaceReading = {},
 ): NamespaceSnapshot {
   const unknown: string[] = []
   const read = <Value>(what: string, from: () => Value, otherwise: Value): Value => {
