@@ -159,17 +159,32 @@ describe.each(WAYS)('IPAM that changes $way, in every order of calls', ({ oneByO
     const plays = await everyInterleaving(
       () => {
         const shared = MemoryStore.restore(start)
+        const results: unknown[] = []
         const actors = acts.map((act, at) => {
           const store = new FaultyStore(shared, clock)
-          const work = (): Promise<unknown> => act(over(store, shared)).catch(refused)
+          const work = async (): Promise<void> => {
+            results.push(await act(over(store, shared)).catch(refused))
+          }
           return { store, work, mortal: at === 0 }
         })
-        return Promise.resolve({ actors, check: (died) => check(shared, died) })
+        return Promise.resolve({
+          actors,
+          check: async (died) => {
+            await checkTunnels(shared, results)
+            await check(shared, died)
+          },
+        })
       },
       { most: MOST_CALLS },
     )
     expect(plays).toBeGreaterThan(acts.length)
   })
+
+  /** Who was told its tunnel address has it. */
+  async function checkTunnels(shared: MemoryStore, results: readonly unknown[]): Promise<void> {
+    const held = (await over(shared, shared).allocations()).map(({ address }) => address)
+    for (const told of results) if (typeof told === 'string') expect(held).toContain(told)
+  }
 
   async function check(shared: MemoryStore, died: boolean): Promise<void> {
     expect(inconsistencies(shared, { died })).toEqual([])
