@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseBgpdConfig } from '../src/bgpd/parse-config.ts'
+import { AGENT_TOPICS, BGPD_TOPICS, DEBUG_TOPICS } from '../src/lib/debug-topics.ts'
 
 const root = join(import.meta.dirname, '..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -60,6 +61,15 @@ describe('the documents', () => {
         else expect(text.includes(span), `${row[0]!}: ${span}`).toBe(true)
       }
     }
+  })
+
+  it('debugging.md has each topic, with what its processes know of it', () => {
+    const written = rows('docs/debugging.md').slice(1)
+    const known = AGENT_TOPICS.map((topic) => {
+      const ofBgpd = BGPD_TOPICS.includes(topic) ? 'yes' : ''
+      return [`\`${topic}\``, DEBUG_TOPICS[topic], 'yes', ofBgpd]
+    })
+    expect(written).toEqual(known)
   })
 
   it('bgpd.md has an example that is right, and names every section of the file', () => {

@@ -369,6 +369,7 @@ export class Dataplane {
   #pass(): void {
     const { clock, kernel, log, keepsLearnedRoutes, keepsRemoteRoutes } = this.#needs
     this.#passedAt = clock.now()
+    if (log.topics.routes) this.#tellPass()
     try {
       if (this.#mustReadTable) {
         this.#links.read(kernel.links())
@@ -414,6 +415,14 @@ export class Dataplane {
     this.#vxlanPeers.sweep()
     if (this.#isVxlanOver) removeVxlanDevice(this.#needs.kernel)
     this.#isVxlanOver = false
+  }
+
+  #tellPass(): void {
+    this.#needs.log.tell('routes', 'The kernel is looked at', {
+      readsTable: this.#mustReadTable,
+      readsPods: this.#mustReadPods,
+      readsSettings: this.#mustReadSettings,
+    })
   }
 
   #readSettings(): void {

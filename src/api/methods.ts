@@ -42,6 +42,23 @@ export interface Call<Params, Result> {
 
 export type NoParams = Readonly<Record<string, never>>
 
+/** What every process answers that can tell of itself in its log. */
+export interface DebugApi {
+  /** Switches these topics on and all others off; without them changes nothing. Errors: EINVAL. */
+  debug: Call<DebugRequest, DebugState>
+}
+
+export interface DebugRequest {
+  readonly topics?: readonly string[]
+}
+
+export interface DebugState {
+  /** What is on now. */
+  readonly topics: readonly string[]
+  /** What this process can tell of. */
+  readonly known: readonly string[]
+}
+
 /** What a process with a BGP speaker answers. */
 export interface BgpApi {
   'bgp.neighbors': Call<NoParams, readonly NeighborStatus[]>
@@ -63,14 +80,14 @@ export interface TraceApi {
 }
 
 /** The socket of a node's agent. */
-export interface AgentApi extends BgpApi, TraceApi {
+export interface AgentApi extends BgpApi, TraceApi, DebugApi {
   status: Call<NoParams, AgentStatus>
   /** A result for ADD, null for the others. */
   cni: Call<CniRequest, CniResult | null>
 }
 
 /** The socket of a bgpd. */
-export interface BgpdApi extends BgpApi {
+export interface BgpdApi extends BgpApi, DebugApi {
   /** A sentence for the person who asked. */
   'bgpd.reload': Call<NoParams, string>
   'bgpd.stop': Call<StopRequest, null>

@@ -7,6 +7,7 @@ import type {
   Api,
   BgpApi,
   BgpdApi,
+  DebugApi,
   LabHostApi,
   NoParams,
   Params,
@@ -164,7 +165,12 @@ const cniRequest = z.discriminatedUnion(
   },
 )
 
+const DEBUG_PARAMS: ParamsSchemas<DebugApi> = {
+  debug: z.object({ topics: listOf(text(64), 64).exactOptional() }),
+}
+
 export const AGENT_PARAMS: ParamsSchemas<AgentApi> = {
+  ...DEBUG_PARAMS,
   ...BGP_PARAMS,
   ...TRACE_PARAMS,
   status: nothing,
@@ -172,6 +178,7 @@ export const AGENT_PARAMS: ParamsSchemas<AgentApi> = {
 }
 
 export const BGPD_PARAMS: ParamsSchemas<BgpdApi> = {
+  ...DEBUG_PARAMS,
   ...BGP_PARAMS,
   'bgpd.reload': nothing,
   'bgpd.stop': z.object({

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Clock, VirtualClock } from '../lib/clock.ts'
+import { silentLog } from '../lib/log.ts'
 import { ip } from '../net/ip-address.ts'
 import type { TcpConnection, TcpHandlers } from '../net/transport.ts'
 import { encodeMessage } from '../wire/bgp/message.ts'
@@ -53,7 +54,7 @@ function established() {
     processed: () => {},
     drained: () => {},
   }
-  const link = new NeighborConnection(connection, work, events)
+  const link = new NeighborConnection(connection, work, silentLog, events)
   link.isEstablished = true
   return { connection, link, said, seen, turns }
 }

@@ -1,4 +1,6 @@
 import { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import type { DebugSwitches } from '../lib/debug-topics.ts'
+import type { Log } from '../lib/log.ts'
 import type { TcpConnection } from '../net/transport.ts'
 import { BgpError } from '../wire/bgp/bgp-error.ts'
 import { Framer } from '../wire/bgp/framer.ts'
@@ -17,6 +19,7 @@ import {
 import { decodeOpen, encodeOpen, type Open } from '../wire/bgp/open.ts'
 import { decodeRouteRefresh, type RouteRefresh } from '../wire/bgp/route-refresh.ts'
 import type { NotificationData, SessionEvent } from './fsm.ts'
+import { tellMessages } from './tell-messages.ts'
 import type { Work } from './work.ts'
 
 /** What a link tells its neighbor. */
@@ -51,6 +54,8 @@ export class NeighborConnection {
   readonly connection: TcpConnection
   readonly #events: ConnectionEvents
   readonly #work: Work
+  readonly #log: Log
+  readonly #topics: DebugSwitches
   readonly #framer: Framer
   /** Chunks that wait for their turn; the connection is paused meanwhile. */
   readonly #inbox: Uint8Array[] = []
@@ -75,9 +80,11 @@ export class NeighborConnection {
   /** Those of them that the kernel has taken. */
   #octetsTaken = 0
 
-  constructor(connection: TcpConnection, work: Work, events: ConnectionEvents) {
+  constructor(connection: TcpConnection, work: Work, log: Log, events: ConnectionEvents) {
     this.connection = connection
     this.#work = work
+    this.#log = log
+    this.#topics = log.topics
     this.#events = events
     this.#framer = new Framer((octets, start, end) => this.#message(octets, start, end))
     connection.handlers = {
@@ -155,6 +162,7 @@ export class NeighborConnection {
   }
 
   #write(octets: Uint8Array): void {
+    if (this.#topics['bgp.message']) tellMessages(this.#log, 'sent', octets)
     if (!this.connection.write(octets)) this.isCongested = true
     this.#octetsSent += octets.length
     this.#lookWhatIsTaken()
@@ -238,6 +246,7 @@ export class NeighborConnection {
 
   #message(octets: Uint8Array, start: number, end: number): boolean {
     this.messagesReceived++
+    if (this.#topics['bgp.message']) tellMessages(this.#log, 'received', octets, start, end)
     const type = messageType(octets, start)
     if (type === MESSAGE_TYPE.update) {
       if (this.isEstablished) return this.#events.update(octets, start, end)

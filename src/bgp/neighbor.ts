@@ -254,6 +254,11 @@ export class BgpNeighbor {
     for (const effect of effects) this.#carryOut(effect)
     if (peering.second === undefined) this.#second = undefined
     const after = this.state
+    if (this.#log.topics['bgp.fsm']) {
+      const did = effects.map(({ effect }) => effect.do)
+      const fields = { event: event.kind, track, from: before, to: after, did, reason }
+      this.#log.tell('bgp.fsm', 'BGP event', fields)
+    }
     if (before === after) return
     this.since = this.#host.clock.wallTime()
     if (after === 'Idle' || (after === 'Active' && before !== 'Idle')) {
@@ -349,7 +354,7 @@ export class BgpNeighbor {
 
   #attach(runner: TrackRunner, connection: TcpConnection): void {
     this.#count(runner.link)
-    runner.link = new NeighborConnection(connection, this.#host.work, {
+    runner.link = new NeighborConnection(connection, this.#host.work, this.#log, {
       event: (event) => this.#dispatch(runner, event),
       open: (open) => this.#opened(runner, open),
       update: (octets, start, end) => {

@@ -1,5 +1,7 @@
+import { BGPD_TOPICS, type DebugTopic } from '../lib/debug-topics.ts'
 import type { DefineCommand } from './command-entry.ts'
 import type { CommandContext } from './context.ts'
+import { debugOption, LOG_HELP } from './debug-option.ts'
 
 export interface BgpdOptions {
   /** Path of the configuration; "-" for standard input. */
@@ -8,6 +10,8 @@ export interface BgpdOptions {
   readonly check: boolean
   /** The daemon before this one was killed and its neighbors keep its routes (RFC 4724). */
   readonly recover: boolean
+  /** What is told of in the log from the start. */
+  readonly debug: readonly DebugTopic[]
 }
 
 /** `tortie bgpd`: a plain BGP daemon. */
@@ -19,9 +23,10 @@ export function bgpdCommand(
       .requiredOption('-c, --config <file>', 'YAML; its schema is schema/bgpd.schema.json')
       .option('--check', 'only say whether the file is right')
       .option('-R, --recover', 'come back after a crash: neighbors keep our routes (RFC 4724)')
-      .addHelpText('after', HELP)
-      .action(({ config, check, recover }) =>
-        run({ config, check: check === true, recover: recover === true }, context),
+      .addOption(debugOption(BGPD_TOPICS))
+      .addHelpText('after', LOG_HELP + HELP)
+      .action(({ config, check, recover, debug }) =>
+        run({ config, check: check === true, recover: recover === true, debug }, context),
       )
   }
 }

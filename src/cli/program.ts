@@ -12,6 +12,9 @@ What to type first (as root, on Linux):
   tortie trace network-5z4qp network-mngxw    every hop of a packet, both ways
   tortie lab down                             everything gone
 
+Environment: TORTIE_LOG is the level of logs (debug, info, warn, error; info when absent), TORTIE_DEBUG the
+topics that agents and bgpds tell of from their start, such as netlink,routes (tortie debug --help).
+
 Help for one command: tortie <command> --help
 `
 

@@ -9,6 +9,7 @@ import { addressBits, familyOf, type IpAddress, parseIpAddress } from '../net/ip
 import { StoreUnavailable } from '../store/store.ts'
 import { type Attachment, attachmentKey, type AttachmentStore } from './attachment.ts'
 import { attachPod, checkPod, detachPod } from './networking.ts'
+import { toldRequest } from './told-request.ts'
 import { CNI_ERROR, CniError, type CniRequest, type CniResult } from '../api/cni-protocol.ts'
 
 /** Addresses, as far as attaching a pod needs them; the agent makes it of IPAM. */
@@ -76,7 +77,14 @@ export class CniService {
   }
 
   /** The answer to one request: a {@link CniResult} for ADD, else null. Errors: {@link CniError}. */
-  async handle(request: CniRequest): Promise<CniResult | null> {
+  handle(request: CniRequest): Promise<CniResult | null> {
+    const { log } = this.#needs
+    return log.topics.cni
+      ? toldRequest(log, request, () => this.#answer(request))
+      : this.#answer(request)
+  }
+
+  async #answer(request: CniRequest): Promise<CniResult | null> {
     switch (request.command) {
       case 'ADD':
         return this.#alone(request.containerId, () => this.#add(request))

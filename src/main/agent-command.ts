@@ -1,7 +1,9 @@
 import { Option } from '@commander-js/extra-typings'
 import { TUNNEL_KINDS } from '../agent/tunnel-device.ts'
 import type { DefineCommand } from '../cli/command-entry.ts'
+import { debugOption, LOG_HELP } from '../cli/debug-option.ts'
 import { DEFAULT_AGENT_SOCKET } from '../cni/plugin.ts'
+import { AGENT_TOPICS, switchTopics } from '../lib/debug-topics.ts'
 import { UserError } from '../lib/errors.ts'
 
 /** `tortie agent`: one node's agent, in the network namespace of this process, until told to stop. */
@@ -26,7 +28,9 @@ export const defineAgent: DefineCommand = (command, context) => {
       '--record <file>',
       'write everything that comes in and goes out into a new file, for "tortie replay"',
     )
-    .action(async ({ node, store, socket, stateDir, tunnel, netnsPath, record }) => {
+    .addOption(debugOption(AGENT_TOPICS))
+    .addHelpText('after', LOG_HELP)
+    .action(async ({ node, store, socket, stateDir, tunnel, netnsPath, record, debug }) => {
       const address = store ?? context.env['ETCD_ENDPOINTS']
       if (address === undefined) {
         throw new UserError(
@@ -39,6 +43,7 @@ export const defineAgent: DefineCommand = (command, context) => {
       ])
       const stopped = context.untilStopped()
       const log = await context.openLog('agent')
+      switchTopics(log.topics, debug)
       const agent = await runAgent({
         ...(node === undefined ? {} : { node }),
         store: await etcdStore(address, log),

@@ -54,7 +54,7 @@ export async function runAgent(options: AgentOptions): Promise<{
   mkdirSync(dirname(options.socketPath), { recursive: true })
   const node = options.node ?? hostname().toLowerCase()
   const log = options.log.child({ node })
-  const machine = createLinuxMachine()
+  const machine = createLinuxMachine(log)
   const kernel = machine.openNamespace('/proc/self/ns/net')
   const recording =
     options.recordingPath === undefined ? undefined : openRecording(options.recordingPath, log)

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import type { StopRequest } from '../api/bgp-documents.ts'
 import { checkedMethods } from '../api/checked-methods.ts'
 import type { BgpdApi } from '../api/methods.ts'
+import { debugMethods } from '../api/debug-methods.ts'
 import { BGPD_PARAMS } from '../api/params-schemas.ts'
 import { PROTOCOL } from '../api/protocol.ts'
 import { bgpControlMethods } from '../bgpd/control-methods.ts'
@@ -14,6 +15,7 @@ import { parseBgpdConfig } from '../bgpd/parse-config.ts'
 import { BGPD_SOCKET } from '../cli/bgp.ts'
 import { bgpdCommand, type BgpdOptions } from '../cli/bgpd.ts'
 import type { CommandContext } from '../cli/context.ts'
+import { BGPD_TOPICS, switchTopics } from '../lib/debug-topics.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { serveRpc } from '../lib/rpc.ts'
@@ -47,7 +49,8 @@ async function runBgpd(
   const stopped = context.untilStopped()
   const clock = new ScopedClock(context.clock)
   const log = await context.openLog('bgpd')
-  const machine = createLinuxMachine()
+  switchTopics(log.topics, options.debug)
+  const machine = createLinuxMachine(log)
   const sockets = machine.openNamespace('/proc/self/ns/net')
   const bfd = createBfd({ clock, random, udp: sockets.udp, log: log.child({ part: 'bfd' }) })
   const speaker = createSpeaker({
@@ -69,6 +72,7 @@ async function runBgpd(
   const socketPath = first.control ?? BGPD_SOCKET
   mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 })
   const methods = checkedMethods<BgpdApi>(BGPD_PARAMS, {
+    ...debugMethods(log, BGPD_TOPICS),
     ...bgpControlMethods(speaker),
     'bgpd.reload': reload,
     'bgpd.stop': (request) => {

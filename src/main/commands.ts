@@ -22,6 +22,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('../cli/trace.ts')).defineTrace,
   },
   {
+    name: 'debug',
+    summary: 'what a running agent or bgpd tells of itself in its log, topic by topic',
+    group: 'Look',
+    load: async () => (await import('./debug-command.ts')).defineDebug,
+  },
+  {
     name: 'apply',
     summary: 'resources of a file: creates those that are not there, updates the others',
     group: 'Change',

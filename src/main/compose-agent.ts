@@ -1,5 +1,6 @@
 import { checkedMethods } from '../api/checked-methods.ts'
 import type { AgentApi } from '../api/methods.ts'
+import { debugMethods } from '../api/debug-methods.ts'
 import { AGENT_PARAMS } from '../api/params-schemas.ts'
 import { NodeAgent } from '../agent/agent.ts'
 import type { SavedSysctls } from '../agent/host-sysctls.ts'
@@ -14,6 +15,7 @@ import { CniService } from '../cni/service.ts'
 import { Ipam } from '../ipam/ipam.ts'
 import { RowIpamStore } from '../ipam/row-ipam-store.ts'
 import type { Clock } from '../lib/clock.ts'
+import { AGENT_TOPICS } from '../lib/debug-topics.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { RpcMethods } from '../lib/rpc.ts'
@@ -136,6 +138,7 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
     methods: checkedMethods<AgentApi>(AGENT_PARAMS, {
       status: () => Promise.resolve(agent.status()),
       cni: (request) => cni.handle(request),
+      ...debugMethods(log, AGENT_TOPICS),
       ...nodeMethods(traced),
       ...bgpControlMethods(speaker),
     }),

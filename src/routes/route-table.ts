@@ -103,15 +103,17 @@ export class RouteTable {
       }
       const { key, route } = change
       if (change.isDesired) {
-        if (this.#try(key, 'write', () => kernel.replaceRoute(route))) {
+        if (this.#try(key, route, 'write', () => kernel.replaceRoute(route))) {
           this.#tracker.setObserved(key, route)
           written++
         } else {
           failed++
           this.#refusedInWalk++
         }
-      } else if (hold(route)) held++
-      else if (this.#try(key, 'remove', () => deleteRoute(kernel, route))) {
+      } else if (hold(route)) {
+        held++
+        this.#tell('kept for now', key, route)
+      } else if (this.#try(key, route, 'remove', () => deleteRoute(kernel, route))) {
         this.#tracker.setObserved(key, undefined)
         removed++
       } else failed++
@@ -143,13 +145,16 @@ export class RouteTable {
   }
 
   /** Logs a refusal once, not at every retry. */
-  #try(key: string, verb: string, change: () => void): boolean {
+  #try(key: string, route: Route, verb: string, change: () => void): boolean {
+    const done = verb === 'write' ? 'written' : 'removed'
     try {
       change()
+      this.#tell(done, key, route)
       this.#refused.delete(key)
       return true
     } catch (thrown) {
       if (!isKernelError(thrown)) throw thrown
+      this.#tell(`not ${done}`, key, route, thrown.message)
       if (this.#refused.get(key) !== thrown.message) {
         this.#needs.log.warn(`Unable to ${verb} a route; it is tried again`, {
           route: key,
@@ -159,6 +164,12 @@ export class RouteTable {
       this.#refused.set(key, thrown.message)
       return false
     }
+  }
+
+  #tell(what: string, key: string, { type, protocol, nextHops }: Route, error?: string): void {
+    const { log } = this.#needs
+    if (!log.topics.routes) return
+    log.tell('routes', `Route ${what}`, { route: key, type, protocol, nextHops, error })
   }
 }
 

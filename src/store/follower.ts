@@ -284,6 +284,7 @@ class Stream<Value extends object> implements Closable {
 
   /** What was told is known only when it was taken. */
   #tell(news: readonly News<Value>[]): void {
+    if (this.#ports.log.topics.store) this.#show(news)
     if (news.length > 0) this.#handlers.onChanges(news.map(({ change }) => change))
     for (const { key, change } of news) {
       if (change.type === 'delete') this.#known.delete(key)
@@ -295,6 +296,15 @@ class Stream<Value extends object> implements Closable {
     if (!this.#problemsChanged) return
     this.#handlers.onProblems([...this.#problems.values()].flat())
     this.#problemsChanged = false
+  }
+
+  /** Values stay where they are: some of them are secret. */
+  #show(news: readonly News<Value>[]): void {
+    for (const { key, change } of news) {
+      const revision = this.#reader.revisionOf(change.resource)
+      const fields = { key, change: change.type, revision }
+      this.#ports.log.tell('store', 'The datastore told a change', fields)
+    }
   }
 
   #watchFrom(prefix: string, revision: number): void {

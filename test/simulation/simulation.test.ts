@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Log } from '../../src/lib/log.ts'
+import { type Log, silentLog } from '../../src/lib/log.ts'
 import { runSchedule } from './run-schedule.ts'
 import { generateSchedule, type Schedule } from './schedule.ts'
 import { shrink } from './shrink.ts'
@@ -56,6 +56,8 @@ function recordingLog(lines: string[], fields: object = {}): Log {
     info: write('info'),
     warn: write('warn'),
     error: write('error'),
+    topics: silentLog.topics,
+    tell() {},
     child: (more) => recordingLog(lines, { ...fields, ...more }),
   }
 }

@@ -1,5 +1,6 @@
 import type { Command } from '@commander-js/extra-typings'
 import type { CommandContext } from '../../cli/context.ts'
+import { AGENT_TOPICS, debugTopics, debugWords, switchTopics } from '../../lib/debug-topics.ts'
 import { readTopology, topologyOf } from './topology-source.ts'
 
 /** The process behind a simulated lab; started by `up`, ended by `down`. */
@@ -13,6 +14,8 @@ export function defineHost(command: Command, context: CommandContext): void {
       const found = await readTopology(source, context)
       const { hostSimulatedLab } = await import('../simulated-lab-host.ts')
       const log = await context.openLog('lab')
+      const words = debugWords(context.env['TORTIE_DEBUG'] ?? '')
+      switchTopics(log.topics, debugTopics(words, AGENT_TOPICS))
       const host = await hostSimulatedLab({
         lab: name,
         topology: topologyOf(found),

@@ -8,6 +8,8 @@ import { runInNewContext } from 'node:vm'
 import koffi from 'koffi'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type KernelEvent, type Link, type Route, ROUTE_TABLE } from '../../kernel/kernel.ts'
+import { debugSwitches } from '../../lib/debug-topics.ts'
+import { silentLog } from '../../lib/log.ts'
 import { ip } from '../../net/ip-address.ts'
 import { mac } from '../../net/mac-address.ts'
 import { prefix } from '../../net/prefix.ts'
@@ -199,6 +201,26 @@ describe.skipIf(!isRoot)('the real kernel', () => {
       `Create link a/b (bridge) on ${nameA}`,
     )
     expect(() => a.createLink({ kind: 'tun', name: 'sixteen-octets-x' })).toThrow('EINVAL')
+  })
+
+  it('tells of what it asks of the kernel while that topic is on', () => {
+    const told: unknown[] = []
+    const topics = debugSwitches()
+    const tell = (_: string, message: string, fields: object): number =>
+      told.push([message, fields])
+    const telling = createLinuxMachine({ ...silentLog, topics, tell })
+    const kernel = telling.openNamespace(nameA)
+    kernel.link('lo')
+    expect(told).toEqual([])
+    topics.netlink = true
+    expect(kernel.link('absent')).toBe(undefined)
+    telling.close()
+    const request = `Look up link absent on ${nameA}`
+    const refusal = { request, type: 18, errno: 'ENODEV', error: `${request}: ENODEV` }
+    expect(told).toEqual([
+      ['Request to the kernel', { request, type: 18, octets: expect.any(Number) as number }],
+      ['Refused by the kernel', refusal],
+    ])
   })
 
   it('lists 10,000 routes whole while others change them', async () => {

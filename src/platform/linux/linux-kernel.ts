@@ -18,6 +18,7 @@ import type {
   Rule,
 } from '../../kernel/kernel.ts'
 import type { Closable } from '../../lib/closable.ts'
+import type { Log } from '../../lib/log.ts'
 import type { Family } from '../../net/ip-address.ts'
 import type { TcpStack, UdpStack } from '../../net/transport.ts'
 import type { FilterChange, FilterCounter, FilterTable } from '../../kernel/packet-filter.ts'
@@ -47,6 +48,8 @@ export interface LinuxKernelOptions {
   readonly thread: ThreadNamespace
   /** Descriptor of the namespace; the kernel closes it. */
   readonly namespaceFd: number
+  /** Told of what is asked of the kernel. */
+  readonly log: Log
   /** Told once, after closing. */
   readonly onClose: () => void
 }
@@ -59,6 +62,7 @@ export class LinuxKernel implements Kernel, Context {
   readonly #enteredFd: number
   readonly #thread: ThreadNamespace
   readonly #onClose: () => void
+  readonly #log: Log
   #netlink: NetlinkSocket | undefined
   #netfilter: NetlinkSocket | undefined
   #filterTables: FilterTables | undefined
@@ -68,13 +72,14 @@ export class LinuxKernel implements Kernel, Context {
   readonly udp: UdpStack
   #closed = false
 
-  constructor({ name, libc, thread, namespaceFd, onClose }: LinuxKernelOptions) {
+  constructor({ name, libc, thread, namespaceFd, log, onClose }: LinuxKernelOptions) {
     this.name = name
     this.libc = libc
     this.namespaceFd = namespaceFd
     this.#enteredFd = thread.toEnter(namespaceFd)
     this.#thread = thread
     this.#onClose = onClose
+    this.#log = log
     this.tcp = new LinuxTcpStack(this, this.#resources)
     this.udp = new LinuxUdpStack(this, this.#resources)
   }
@@ -86,13 +91,15 @@ export class LinuxKernel implements Kernel, Context {
 
   get netlink(): NetlinkSocket {
     if (this.#closed) throw new Error(`The kernel of ${this.name} is closed`)
-    this.#netlink ??= this.inside(() => new NetlinkSocket(this.libc))
+    this.#netlink ??= this.inside(() => new NetlinkSocket(this.libc, NETLINK.route, this.#log))
     return this.#netlink
   }
 
   get #filters(): FilterTables {
     if (this.#closed) throw new Error(`The kernel of ${this.name} is closed`)
-    this.#netfilter ??= this.inside(() => new NetlinkSocket(this.libc, NETLINK.netfilter))
+    this.#netfilter ??= this.inside(
+      () => new NetlinkSocket(this.libc, NETLINK.netfilter, this.#log),
+    )
     this.#filterTables ??= new FilterTables(this.#netfilter, this.name)
     return this.#filterTables
   }

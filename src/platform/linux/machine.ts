@@ -1,4 +1,5 @@
 import type { Machine } from '../../kernel/kernel.ts'
+import { type Log, silentLog } from '../../lib/log.ts'
 import { type Libc, loadLibc } from './libc.ts'
 import { LinuxKernel } from './linux-kernel.ts'
 import {
@@ -13,10 +14,12 @@ import { ThreadNamespace } from './thread-namespace.ts'
 /**
  * The machine that this process runs on. For the main thread only: namespaces are entered by the
  * thread that asks. Needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN) for all but reading.
+ *
+ * @param log told of each request to the kernel while its topic "netlink" is on
  */
-export function createLinuxMachine(): LinuxMachine {
+export function createLinuxMachine(log: Log = silentLog): LinuxMachine {
   const libc = loadLibc()
-  return new LinuxMachine(libc, new ThreadNamespace(libc))
+  return new LinuxMachine(libc, new ThreadNamespace(libc), log)
 }
 
 export class LinuxMachine implements Machine {
@@ -24,7 +27,10 @@ export class LinuxMachine implements Machine {
   readonly #thread: ThreadNamespace
   readonly #open = new Set<{ readonly key: string; readonly kernel: LinuxKernel }>()
 
-  constructor(libc: Libc, thread: ThreadNamespace) {
+  readonly #log: Log
+
+  constructor(libc: Libc, thread: ThreadNamespace, log: Log) {
+    this.#log = log
     this.#libc = libc
     this.#thread = thread
   }
@@ -42,6 +48,7 @@ export class LinuxMachine implements Machine {
       libc: this.#libc,
       thread: this.#thread,
       namespaceFd,
+      log: this.#log,
       onClose: () => this.#open.delete(entry),
     })
     const entry = { key: name, kernel }

@@ -1,4 +1,5 @@
 import { ByteWriter } from '../../lib/bytes.ts'
+import { type Log, silentLog } from '../../lib/log.ts'
 import { KernelError } from '../../kernel/kernel.ts'
 import {
   type Acknowledgement,
@@ -53,13 +54,15 @@ export interface NetlinkRequest {
 export class NetlinkSocket {
   readonly #libc: Libc
   readonly #fd: number
+  readonly #log: Log
   readonly #request = new ByteWriter(8192)
   readonly #answer = Buffer.allocUnsafeSlow(RECEIVE_OCTETS)
   #sequence = 0
 
   /** Must be called inside the namespace to speak to. */
-  constructor(libc: Libc, protocol: number = NETLINK.route) {
+  constructor(libc: Libc, protocol: number = NETLINK.route, log: Log = silentLog) {
     this.#libc = libc
+    this.#log = log
     const type = SOCK_RAW | SOCK_CLOEXEC
     this.#fd = checked('Open a netlink socket', libc.socket(AF_NETLINK, type, protocol))
     for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) {
@@ -74,7 +77,7 @@ export class NetlinkSocket {
     for (;;) {
       for (const message of this.#receive(request)) {
         if (message.sequence === sequence && message.type === NLMSG.error) {
-          refuse(request, decodeError(message))
+          this.#heed(request, decodeError(message))
           return
         }
       }
@@ -88,7 +91,7 @@ export class NetlinkSocket {
       for (const message of this.#receive(request)) {
         if (message.sequence !== sequence) continue
         if (message.type !== NLMSG.error) return decode(message)
-        refuse(request, decodeError(message))
+        this.#heed(request, decodeError(message))
       }
     }
   }
@@ -116,10 +119,10 @@ export class NetlinkSocket {
       for (const message of this.#receive(request)) {
         if (message.sequence !== sequence) continue
         interrupted ||= (message.flags & NLM_F.dumpInterrupted) !== 0
-        if (message.type === NLMSG.error) refuse(request, decodeError(message))
+        if (message.type === NLMSG.error) this.#heed(request, decodeError(message))
         else if (message.type !== NLMSG.done) values.push(decode(message))
         else {
-          refuse(request, decodeDone(message))
+          this.#heed(request, decodeDone(message))
           return interrupted ? undefined : values
         }
       }
@@ -146,6 +149,7 @@ export class NetlinkSocket {
     }
     const octets = to.view()
     this.#libc.setOption(this.#fd, SOL_SOCKET, SO_SNDBUFFORCE, int(octets.length * 2))
+    if (this.#log.topics.netlink) this.#tell({ type: messages[0]?.type ?? 0, what }, octets.length)
     checked(what, this.#libc.send(this.#fd, octets, 0))
     const last = this.#sequence - 1
     const asked = { type: 0, body: () => {}, what }
@@ -153,7 +157,7 @@ export class NetlinkSocket {
     for (;;) {
       for (const message of this.#receive(asked)) {
         if (message.type !== NLMSG.error || message.sequence < first) continue
-        refuse(asked, decodeError(message))
+        this.#heed(asked, decodeError(message))
         if (message.sequence >= last) return
       }
     }
@@ -168,6 +172,7 @@ export class NetlinkSocket {
       sequence: this.#sequence,
     }
     encodeNetlinkMessage(this.#request, header, request.body)
+    if (this.#log.topics.netlink) this.#tell(request, this.#request.length)
     checked(request.what, this.#libc.send(this.#fd, this.#request.view(), 0))
     return this.#sequence
   }
@@ -185,15 +190,29 @@ export class NetlinkSocket {
     }
   }
 
+  #tell({ type, what }: Pick<NetlinkRequest, 'type' | 'what'>, octets: number): void {
+    this.#log.tell('netlink', 'Request to the kernel', { request: what(), type, octets })
+  }
+
+  /** Goes on after a good acknowledgement, throws what another says. */
+  #heed(request: NetlinkRequest, acknowledgement: Acknowledgement): void {
+    if (acknowledgement.errno === 0) return
+    const error = refusal(request, acknowledgement)
+    if (this.#log.topics.netlink) {
+      const fields = { request: request.what(), type: request.type, errno: error.code }
+      this.#log.tell('netlink', 'Refused by the kernel', { ...fields, error: error.message })
+    }
+    throw error
+  }
+
   close(): void {
     this.#libc.close(this.#fd)
   }
 }
 
-function refuse(request: NetlinkRequest, { errno, message }: Acknowledgement): void {
-  if (errno === 0) return
+function refusal(request: NetlinkRequest, { errno, message }: Acknowledgement): KernelError {
   const explanation = message === undefined ? '' : `: ${message.replace(/^Error: |\.$/g, '')}`
-  throw new KernelError(errnoName(errno), `${request.what()}${explanation}`)
+  return new KernelError(errnoName(errno), `${request.what()}${explanation}`)
 }
 
 /** A struct timeval of whole seconds. */

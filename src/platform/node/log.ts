@@ -1,5 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import pino from 'pino'
+import { boundedFields } from '../../lib/bounded-fields.ts'
+import { type DebugSwitches, debugSwitches } from '../../lib/debug-topics.ts'
 import type { Log, LogFields } from '../../lib/log.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
@@ -16,7 +18,7 @@ export function createLog(options: { level: LogLevel; name: string; fd?: number 
     },
     droppingDestination(options.fd ?? 2),
   )
-  return wrap(logger)
+  return wrap(logger, debugSwitches())
 }
 
 /** A line that cannot be written (EPIPE, ENOSPC, a terminal that is gone) is dropped: work goes on. */
@@ -34,16 +36,22 @@ function droppingDestination(fd: number): pino.DestinationStream {
   }
 }
 
-function wrap(logger: pino.Logger): Log {
+function wrap(logger: pino.Logger, topics: DebugSwitches): Log {
   const at =
     (level: LogLevel) =>
     (message: string, fields?: LogFields): void =>
       logger[level](fields ?? {}, message)
+  let ofTopics: pino.Logger | undefined
   return {
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    child: (fields) => wrap(logger.child(fields)),
+    topics,
+    tell(topic, message, fields) {
+      ofTopics ??= logger.child({}, { level: 'debug' })
+      ofTopics.debug({ topic, ...boundedFields(fields) }, message)
+    },
+    child: (fields) => wrap(logger.child(fields), topics),
   }
 }
