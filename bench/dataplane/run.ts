@@ -28,7 +28,8 @@ function asking(dataplane: Dataplane): { stop(): number[] } {
   const waits: number[] = []
   let due = performance.now() + ASK_MILLISECONDS
   const timer = setInterval(() => {
-    dataplane.lacking()
+    dataplane.settle()
+    dataplane.problems()
     const now = performance.now()
     waits.push(now - Math.min(due, now))
     due = now + ASK_MILLISECONDS
@@ -120,7 +121,7 @@ try {
       dataplane.waysChanged(batch)
       await new Promise((resolve) => setImmediate(resolve))
     }
-    while (dataplane.lacking().length > 0) await pause(5)
+    while (dataplane.problems().length > 0) await pause(5)
   })
   console.log(`in the kernel after ${((performance.now() - began) / 1000).toFixed(1)} s`)
   dataplane.stop()

@@ -227,7 +227,10 @@ export class SimulatedCluster {
   }
 
   isConverged(): boolean {
-    const all = this.nodes.map(({ composed }) => composed.agent.status())
+    const all = this.nodes.map(({ composed: { agent } }) => {
+      agent.settle()
+      return agent.status()
+    })
     const blocks = all.reduce((sum, status) => sum + status.blocks.length, 0)
     return all.every(
       (status) => status.converged && status.learnedRoutes >= blocks - status.blocks.length,

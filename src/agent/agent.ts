@@ -295,6 +295,13 @@ export class NodeAgent {
     return (this.#knownMtus ??= this.#mtus()).pod
   }
 
+  /** Does what is due now rather than in a moment, so that a status is about what stays. */
+  settle(): void {
+    this.#dataplane.settle()
+    this.#filter.settle()
+  }
+
+  /** As of the last passes; changes nothing. */
   status(): AgentStatus {
     const neighbors = this.#needs.speaker.neighbors().map((neighbor) => ({
       address: neighbor.address,
@@ -311,8 +318,8 @@ export class NodeAgent {
     const lacking = [
       ...behind,
       ...this.#attempts.problems(),
-      ...this.#dataplane.lacking(),
-      ...this.#filter.lacking(),
+      ...this.#dataplane.problems(),
+      ...this.#filter.problems(),
     ]
     const problems = this.#problems.list()
     const tunnel = this.#dataplane.tunnelStatus()

@@ -120,7 +120,8 @@ it('serves pods and learned routes that come and go without listing what the ker
   learned.set(prefix('10.1.0.64/26'), [ip('10.0.0.2')])
   dataplane.waysChanged([prefix('10.1.0.64/26')])
   await clock.advance(1_000)
-  expect(dataplane.lacking()).toEqual([])
+  dataplane.settle()
+  expect(dataplane.problems()).toEqual([])
   const before = listed.splice(0)
   expect(wayTo('10.1.0.64/26')).toMatchObject([{ gateway: '10.0.0.2' }])
   expect(wayTo('10.1.0.5/32')).toEqual([{ linkIndex: kernel.link('calia')!.index }])
@@ -156,7 +157,8 @@ it('looks for ways anew when the network between the nodes changes', async () =>
   const afar = prefix('10.1.0.128/26')
   learned.set(afar, [ip('10.9.0.1')])
   dataplane.start()
-  expect(dataplane.lacking()).toEqual([`no way to ${afar} via 10.9.0.1`])
+  dataplane.settle()
+  expect(dataplane.problems()).toEqual([`no way to ${afar} via 10.9.0.1`])
   const linkIndex = kernel.link('eth0')!.index
   kernel.addRoute({
     destination: prefix('10.9.0.0/24'),
@@ -169,7 +171,8 @@ it('looks for ways anew when the network between the nodes changes', async () =>
   })
   await clock.advance(1_000)
   expect(wayTo(afar)).toEqual([{ linkIndex, gateway: '10.0.0.254' }])
-  expect(dataplane.lacking()).toEqual([])
+  dataplane.settle()
+  expect(dataplane.problems()).toEqual([])
   dataplane.stop()
 })
 
@@ -289,18 +292,19 @@ it('is asked how it is in the midst of a great many routes, and answers before t
   for (const destination of many) learned.set(destination, [ip('10.0.0.2')])
   dataplane.waysChanged(many)
 
-  const answers: { readonly written: number; readonly lacking: readonly string[] }[] = []
+  const answers: { readonly written: number; readonly problems: readonly string[] }[] = []
   const ask = (): void => {
-    answers.push({ lacking: dataplane.lacking(), written: written() - before })
+    dataplane.settle()
+    answers.push({ problems: dataplane.problems(), written: written() - before })
     if (answers.length < 4) clock.after(20, ask)
   }
   clock.after(15, ask)
   await clock.advance(1_000)
 
   expect(answers[0]!.written).toBeLessThan(many.length)
-  expect(answers[0]!.lacking).toEqual([
+  expect(answers[0]!.problems).toEqual([
     expect.stringMatching(/^\d+ routes are still to be written$/),
   ])
-  expect(answers.at(-1)).toEqual({ written: many.length, lacking: [] })
+  expect(answers.at(-1)).toEqual({ written: many.length, problems: [] })
   dataplane.stop()
 })

@@ -209,17 +209,17 @@ export class Dataplane {
     })
   }
 
-  /**
-   * What the node should have and has not, one sentence each. A pass that is due is done first, so that
-   * the answer is about what is, not about what is being mended.
-   */
-  lacking(): readonly string[] {
+  /** Does the pass that is due now rather than in a moment. */
+  settle(): void {
+    if (this.#pending === undefined) return
+    this.#pending.cancel()
+    this.#pending = undefined
+    this.#pass()
+  }
+
+  /** What the node should have and had not when the last pass ended, one sentence each. */
+  problems(): readonly string[] {
     if (this.#watch === undefined) return ['nothing has been installed yet']
-    if (this.#pending !== undefined) {
-      this.#pending.cancel()
-      this.#pending = undefined
-      this.#pass()
-    }
     const failure = [this.#failure, this.#refusedSysctl, this.#tunnel.hindrance].filter(
       (text) => text !== undefined,
     )

@@ -55,16 +55,19 @@ export class FilterKeeper {
     this.#schedule(this.#passedAt + PASS_MILLISECONDS - this.#needs.clock.now())
   }
 
+  /** Does the pass that is due now rather than in a moment. */
+  settle(): void {
+    if (this.#pending === undefined) return
+    this.#pending.cancel()
+    this.#pending = undefined
+    this.#pass()
+  }
+
   /**
-   * Why the node lacks its packet filter, if it does. A look that is due is done first. A kernel that
-   * has no packet filter at all lacks nothing.
+   * Why the node had not its packet filter when the last pass ended. A kernel that has no packet filter at
+   * all has no problem.
    */
-  lacking(): readonly string[] {
-    if (this.#pending !== undefined) {
-      this.#pending.cancel()
-      this.#pending = undefined
-      this.#pass()
-    }
+  problems(): readonly string[] {
     return this.#failure?.unable === false ? [this.#failure.message] : []
   }
 

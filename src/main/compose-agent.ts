@@ -136,7 +136,10 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
   return {
     agent,
     methods: checkedMethods<AgentApi>(AGENT_PARAMS, {
-      status: () => Promise.resolve(agent.status()),
+      status: () => {
+        agent.settle()
+        return Promise.resolve(agent.status())
+      },
       cni: (request) => cni.handle(request),
       ...debugMethods(log, AGENT_TOPICS),
       ...nodeMethods(traced),

@@ -132,6 +132,7 @@ class World {
 
 function statusOf(node: ClusterNode) {
   expect(node.process?.alive, `the agent of ${node.name} lives`).toBe(true)
+  node.agent!.agent.settle()
   return node.agent!.agent.status()
 }
 

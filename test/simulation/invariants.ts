@@ -124,6 +124,7 @@ function forwardingBreaches(
 export async function quietBreaches(cluster: SimulatedCluster): Promise<string[]> {
   const breaches: string[] = []
   for (const node of cluster.present) {
+    node.agent?.agent.settle()
     const status = node.agent?.agent.status()
     if (status?.converged !== true) {
       breaches.push(`the agent of ${node.name} says that it has not converged: ${whyNot(status)}`)
