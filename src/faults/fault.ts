@@ -15,8 +15,8 @@ export interface Fault {
   readonly path: Path
   /** Families in which it shows. */
   readonly families: readonly Family[]
-  /** Where no real kernel can be brought to show it. */
-  readonly onlySimulated?: true
+  /** Why no real kernel is brought to show it. */
+  readonly onlySimulated?: string
   /** The packets that show it, where those of `ping` from pod to pod do not. */
   readonly probe?: FaultProbe
   readonly effects: (scene: Scene) => readonly Effect[]
@@ -41,6 +41,8 @@ export interface Scene {
   readonly to: SceneEnd
   /** A node in the subnet of `from` that has no part in it. */
   readonly bystander: SceneNode
+  /** What is set in it is set for the whole machine that all is on. */
+  readonly firstNamespace: string
   readonly network: {
     readonly namespace: string
     /** The router's address in the subnet of `from`. */

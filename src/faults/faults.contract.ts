@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Family } from '../net/ip-address.ts'
+import { type Family, ip } from '../net/ip-address.ts'
 import { type Kernel, ROUTE_PROTOCOL } from '../kernel/kernel.ts'
 import type { Cause } from '../trace/causes/cause.ts'
 import { CAUSES, type CauseId } from '../trace/causes/causes.ts'
@@ -77,6 +77,11 @@ const EXPECTED: { readonly [Id in FaultId]: Expectation } = {
   })),
   'near-tunnel-down': mended('tunnel-down', () => ({ link: 'tunl0' })),
   'neighbor-failed': mended('neighbor-failed', ({ from }) => ({ link: from.uplink })),
+  'neighbor-table-full': mended('neighbor-table-full', ({ family }) => ({
+    link: 'eth0',
+    address: ip(family === 4 ? '169.254.1.1' : 'fe80::ecee:eeff:feee:eeee'),
+    entries: 0,
+  })),
   'neighbor-wrong-mac': mended('neighbor-wrong-mac', ({ to }) => ({
     address: to.address,
     mac: '66:66:66:66:66:66',
@@ -133,6 +138,9 @@ const EXPECTED: { readonly [Id in FaultId]: Expectation } = {
 /** Times that a trace is taken and what it offers carried out: one fault can hide behind another. */
 const ROUNDS_MAX = 3
 
+/** Before a command that sets something for the whole machine. */
+const IN_FIRST_NAMESPACE = 'nsenter -t 1 -n'
+
 /** Between two questions for a neighbor, of which there are three. */
 const NEIGHBOR_MILLISECONDS = 50
 
@@ -148,9 +156,13 @@ export function faultsContract(kernel: string, open: () => FaultHarness): void {
     })
     afterAll(() => harness.done())
 
-    const canShow = ({ onlySimulated, path }: Fault): boolean =>
-      (harness.isSimulated || onlySimulated !== true) &&
-      (path !== 'ipip' || hasIpip(harness.machine, `${harness.prefix}i${++serial}`))
+    /** Why this kernel does not show it. */
+    const obstacleTo = ({ onlySimulated, path }: Fault): string | undefined => {
+      if (!harness.isSimulated && onlySimulated !== undefined) return onlySimulated
+      const isMissing =
+        path === 'ipip' && !hasIpip(harness.machine, `${harness.prefix}i${++serial}`)
+      return isMissing ? 'this kernel has no IPIP' : undefined
+    }
 
     const build = (path: Path, family: Family): Bench => {
       const unique = `${harness.prefix}f${++serial}`
@@ -162,8 +174,9 @@ export function faultsContract(kernel: string, open: () => FaultHarness): void {
         neighborMilliseconds: NEIGHBOR_MILLISECONDS,
         ...tunnel,
       })
-      closers.push(() => cluster.close())
-      return new Bench(harness, cluster, path)
+      const bench = new Bench(harness, cluster, path)
+      closers.push(() => bench.close())
+      return bench
     }
     const close = (): void => closers.splice(0).forEach((each) => each())
 
@@ -173,7 +186,8 @@ export function faultsContract(kernel: string, open: () => FaultHarness): void {
 
     it.for(cases)('%s is named, and mended by what is offered: IPv%i', async (row, { skip }) => {
       const [id, family, fault] = row
-      if (!canShow(fault)) skip('this kernel cannot show it')
+      const obstacle = obstacleTo(fault)
+      if (obstacle !== undefined) skip(obstacle)
       const bench = build(fault.path, family)
       try {
         const undoing = bench.break(fault)
@@ -191,7 +205,8 @@ export function faultsContract(kernel: string, open: () => FaultHarness): void {
 
     const mendable = cases.filter(([id]) => EXPECTED[id].isMended)
     it.for(mendable)('%s is undone: IPv%i', async ([, family, fault], { skip }) => {
-      if (!canShow(fault)) skip('this kernel cannot show it')
+      const obstacle = obstacleTo(fault)
+      if (obstacle !== undefined) skip(obstacle)
       const bench = build(fault.path, family)
       try {
         bench.undo(bench.break(fault))
@@ -210,11 +225,13 @@ class Bench {
   readonly #world: TestScene
   #flaps: readonly Effect[] = []
   #lost: readonly Effect[] = []
+  /** What undoes what was set for the whole machine, which outlives the cluster. */
+  #ofMachine: readonly Effect[] = []
 
   constructor(harness: FaultHarness, cluster: TestCluster, path: Path) {
     this.#harness = harness
     this.#cluster = cluster
-    this.#world = new TestScene(cluster, path, harness.corrupt?.bind(harness))
+    this.#world = new TestScene(cluster, path, harness)
   }
 
   /** Answers what undoes it. */
@@ -228,7 +245,13 @@ class Bench {
       each.do === 'add-route' &&
       deleted.some((route) => route.destination === each.route.destination)
     this.#lost = undoing.filter((each) => !isDeleted(each))
+    this.#ofMachine = undoing.filter((each) => each.in === this.#world.scene.firstNamespace)
     return undoing
+  }
+
+  close(): void {
+    undo(this.#ofMachine, this.#world)
+    this.#cluster.close()
   }
 
   /** What the agents of the nodes would do by themselves: they write the routes that they keep. */
@@ -315,8 +338,11 @@ class Bench {
       expect(first?.mend, JSON.stringify(verdict, undefined, 2)).not.toEqual([])
       for (const command of first!.mend) {
         const { node, netns } = first!.fault.place
-        const kernel = this.#world.kernel(netns === 'host' ? node : netns)
-        await this.#harness.execute(kernel, command)
+        const isOfMachine = command.join(' ').startsWith(`${IN_FIRST_NAMESPACE} `)
+        const { firstNamespace } = this.#world.scene
+        const namespace = isOfMachine ? firstNamespace : netns === 'host' ? node : netns
+        const argv = isOfMachine ? command.slice(IN_FIRST_NAMESPACE.split(' ').length) : command
+        await this.#harness.execute(this.#world.kernel(namespace), argv)
       }
       undo(this.#agents, this.#world)
       await this.settle()

@@ -15,6 +15,7 @@ import { martianSource } from './catalogue/martian-source.ts'
 import { mtuExceeded } from './catalogue/mtu-exceeded.ts'
 import { nearTunnelDown } from './catalogue/near-tunnel-down.ts'
 import { neighborFailed } from './catalogue/neighbor-failed.ts'
+import { neighborTableFull } from './catalogue/neighbor-table-full.ts'
 import { neighborWrongMac } from './catalogue/neighbor-wrong-mac.ts'
 import { noAnswer } from './catalogue/no-answer.ts'
 import { noCarrier } from './catalogue/no-carrier.ts'
@@ -61,6 +62,7 @@ export const FAULTS = [
   mtuExceeded,
   nearTunnelDown,
   neighborFailed,
+  neighborTableFull,
   neighborWrongMac,
   noAnswer,
   noCarrier,

@@ -610,6 +610,8 @@ export function kernelContract(
         expect(() => a.readSysctl('ipv4.no_such_thing')).toThrow('ENOENT')
         expect(() => a.writeSysctl('ipv4.no_such_thing', '1')).toThrow('ENOENT')
         expect(() => a.readSysctl('ipv4.conf.//.ip_forward')).toThrow('ENOENT')
+        // The neighbor table is one for all namespaces, and set in the machine's first.
+        expect(() => a.readSysctl('ipv4.neigh.default.gc_thresh3')).toThrow('ENOENT')
       })
 
       it('take no text for a number, and no number out of bounds', () => {

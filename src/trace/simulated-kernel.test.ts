@@ -63,6 +63,25 @@ describe('what only a simulated network can be made to do', () => {
       }),
     )
 
+  it('names a neighbor table that is full, with its entries and the command that raises its limit', async () => {
+    const first = machine.openNamespace('/proc/1/ns/net')
+    const path = 'ipv4.neigh.default.gc_thresh3'
+    first.writeSysctl(path, String(machine.neighborEntries(4)))
+    const result = await run('pod1', 'pod2')
+    const [cause] = result.verdict.kind === 'delivered' ? [] : result.verdict.causes
+    expect(cause).toMatchObject({ name: 'neighbor-table-full', confidence: 'likely' })
+    expect(cause!.sentence).toContain(`The kernel's ARP table is full`)
+    expect(cause!.evidence).toContainEqual(expect.stringContaining('has 0 entries'))
+    expect(cause!.evidence).toContainEqual(
+      expect.stringMatching(/^arp_cache.table_fulls of server01 went up by \d+/),
+    )
+    expect(cause!.mend).toEqual([
+      ['nsenter', '-t', '1', '-n', 'sysctl', '-w', 'net.ipv4.neigh.default.gc_thresh3=4096'],
+    ])
+    first.writeSysctl(path, '1024')
+    expect((await run('pod1', 'pod2')).verdict.kind).toBe('delivered')
+  })
+
   it('tells a network that drops IPIP from one that is broken', async () => {
     const { network } = cluster
     network.keepPacketFilter(

@@ -8,9 +8,9 @@ export const tunnelDrops = {
   summary: 'the tunnel of the far node drops what it takes for fragments',
   path: 'ipip',
   families: [4],
-  onlySimulated: true,
+  onlySimulated: 'a filter stands for the programs that count what they drop',
   effects: ({ to }) => {
-    // Where the kernel has IPIP itself, a filter stands for the programs that count what they drop.
+    // The simulated kernel has IPIP itself.
     const options = { name: 'tunnel-programs', counter: 'fragment' }
     const table = dropping('input', [{ kind: 'protocol', protocol: IP_IN_IP }], options)
     return [{ do: 'filter', in: to.namespace, table }]

@@ -1,7 +1,7 @@
 import { familyOf } from '../../net/ip-address.ts'
 import { mac } from '../../net/mac-address.ts'
 import { prefixOf } from '../../net/prefix.ts'
-import type { Kernel } from '../../kernel/kernel.ts'
+import type { Kernel, Machine } from '../../kernel/kernel.ts'
 import type { Directory, DirectoryEndpoint } from '../../trace/tables/directory.ts'
 import type { TestCluster, TestNode } from '../../trace/testing/test-cluster.ts'
 import type { Path, Scene, SceneEnd, SceneNode } from '../fault.ts'
@@ -11,26 +11,26 @@ import type { World } from '../perform.ts'
 export class TestScene implements World {
   readonly scene: Scene
   readonly #cluster: TestCluster
+  readonly #machine: Machine
   readonly #corrupt: World['corrupt']
   readonly #registered = new Map<string, DirectoryEndpoint>()
 
-  constructor(
-    cluster: TestCluster,
-    path: Path,
-    corrupt?: (kernel: Kernel, link: string, isOn: boolean) => void,
-  ) {
+  constructor(cluster: TestCluster, path: Path, harness: SceneHarness) {
     const [one, two, three] = cluster.nodes as [TestNode, TestNode, TestNode]
     const [to, bystander] = path === 'bare' ? [two, three] : [three, two]
     this.#cluster = cluster
+    this.#machine = harness.machine
     this.scene = {
       family: familyOf(one.address),
       from: sceneEnd(one),
       to: sceneEnd(to),
       bystander: sceneNode(bystander),
+      firstNamespace: FIRST_NAMESPACE,
       network: { namespace: NETWORK, router: cluster.router },
     }
-    if (corrupt !== undefined) {
-      this.#corrupt = (namespace, link, isOn) => corrupt(this.kernel(namespace), link, isOn)
+    if (harness.corrupt !== undefined) {
+      this.#corrupt = (namespace, link, isOn) =>
+        harness.corrupt?.(this.kernel(namespace), link, isOn)
     }
   }
 
@@ -39,8 +39,9 @@ export class TestScene implements World {
     return { nodes, endpoints: [...endpoints, ...this.#registered.values()] }
   }
 
-  /** "network", the name of a node, or of a pod. */
+  /** "network", the path of the first namespace, the name of a node, or of a pod. */
   kernel(namespace: string): Kernel {
+    if (namespace === FIRST_NAMESPACE) return this.#machine.openNamespace(namespace)
     if (namespace === NETWORK) return this.#cluster.network
     const node = this.#cluster.nodes.find(({ name }) => name === namespace)
     if (node !== undefined) return node.kernel
@@ -61,6 +62,13 @@ export class TestScene implements World {
   }
 }
 
+/** What a kernel brings to be broken. */
+interface SceneHarness {
+  readonly machine: Machine
+  corrupt?(kernel: Kernel, link: string, isOn: boolean): void
+}
+
+const FIRST_NAMESPACE = '/proc/1/ns/net'
 const NETWORK = 'network'
 const VXLAN = 'vxlan.calico'
 

@@ -98,6 +98,7 @@ function ignores(namespace: Namespace, device: Device, sender: number, target: n
 
 function noteSender(namespace: Namespace, device: Device, sender: number, senderMac: number): void {
   const entry = namespace.neighbors4.getOrCreate(device, sender)
+  if (entry === undefined) return
   namespace.neighbors4.update(entry, senderMac, 'stale', { override: true }, device.mac!)
 }
 

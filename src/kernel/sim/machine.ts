@@ -30,6 +30,11 @@ import * as icmpv6 from '../../wire/packet/icmpv6.ts'
 /** Nanoseconds that the packet clock gains for each packet seen, so that sightings are in order. */
 const PACKET_NANOSECONDS = 500n
 
+/** Linux begins with 1024, too few for a machine that stands for a thousand. */
+const UNLIMITED_NEIGHBORS = 2 ** 31 - 1
+
+const FIRST_NAMESPACE = '/proc/1/ns/net'
+
 /** A Linux machine in this process: namespaces, links between them, and packets that travel. */
 export class SimulatedMachine implements Machine, MachineCore {
   readonly clock: Clock
@@ -37,6 +42,11 @@ export class SimulatedMachine implements Machine, MachineCore {
   readonly joiner = new Joiner()
   readonly #log: Log
   readonly #namespaces = new Map<string, Namespace>()
+  #firstNamespace: Namespace | undefined
+  readonly neighborTables = {
+    4: { gc_thresh3: UNLIMITED_NEIGHBORS, fulls: 0 },
+    6: { gc_thresh3: UNLIMITED_NEIGHBORS, fulls: 0 },
+  }
   #nanoseconds = 0n
   #devices: Device[] = []
   #frames: Frame[] = []
@@ -60,7 +70,8 @@ export class SimulatedMachine implements Machine, MachineCore {
   }
 
   openNamespace(nameOrPath: string): SimulatedKernel {
-    return new SimulatedKernel(this.#find(nameOrPath))
+    const isFirst = nameOrPath === FIRST_NAMESPACE
+    return new SimulatedKernel(isFirst ? this.#first() : this.#find(nameOrPath))
   }
 
   #find(nameOrPath: string): Namespace {
@@ -70,6 +81,15 @@ export class SimulatedMachine implements Machine, MachineCore {
       throw new KernelError('ENOENT', `Unable to open namespace ${nameOrPath}`)
     }
     return namespace
+  }
+
+  /** The namespace of process 1, with what is set for all: made when it is asked for, as few do. */
+  #first(): Namespace {
+    if (this.#firstNamespace === undefined) {
+      this.#firstNamespace = assemble(FIRST_NAMESPACE, this)
+      this.#firstNamespace.sysctl.neighborTables = this.neighborTables
+    }
+    return this.#firstNamespace
   }
 
   deleteNamespace(name: string): void {
@@ -102,6 +122,12 @@ export class SimulatedMachine implements Machine, MachineCore {
   }
 
   // What namespaces use.
+
+  neighborEntries(family: 4 | 6): number {
+    let entries = 0
+    for (const namespace of this.#namespaces.values()) entries += namespace.neighbors(family).size
+    return entries
+  }
 
   nanoseconds(): bigint {
     const now = BigInt(Math.round(this.clock.now() * 1e6))
@@ -215,6 +241,14 @@ function hooksOf(namespace: Namespace, family: 4 | 6): NeighborHooks {
         return typeof addr === 'number' ? multicastMac4(addr) : multicastMac6(addr)
       }
       return addressType(namespace, addr) === 'broadcast' ? ethernet.BROADCAST : undefined
+    },
+    isFull() {
+      const table = namespace.machine.neighborTables[family]
+      // Counting the entries of a thousand namespaces for each new one takes its time.
+      if (table.gc_thresh3 === UNLIMITED_NEIGHBORS) return false
+      const isFull = namespace.machine.neighborEntries(family) >= table.gc_thresh3
+      if (isFull) table.fulls++
+      return isFull
     },
     changed(entry, change) {
       namespace.emit(() => ({ kind: 'neighbor', change, neighbor: toNeighbor(entry) }))

@@ -15,7 +15,7 @@ import { Translations } from './source-nat.ts'
 import type { Joiner } from './tcp-buffer.ts'
 import type { TcpSockets } from './tcp-sockets.ts'
 import type { UdpSockets } from './udp-sockets.ts'
-import { Sysctl } from './sysctl.ts'
+import { type NeighborTableLimits, Sysctl } from './sysctl.ts'
 
 /** What a machine gives to its namespaces. */
 export interface MachineCore {
@@ -27,6 +27,9 @@ export interface MachineCore {
   nanoseconds(): bigint
   /** Hands a frame to a device's input, soon, in order; nothing is reentrant. */
   deliver(device: Device, frame: Frame): void
+  readonly neighborTables: NeighborTableLimits
+  /** Entries of all namespaces. */
+  neighborEntries(family: 4 | 6): number
 }
 
 /** What a socket layer takes from the input path; false if nobody wants the packet. */

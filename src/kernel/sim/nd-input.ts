@@ -50,7 +50,10 @@ function solicited(
   if (!isOwn && !isAnycast && !proxies(namespace, device, target)) return
   if (!isAny(source) && linkAddress !== undefined) {
     const entry = namespace.neighbors6.getOrCreate(device, source)
-    namespace.neighbors6.update(entry, linkAddress, 'stale', { override: true }, device.mac!)
+    const options = { override: true }
+    if (entry !== undefined) {
+      namespace.neighbors6.update(entry, linkAddress, 'stale', options, device.mac!)
+    }
   }
   const send = (): void => {
     const destination = isAny(source) ? ALL_NODES : source

@@ -61,6 +61,8 @@ export interface NeighborHooks {
   failed(entry: NeighborEntry, packet: Waiting): void
   /** The link-layer address that needs no asking: that of broadcasts and groups (arp_constructor). */
   fixedMac(addr: Addr): number | undefined
+  /** Whether the machine takes no further entry; told of each that was refused. */
+  isFull(): boolean
   changed(entry: NeighborEntry, change: 'set' | 'removed'): void
 }
 
@@ -83,20 +85,30 @@ export class NeighborTable {
     return this.#byDevice.get(device)?.get(addr)
   }
 
-  getOrCreate(device: Device, addr: Addr): NeighborEntry {
+  /** Undefined where the machine takes no further entry (neigh_alloc); permanent ones it always takes. */
+  getOrCreate(device: Device, addr: Addr, isPermanent = false): NeighborEntry | undefined {
+    const entry = this.get(device, addr)
+    if (entry !== undefined) return entry
+    return !isPermanent && this.#hooks.isFull() ? undefined : this.#create(device, addr)
+  }
+
+  #create(device: Device, addr: Addr): NeighborEntry {
     let entries = this.#byDevice.get(device)
     if (entries === undefined) this.#byDevice.set(device, (entries = new Map()))
-    let entry = entries.get(addr)
-    if (entry === undefined) {
-      entry = new NeighborEntry(device, addr)
-      entries.set(addr, entry)
-      const fixed = this.#hooks.fixedMac(addr)
-      if (fixed !== undefined) {
-        entry.mac = fixed
-        entry.state = 'noarp'
-      }
+    const entry = new NeighborEntry(device, addr)
+    entries.set(addr, entry)
+    const fixed = this.#hooks.fixedMac(addr)
+    if (fixed !== undefined) {
+      entry.mac = fixed
+      entry.state = 'noarp'
     }
     return entry
+  }
+
+  get size(): number {
+    let size = 0
+    for (const entries of this.#byDevice.values()) size += entries.size
+    return size
   }
 
   *entries(): Generator<NeighborEntry> {
@@ -129,6 +141,7 @@ export class NeighborTable {
    */
   output(device: Device, addr: Addr, packet: Waiting, source: number): void {
     const entry = this.getOrCreate(device, addr)
+    if (entry === undefined) return
     if (entry.isConnected || this.#ready(entry)) this.#transmit(entry, packet, source)
     else this.#wait(entry, packet)
   }

@@ -281,7 +281,11 @@ export class SimulatedKernel implements Kernel {
     if (mac === undefined && neighbor.state !== 'noarp' && device.mac !== undefined) {
       throw refusal('EINVAL', `Unable to set neighbor ${neighbor.address} without a MAC address`)
     }
-    const entry = table.getOrCreate(device, addrFromText(neighbor.address))
+    const isPermanent = neighbor.state === 'permanent'
+    const entry = table.getOrCreate(device, addrFromText(neighbor.address), isPermanent)
+    if (entry === undefined) {
+      throw refusal('ENOBUFS', `Unable to set neighbor ${neighbor.address}: the table is full`)
+    }
     const options = { override: true, administrative: true }
     table.update(entry, mac, neighbor.state, options, device.mac ?? 0)
   }
@@ -361,7 +365,15 @@ export class SimulatedKernel implements Kernel {
   }
 
   counters(): ReadonlyMap<string, number> {
-    return this.#namespace.counters.snapshot()
+    const { counters, machine } = this.#namespace
+    const tables = ([4, 6] as const).flatMap((family): [string, number][] => {
+      const table = family === 4 ? 'arp_cache' : 'ndisc_cache'
+      return [
+        [`${table}.entries`, machine.neighborEntries(family)],
+        [`${table}.table_fulls`, machine.neighborTables[family].fulls],
+      ]
+    })
+    return new Map([...counters.snapshot(), ...tables])
   }
 
   // Listening.

@@ -27,7 +27,7 @@ function node() {
   const kernel = machine.createNamespace('node')
   kernel.createLink({ kind: 'veth', name: 'eth0', peer: { name: 'eth1' } })
   const type = (line: string) => runSimulatedCommand(kernel, line.split(' '), clock)
-  return { kernel, type }
+  return { kernel, machine, type }
 }
 
 describe('simulated sysctls', () => {
@@ -44,6 +44,17 @@ describe('simulated sysctls', () => {
     const other = before === 1 ? '0' : '1'
     kernel.writeSysctl(path, other)
     expect(kernel.readSysctl(path)).toBe(other)
+  })
+
+  it.each([4, 6] as const)("of the neighbor table of IPv%i are the whole machine's", (family) => {
+    const { kernel, machine } = node()
+    const first = machine.openNamespace('/proc/1/ns/net')
+    const path = `ipv${family}.neigh.default.gc_thresh3`
+    first.writeSysctl(path, '7')
+    expect(machine.openNamespace('/proc/1/ns/net').readSysctl(path)).toBe('7')
+    expect(() => kernel.writeSysctl(path, '8')).toThrow('ENOENT')
+    expect(first.readSysctl(`ipv${10 - family}.neigh.default.gc_thresh3`)).toBe('2147483647')
+    expect(machine.namespaces()).toEqual(['node'])
   })
 
   it('that would not be obeyed can be read, and are refused when they are to be something else', () => {

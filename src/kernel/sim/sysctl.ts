@@ -112,6 +112,16 @@ export const OBEYED_SYSCTLS: readonly string[] = [
   ...Object.keys(GLOBAL),
 ]
 
+/** By family: Linux has one neighbor table for all namespaces, and its settings in the first alone. */
+export type NeighborTableLimits = Readonly<
+  Record<4 | 6, { gc_thresh3: number; /** Entries that were refused. */ fulls: number }>
+>
+
+const NEIGHBORS_MAX: Readonly<Record<string, 4 | 6>> = {
+  'ipv4.neigh.default.gc_thresh3': 4,
+  'ipv6.neigh.default.gc_thresh3': 6,
+}
+
 export type Conf4 = Record<keyof typeof CONF4, number>
 export type Conf6 = Record<keyof typeof CONF6, number>
 export type NeighConf = Record<keyof typeof NEIGH, number>
@@ -157,6 +167,8 @@ export class Sysctl {
   /** Global values that were written. */
   readonly #global = new Map<GlobalSysctl, number>()
   readonly #links = new Map<string, LinkConf>()
+  /** Only of the machine's first namespace. */
+  neighborTables: NeighborTableLimits | undefined
   /** Called when a value has been written that others derive from. */
   onChange: () => void = () => {}
   /** Called when a value has been written that the kernel tells of; of all links or new ones when none is named. */
@@ -272,6 +284,10 @@ export class Sysctl {
   }
 
   #field(path: string): { values: Record<string, number>; key: string } | undefined {
+    const family = NEIGHBORS_MAX[path]
+    if (family !== undefined && this.neighborTables !== undefined) {
+      return { values: this.neighborTables[family], key: 'gc_thresh3' }
+    }
     const named = this.#ofLink(path)
     const values: Record<string, number> | undefined = named?.conf[GROUPS[named.group]]
     return named === undefined || values === undefined || !(named.key in values)

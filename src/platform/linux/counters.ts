@@ -2,18 +2,25 @@ import { readFileSync } from 'node:fs'
 import type { Context } from './context.ts'
 
 const FILES = ['snmp', 'netstat', 'snmp6'] as const
+/** The neighbor tables of all namespaces are one; the files of the first tell of them. */
+const TABLES = ['arp_cache', 'ndisc_cache'] as const
 
 /** Counters of one namespace by the kernel's names. A file that the kernel has not is left out. */
 export function readNetworkCounters(context: Context): Map<string, number> {
-  const texts = context.inside(() => FILES.map(readFile))
+  // /proc/net would be that of the process's first thread.
+  const texts = context.inside(() => FILES.map((file) => readFile(`/proc/thread-self/net/${file}`)))
   const [snmp = '', netstat = '', snmp6 = ''] = texts
-  return new Map([...parseSnmp(snmp), ...parseSnmp(netstat), ...parseSnmp6(snmp6)])
+  return new Map([
+    ...parseSnmp(snmp),
+    ...parseSnmp(netstat),
+    ...parseSnmp6(snmp6),
+    ...TABLES.flatMap((table) => parseTable(table, readFile(`/proc/1/net/stat/${table}`))),
+  ])
 }
 
-/** Of the thread's namespace; /proc/net would show that of the process's first thread. */
-function readFile(file: string): string {
+function readFile(path: string): string {
   try {
-    return readFileSync(`/proc/thread-self/net/${file}`, 'utf8')
+    return readFileSync(path, 'utf8')
   } catch {
     return ''
   }
@@ -41,4 +48,25 @@ export function parseSnmp6(text: string): [string, number][] {
     if (value !== undefined) counters.push([`${group!}.${name!}`, Number(value)])
   }
   return counters
+}
+
+/**
+ * A line of names, then hexadecimal numbers of each processor (neigh_stat_seq_show): how often an entry
+ * found the table full, and how many entries there are, which every processor says of all.
+ */
+export function parseTable(table: string, text: string): [string, number][] {
+  const [names = [], ...rows] = text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.trim().split(/\s+/))
+  const values = (name: string): number[] => {
+    const column = names.indexOf(name)
+    return column < 0 ? [] : rows.map((row) => Number.parseInt(row[column] ?? '0', 16))
+  }
+  const [entries] = values('entries')
+  if (entries === undefined) return []
+  return [
+    [`${table}.entries`, entries],
+    [`${table}.table_fulls`, values('table_fulls').reduce((sum, value) => sum + value, 0)],
+  ]
 }

@@ -1,6 +1,6 @@
 import { forwardingOff, martianSource, rpFilter } from './host.ts'
 import { linkDown, linkMissing, mtuExceeded, noCarrier } from './links.ts'
-import { neighborFailed, neighborWrongMac } from './neighbors.ts'
+import { neighborFailed, neighborTableFull, neighborWrongMac } from './neighbors.ts'
 import { proxyArpNoForwarding, proxyArpNoRoute, proxyArpOff } from './neighbors.ts'
 import { checksumWrong, filtered, sourceChanged, underlayDrops } from './network.ts'
 import { addressMissing, echoIgnored, noAnswer, podLinkMissing } from './pods.ts'
@@ -23,6 +23,7 @@ export const CAUSES = [
   mtuExceeded,
   wrongPod,
   neighborWrongMac,
+  neighborTableFull,
   neighborFailed,
   proxyArpOff,
   proxyArpNoForwarding,

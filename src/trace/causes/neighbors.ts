@@ -1,4 +1,4 @@
-import { familyOf, type IpAddress } from '../../net/ip-address.ts'
+import { type Family, familyOf, type IpAddress } from '../../net/ip-address.ts'
 import type { Steps } from '../predict/steps.ts'
 import { lookUpRoute } from '../tables/route-lookup.ts'
 import type { NamespaceView } from '../tables/namespace-view.ts'
@@ -6,7 +6,7 @@ import type { FarEnd, Topology } from '../tables/topology.ts'
 import { cause, type Finding } from './cause.ts'
 import { forwardingSetting } from './host.ts'
 import { neighborOfNode } from './missing-routes.ts'
-import { gapOf } from './symptoms.ts'
+import { counterDeltas, gapOf } from './symptoms.ts'
 import { command, ipOf, linkSetting, neighborProtocol, where, writeSysctl } from './words.ts'
 
 /** Causes in the way from a next hop to a MAC address. */
@@ -70,6 +70,62 @@ export const neighborFailed = cause<NeighborFailed>()({
   ],
   fault: 'neighbor-failed',
 })
+
+/** Linux has one neighbor table a family for all network namespaces, with one limit. */
+export const neighborTableFull = cause<{
+  readonly link: string
+  readonly address: IpAddress
+  readonly entries: number
+  /** gc_thresh3, which only the first namespace shows. */
+  readonly limit: number | undefined
+}>()({
+  id: 'neighbor-table-full',
+  class: 'host',
+  detect: {
+    loss({ leg, after, observation }) {
+      const { missing } = gapOf(leg)
+      const way = missing?.predicted?.way
+      if (missing === undefined || way === undefined || missing.direction !== 'out')
+        return undefined
+      const view = after.view(missing.node, missing.netns)
+      if (view?.neighbor(missing.predicted!.linkIndex, way.nextHop)?.macAddress !== undefined) {
+        return undefined
+      }
+      const table = TABLE_FILES[familyOf(way.nextHop)]
+      const moved = counterDeltas(observation, missing.node, missing.netns)
+      if (!moved.some(({ name }) => name === `${table}.table_fulls`)) return undefined
+      const counted = observation.countersAfter.find(
+        ({ node, netns }) => node === missing.node && netns === missing.netns,
+      )
+      const limit = view?.snapshot.sysctls[tableLimit(familyOf(way.nextHop))]
+      const facts = {
+        link: missing.link,
+        address: way.nextHop,
+        entries: counted?.counters[`${table}.entries`] ?? 0,
+        limit: limit === undefined ? undefined : Number(limit),
+      }
+      return view && { view, link: missing.link, facts }
+    },
+  },
+  sentence: ({ family, link, address }, place) =>
+    `The kernel's ${neighborProtocol(family)} table is full: ${where(place)} cannot find ${address} on ${link}.`,
+  evidence: ({ family, entries, limit }) => [
+    `the table, one for all network namespaces, has ${entries} entries`,
+    ...(limit === undefined ? [] : [`net.${tableLimit(family)} = ${limit}`]),
+  ],
+  mend: ({ family, entries }) => [
+    command(`nsenter -t 1 -n sysctl -w net.${tableLimit(family)}=${Math.max(4096, 4 * entries)}`),
+  ],
+  counters: ['arp_cache.table_fulls', 'ndisc_cache.table_fulls'],
+  fault: 'neighbor-table-full',
+})
+
+/** Under /proc/net/stat, by family. */
+const TABLE_FILES = { 4: 'arp_cache', 6: 'ndisc_cache' } as const
+
+function tableLimit(family: Family): string {
+  return `ipv${family}.neigh.default.gc_thresh3`
+}
 
 /** Whether the entry that is there gives a MAC address. */
 function isResolved({ entry }: Steps['resolve']): boolean {

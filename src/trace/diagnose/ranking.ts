@@ -14,6 +14,7 @@ const CONFIDENCES: readonly Confidence[] = ['certain', 'likely', 'possible']
 const FOLLOWS_FROM: { readonly [Id in CauseId]?: readonly CauseId[] } = {
   'link-down': ['no-route', 'blackhole-route', 'address-missing'],
   'tunnel-down': ['no-route', 'blackhole-route'],
+  'neighbor-table-full': ['neighbor-failed', 'filtered', 'underlay-drops', 'no-answer'],
   'neighbor-failed': ['icmp-error', 'filtered', 'underlay-drops'],
   'mtu-exceeded': ['icmp-error', 'filtered', 'kernel-refuses'],
   'tunnel-drops': ['rp-filter', 'filtered'],

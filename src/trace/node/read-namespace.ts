@@ -17,6 +17,8 @@ const SYSCTLS = [
   'ipv4.conf.all.arp_ignore',
   'ipv6.conf.all.forwarding',
   'ipv6.icmp.echo_ignore_all',
+  'ipv4.neigh.default.gc_thresh3',
+  'ipv6.neigh.default.gc_thresh3',
 ] as const
 
 /** The same of each link; `*` is the link's name. */
