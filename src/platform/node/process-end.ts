@@ -9,7 +9,16 @@ export const EXIT_DEFECT = 70
  */
 export function endOnDefects(): void {
   process.on('uncaughtException', endWithDefect)
-  process.on('unhandledRejection', endWithDefect)
+  process.on('unhandledRejection', (thrown) => {
+    if (!EXPECTED.some((isExpected) => isExpected(thrown))) endWithDefect(thrown)
+  })
+}
+
+const EXPECTED: ((thrown: unknown) => boolean)[] = []
+
+/** Rejections of which it is known that nobody waits for them any more: no defects. */
+export function expectRejections(isExpected: (thrown: unknown) => boolean): void {
+  EXPECTED.push(isExpected)
 }
 
 function endWithDefect(thrown: unknown): never {
