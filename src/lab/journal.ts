@@ -7,7 +7,7 @@ import { neighborEntries } from './neighbor-entries.ts'
 import { type LabPlan, namespacesOf } from './plan.ts'
 import type { Topology } from './topology-schema.ts'
 
-const FILE = 'lab.json'
+export const JOURNAL_FILE = 'lab.json'
 const JOURNAL_VERSION = 1
 
 export function journalOf(
@@ -35,16 +35,16 @@ export function journalOf(
 }
 
 export function writeJournal(state: LabState, journal: Journal): void {
-  state.write(journal.lab, FILE, `${JSON.stringify(journal, undefined, 2)}\n`)
+  state.write(journal.lab, JOURNAL_FILE, `${JSON.stringify(journal, undefined, 2)}\n`)
 }
 
 /** Undefined when the lab has none: nothing of it was made. Errors: UserError when it cannot be read. */
 export function readJournal(state: LabState, lab: string): Journal | undefined {
-  const text = state.read(lab, FILE)
+  const text = state.read(lab, JOURNAL_FILE)
   if (text === undefined) return undefined
   try {
     const value = JSON.parse(text) as Partial<Journal> | null
-    checkFileVersion(value?.version, JOURNAL_VERSION, `${state.directory(lab)}/${FILE}`)
+    checkFileVersion(value?.version, JOURNAL_VERSION, `${state.directory(lab)}/${JOURNAL_FILE}`)
     const lists = [value?.namespaces, value?.networks, value?.routers, value?.nodes, value?.pods]
     if (value?.version === 1 && lists.every(Array.isArray)) return value as Journal
   } catch (thrown) {
@@ -52,7 +52,7 @@ export function readJournal(state: LabState, lab: string): Journal | undefined {
     // Reported below: whatever it is, it was not written by this version.
   }
   throw new UserError(
-    `${state.directory(lab)}/${FILE} is not a lab's journal of this version; ` +
+    `${state.directory(lab)}/${JOURNAL_FILE} is not a lab's journal of this version; ` +
       `remove its namespaces (ip netns list) and the directory by hand`,
   )
 }

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { removeLock } from '../lab/lab-down.ts'
+import { JOURNAL_FILE } from '../lab/journal.ts'
 import { NAMES_LOCK } from '../lab/lab-names.ts'
 import type { LabStatus } from '../api/lab-status.ts'
 import { connect } from '../api/connect.ts'
@@ -30,9 +31,11 @@ function hostLog(lab: string): string {
   return labPath(`.${lab}.log`)
 }
 
-/** Whether a lab is simulated; also one whose host was killed before it had a directory. */
+/** Whether a lab is simulated; also one whose host was killed before it had said so. */
 export function isSimulated(lab: string): boolean {
-  return existsSync(labPath(lab)) ? existsSync(labPath(lab, HOST_FILE)) : existsSync(hostLog(lab))
+  if (existsSync(labPath(lab, HOST_FILE))) return true
+  // Begun, and perhaps killed before it could say so; a lab of namespaces has its journal before all else.
+  return existsSync(hostLog(lab)) && !existsSync(labPath(lab, JOURNAL_FILE))
 }
 
 /** Simulated labs of which there is nothing but their host's log. */

@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { spawn, spawnSync } from 'node:child_process'
@@ -61,6 +69,13 @@ describe('the host of a simulated lab', () => {
     if (existsSync(join(folder, 'labs/one/lab.json'))) expect(hostPid()).toBeGreaterThan(0)
     expect(run('lab', 'down', 'one')).toMatchObject({ status: 0, stderr: '' })
     expect(existsSync(join(folder, 'labs/.one.log'))).toBe(false)
+  })
+
+  it('leaves nothing behind when it was killed between its folder and its mark', () => {
+    mkdirSync(join(folder, 'labs/one'), { recursive: true, mode: 0o700 })
+    writeFileSync(join(folder, 'labs/.one.log'), '')
+    expect(run('lab', 'down', 'one')).toMatchObject({ status: 0, stderr: '' })
+    expect(readdirSync(join(folder, 'labs'))).toEqual([])
   })
 
   it('serves every verb, and goes with everything that it made', () => {
