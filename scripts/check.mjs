@@ -2,10 +2,11 @@
 // no machine. `npm test` runs this first.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { reportDuplicates } from './check/duplicate-names.mjs'
 import { npmPackages, root } from './setup.mjs'
 
 npmPackages()
+// It reads the sources with one of the packages.
+const { reportDuplicates } = await import('./check/duplicate-names.mjs')
 
 /** A program of node_modules: its output where it fails. */
 function program(name, ...args) {

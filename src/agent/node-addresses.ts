@@ -23,7 +23,8 @@ type OwnPrefixes = Readonly<Record<Family, Prefix | undefined>>
 /** What Nodes say, read once for all agents of a process that are told of the same ones. */
 const KNOWN_PREFIXES = new WeakMap<Node, OwnPrefixes>()
 
-function ownPrefixesOf(node: Node): OwnPrefixes {
+/** The addresses by which nodes know one, by family. */
+export function ownPrefixesOf(node: Node): OwnPrefixes {
   let own = KNOWN_PREFIXES.get(node)
   if (own === undefined) {
     const { ipv4Address, ipv6Address } = node.spec.bgp ?? {}

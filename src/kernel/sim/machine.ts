@@ -14,7 +14,7 @@ import { sendError } from './ip-output.ts'
 import { receiveIpip } from './ipip-driver.ts'
 import { deleteDevice, registerDevice } from './link-config.ts'
 import { reject } from './filter/reject.ts'
-import { addressType, type MachineCore, Namespace } from './namespace.ts'
+import { addressType, type MachineCore, Namespace, UNLIMITED_NEIGHBORS } from './namespace.ts'
 import { solicitNeighbor } from './nd-input.ts'
 import { type NeighborHooks, NeighborTable } from './neighbors.ts'
 import { toNeighbor } from './port-values.ts'
@@ -29,9 +29,6 @@ import * as icmpv6 from '../../wire/packet/icmpv6.ts'
 
 /** Nanoseconds that the packet clock gains for each packet seen, so that sightings are in order. */
 const PACKET_NANOSECONDS = 500n
-
-/** Linux begins with 1024, too few for a machine that stands for a thousand. */
-const UNLIMITED_NEIGHBORS = 2 ** 31 - 1
 
 const FIRST_NAMESPACE = '/proc/1/ns/net'
 

@@ -17,6 +17,9 @@ import type { TcpSockets } from './tcp-sockets.ts'
 import type { UdpSockets } from './udp-sockets.ts'
 import { type NeighborTableLimits, Sysctl } from './sysctl.ts'
 
+/** Linux begins with 1024, too few for a machine that stands for a thousand. */
+export const UNLIMITED_NEIGHBORS = 2 ** 31 - 1
+
 /** What a machine gives to its namespaces. */
 export interface MachineCore {
   readonly clock: Clock

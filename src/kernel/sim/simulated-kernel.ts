@@ -51,7 +51,7 @@ import {
   setSegmentOctets,
   setUp,
 } from './link-config.ts'
-import { Namespace } from './namespace.ts'
+import { Namespace, UNLIMITED_NEIGHBORS } from './namespace.ts'
 import {
   fromRule,
   macToNumber,
@@ -368,6 +368,8 @@ export class SimulatedKernel implements Kernel {
     const { counters, machine } = this.#namespace
     const tables = ([4, 6] as const).flatMap((family): [string, number][] => {
       const table = family === 4 ? 'arp_cache' : 'ndisc_cache'
+      // Who asks a thousand namespaces would have each count the entries of all.
+      if (machine.neighborTables[family].gc_thresh3 === UNLIMITED_NEIGHBORS) return []
       return [
         [`${table}.entries`, machine.neighborEntries(family)],
         [`${table}.table_fulls`, machine.neighborTables[family].fulls],
