@@ -124,15 +124,21 @@ export function withUsers(
 ): string[] {
   const passwd = join(folder, 'passwd')
   const group = join(folder, 'group')
-  writeFileSync(
+  writeWhole(
     passwd,
     readFileSync('/etc/passwd', 'utf8') +
       users.map(({ name, home }) => `${name}:x:0:0::${home}:/bin/false\n`).join(''),
   )
-  writeFileSync(
+  writeWhole(
     group,
     readFileSync('/etc/group', 'utf8') + users.map(({ name }) => `${name}:x:0:\n`).join(''),
   )
   const script = `mount --bind ${passwd} /etc/passwd && mount --bind ${group} /etc/group && exec "$@"`
   return ['unshare', '--mount', 'sh', '-c', script, 'sh', ...program]
+}
+
+/** A daemon that starts may read the file at this very moment: it sees the old one or the new one, and never an empty one. */
+function writeWhole(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text)
+  renameSync(`${path}.new`, path)
 }
