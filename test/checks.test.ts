@@ -90,7 +90,7 @@ describe('a filter of tests', () => {
     [...new Set(Object.values(programsOf(chosenTests(args))))].sort()
 
   it('asks for the programs of the tests it chooses, and for no others', () => {
-    expect(packages('src/bgp/fsm.test.ts')).toEqual([])
+    expect(packages('src/bgp/session/fsm.test.ts')).toEqual([])
     expect(packages('./src/net:12', '-t', 'prefix')).toEqual([])
     expect(packages('src/wire/packet')).toEqual(['tshark'])
     expect(packages('src/platform/etcd')).toEqual(['etcd-client', 'etcd-server'])

@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
-import { Dataplane, type DataplaneSettings } from '../../src/agent/dataplane.ts'
-import { memorySysctls } from '../../src/agent/host-sysctls.ts'
+import { Dataplane, type DataplaneSettings } from '../../src/agent/dataplane/dataplane.ts'
+import { memorySysctls } from '../../src/agent/dataplane/host-sysctls.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { ip, type IpAddress } from '../../src/net/ip-address.ts'
 import { type Prefix, prefix } from '../../src/net/prefix.ts'

@@ -1,4 +1,4 @@
-import { memorySysctls } from '../../src/agent/host-sysctls.ts'
+import { memorySysctls } from '../../src/agent/dataplane/host-sysctls.ts'
 import { MemoryAttachmentStore } from '../../src/cni/attachment.ts'
 import { type Kernel, ROUTE_PROTOCOL, ROUTE_TABLE } from '../../src/kernel/kernel.ts'
 import { SimulatedMachine } from '../../src/kernel/sim/machine.ts'

@@ -8,7 +8,7 @@ import { SeededRandom } from '../lib/random.ts'
 import type { Resource } from '../model/resource.ts'
 import { ip } from '../net/ip-address.ts'
 import { prefix } from '../net/prefix.ts'
-import { memorySysctls } from './host-sysctls.ts'
+import { memorySysctls } from './dataplane/host-sysctls.ts'
 import { NodeAgent } from './agent.ts'
 
 const LEARNED = prefix('10.1.2.0/24')

@@ -1,4 +1,4 @@
-import type { DownCause } from './fsm.ts'
+import type { DownCause } from './session/fsm.ts'
 
 /** By cause: never, always with graceful restart (RFC 4724), or with its N bit on both sides (RFC 8538). */
 const RETAINS: Readonly<Record<DownCause, 'never' | 'always' | 'notification'>> = {

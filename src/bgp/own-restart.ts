@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import { FAMILIES } from '../net/ip-address.ts'
-import type { BgpNeighbor } from './neighbor.ts'
+import type { BgpNeighbor } from './session/neighbor.ts'
 import type { NeighborRoutes } from './neighbor-routes.ts'
 import type { Ribs } from './receive.ts'
 import { sessionFamilies } from './session-rules.ts'

@@ -5,9 +5,9 @@ import { CEASE_SUBCODE } from '../wire/bgp/iana.ts'
 import { shutdownNotification } from '../wire/bgp/notification.ts'
 import type { DynamicNeighborConfig, NeighborConfig, SpeakerConfig } from './config.ts'
 import { isSameRange, isSameSession } from './config-keys.ts'
-import { BgpNeighbor, type NeighborHost } from './neighbor.ts'
+import { BgpNeighbor, type NeighborHost } from './session/neighbor.ts'
 import { NeighborRoutes, type NeighborRoutesHost } from './neighbor-routes.ts'
-import { addressKey, isInternal } from './neighbor-settings.ts'
+import { addressKey, isInternal } from './session/neighbor-settings.ts'
 import { SOURCE_KIND, type Sources } from './rib/sources.ts'
 
 /** A neighbor with what the speaker keeps of it. */

@@ -1,7 +1,7 @@
 import { addressOctets, FAMILIES, type Family, ipv4ToNumber } from '../net/ip-address.ts'
 import { familyOfAfiSafi } from '../wire/bgp/families.ts'
 import type { SpeakerConfig } from './config.ts'
-import type { EstablishedSession, BgpNeighbor } from './neighbor.ts'
+import type { EstablishedSession, BgpNeighbor } from './session/neighbor.ts'
 import { acceptAll, type PolicyNeighbor, rejectAll, type RoutePolicy } from './policy.ts'
 import type { ImportRules } from './receive.ts'
 import type { ExportRules } from './rib/export-rules.ts'

@@ -1,5 +1,5 @@
 import { Option } from '@commander-js/extra-typings'
-import { TUNNEL_KINDS } from '../agent/tunnel-device.ts'
+import { TUNNEL_KINDS } from '../agent/tunnel/tunnel-device.ts'
 import type { DefineCommand } from '../cli/command-entry.ts'
 import { debugOption, LOG_HELP } from '../cli/debug-option.ts'
 import { DEFAULT_AGENT_SOCKET } from '../cni/plugin.ts'

@@ -7,15 +7,15 @@ import {
   type SavedSysctl,
   savedSysctlRecord,
   type SavedSysctls,
-} from '../agent/host-sysctls.ts'
-import type { TunnelKind } from '../agent/tunnel-device.ts'
+} from '../agent/dataplane/host-sysctls.ts'
+import type { TunnelKind } from '../agent/tunnel/tunnel-device.ts'
 import { type Attachment, attachmentKey, type AttachmentStore } from '../cni/attachment.ts'
 import { attachmentRecord, parseAttachmentRecord } from '../cni/attachment-record.ts'
 import type { Closable } from '../lib/closable.ts'
 import type { Log } from '../lib/log.ts'
 import { serveRpc } from '../lib/rpc.ts'
 import { createLinuxMachine } from '../platform/linux/machine.ts'
-import { tunnelPrograms } from '../platform/linux/tunnel.ts'
+import { tunnelPrograms } from '../platform/linux/tunnel/tunnel.ts'
 import { systemClock } from '../platform/node/clock.ts'
 import { jsonFiles } from '../platform/node/json-files.ts'
 import { textFile } from '../platform/node/text-file.ts'

@@ -1,6 +1,6 @@
 import { UserError } from '../lib/errors.ts'
 import { isKernelError, type Machine } from '../kernel/kernel.ts'
-import { execute } from '../platform/linux/execute.ts'
+import { execute } from '../platform/linux/process/execute.ts'
 import { LinuxKernel } from '../platform/linux/linux-kernel.ts'
 import { labPath } from './lab-paths.ts'
 

@@ -1,4 +1,4 @@
-import { memorySysctls } from '../agent/host-sysctls.ts'
+import { memorySysctls } from '../agent/dataplane/host-sysctls.ts'
 import { connect } from '../api/connect.ts'
 import { PROTOCOL } from '../api/protocol.ts'
 import type { AgentApi, AgentConnection } from '../api/methods.ts'

@@ -133,7 +133,7 @@ export function apply(kernel: Kernel, step: Step, family: Family, stage: Stage):
   }
 }
 
-/** As the agent makes it; see src/agent/vxlan-device.ts. */
+/** As the agent makes it; see src/agent/tunnel/vxlan-device.ts. */
 function makeVxlan(kernel: Kernel, step: VxlanStep): void {
   const { parent, local, vni, mtu } = step
   kernel.createLink({

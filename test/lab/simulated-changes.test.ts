@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { unicast } from '../../src/kernel/kernel.contract.ts'
 import { runSimulatedCommand } from '../../src/kernel/sim/commands/run-command.ts'
-import { FORMER_MILLISECONDS } from '../../src/agent/pool-history.ts'
-import { DUMMY_ADDRESS } from '../../src/agent/tunnel-device.ts'
+import { FORMER_MILLISECONDS } from '../../src/agent/cluster/pool-history.ts'
+import { DUMMY_ADDRESS } from '../../src/agent/tunnel/tunnel-device.ts'
 import { ip } from '../../src/net/ip-address.ts'
 import { openSimulatedLab, type SimulatedLab } from './simulated-lab.ts'
 

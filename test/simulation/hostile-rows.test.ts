@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { FOLLOWED_KINDS } from '../../src/agent/cluster-view.ts'
+import { FOLLOWED_KINDS } from '../../src/agent/cluster/cluster-view.ts'
 import { identifierOf, type Kind } from '../../src/model/resource.ts'
 import { storageOf } from '../../src/store/kind-storage.ts'
 import type { Row } from '../../src/store/store.ts'

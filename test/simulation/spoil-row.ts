@@ -1,4 +1,4 @@
-import { FOLLOWED_KINDS } from '../../src/agent/cluster-view.ts'
+import { FOLLOWED_KINDS } from '../../src/agent/cluster/cluster-view.ts'
 import { KINDS } from '../../src/model/kinds.ts'
 import { resourcePrefix } from '../../src/store/keys.ts'
 import type { SimulatedCluster } from './cluster.ts'

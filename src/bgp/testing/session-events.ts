@@ -1,4 +1,4 @@
-import type { SessionEvent, SessionSettings } from '../fsm.ts'
+import type { SessionEvent, SessionSettings } from '../session/fsm.ts'
 
 export const SETTINGS: SessionSettings = {
   passive: false,

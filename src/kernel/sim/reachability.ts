@@ -1,8 +1,8 @@
 import type { IpAddress } from '../../net/ip-address.ts'
 import type { Kernel } from '../kernel.ts'
-import { type Addr, addrFamily, addrFromText } from './addr.ts'
-import type { Device } from './device.ts'
-import { isLocalType } from './fib.ts'
+import { type Addr, addrFamily, addrFromText } from './routing/addr.ts'
+import type { Device } from './links/device.ts'
+import { isLocalType } from './routing/fib.ts'
 import type { Namespace } from './namespace.ts'
 import { namespaceOf } from './simulated-kernel.ts'
 

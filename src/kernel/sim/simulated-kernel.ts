@@ -32,13 +32,13 @@ import {
   type Rule,
 } from '../kernel.ts'
 import type { FilterChange, FilterCounter, FilterTable } from '../packet-filter.ts'
-import { addAddress, deleteAddress } from './address-config.ts'
-import { type Addr, addrFromText, addrToText, isAny, readAddr6 } from './addr.ts'
-import type { Device, LinkDriver } from './device.ts'
-import { bridgeDriver, tunDriver, vethDriver } from './drivers.ts'
-import { type FibRoute, isLocalType } from './fib.ts'
-import { outputMtu, routeOutput, sendLocal } from './ip-output.ts'
-import { ipipDriver } from './ipip-driver.ts'
+import { addAddress, deleteAddress } from './configuration/address-config.ts'
+import { type Addr, addrFromText, addrToText, isAny, readAddr6 } from './routing/addr.ts'
+import type { Device, LinkDriver } from './links/device.ts'
+import { bridgeDriver, tunDriver, vethDriver } from './links/drivers.ts'
+import { type FibRoute, isLocalType } from './routing/fib.ts'
+import { outputMtu, routeOutput, sendLocal } from './ip/ip-output.ts'
+import { ipipDriver } from './links/ipip-driver.ts'
 import {
   deleteDevice,
   moveDevice,
@@ -50,7 +50,7 @@ import {
   setMtu,
   setSegmentOctets,
   setUp,
-} from './link-config.ts'
+} from './configuration/link-config.ts'
 import { Namespace, UNLIMITED_NEIGHBORS } from './namespace.ts'
 import {
   fromRule,
@@ -63,12 +63,12 @@ import {
   toNeighbor,
   toRoute,
   toRule,
-} from './port-values.ts'
-import { addRoute, deleteRoute, replaceRoute } from './route-config.ts'
-import { routeInput4 } from './route-input.ts'
-import { CaptureTap } from './taps.ts'
-import { vxlanDriver } from './vxlan-driver.ts'
-import type { SimTcpConnection } from './tcp-connection.ts'
+} from './configuration/port-values.ts'
+import { addRoute, deleteRoute, replaceRoute } from './configuration/route-config.ts'
+import { routeInput4 } from './routing/route-input.ts'
+import { CaptureTap } from './links/taps.ts'
+import { vxlanDriver } from './links/vxlan-driver.ts'
+import type { SimTcpConnection } from './sockets/tcp-connection.ts'
 
 /** One holder's view of a simulated namespace; what it opened is closed with it. */
 export class SimulatedKernel implements Kernel {

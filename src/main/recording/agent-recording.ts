@@ -1,4 +1,4 @@
-import { TUNNEL_KINDS } from '../../agent/tunnel-device.ts'
+import { TUNNEL_KINDS } from '../../agent/tunnel/tunnel-device.ts'
 import { UserError } from '../../lib/errors.ts'
 import { checkFileVersion } from '../../lib/file-version.ts'
 import type { Log } from '../../lib/log.ts'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Context } from './context.ts'
+import type { Context } from './netlink/context.ts'
 
 const FILES = ['snmp', 'netstat', 'snmp6'] as const
 /** The neighbor tables of all namespaces are one; the files of the first tell of them. */

@@ -22,25 +22,36 @@ import type { Log } from '../../lib/log.ts'
 import type { Family } from '../../net/ip-address.ts'
 import type { TcpStack, UdpStack } from '../../net/transport.ts'
 import type { FilterChange, FilterCounter, FilterTable } from '../../kernel/packet-filter.ts'
-import { addAddress, deleteAddress, listAddresses } from './addresses.ts'
-import { capture } from './capture.ts'
-import type { Context } from './context.ts'
+import { addAddress, deleteAddress, listAddresses } from './netlink/addresses.ts'
+import { capture } from './capture/capture.ts'
+import type { Context } from './netlink/context.ts'
 import { readNetworkCounters } from './counters.ts'
-import { deleteForwardingEntry, listForwardingEntries, setForwardingEntry } from './forwarding.ts'
+import {
+  deleteForwardingEntry,
+  listForwardingEntries,
+  setForwardingEntry,
+} from './netlink/forwarding.ts'
 import { FilterTables } from './nftables/filter-tables.ts'
-import type { Libc } from './libc.ts'
-import { changeLink, createLink, deleteLink, findLink, listLinks, settleCarrier } from './links.ts'
-import { deleteNeighbor, listNeighbors, setNeighbor } from './neighbors.ts'
-import { NETLINK, NetlinkSocket } from './netlink-socket.ts'
-import { RawSender } from './raw-sender.ts'
-import { OpenHandles } from './open-handles.ts'
-import { addRoute, deleteRoute, listRoutes, lookupRoute, replaceRoute } from './routes.ts'
-import { addRule, deleteRule, listRules } from './rules.ts'
+import type { Libc } from './process/libc.ts'
+import {
+  changeLink,
+  createLink,
+  deleteLink,
+  findLink,
+  listLinks,
+  settleCarrier,
+} from './netlink/links.ts'
+import { deleteNeighbor, listNeighbors, setNeighbor } from './netlink/neighbors.ts'
+import { NETLINK, NetlinkSocket } from './netlink/netlink-socket.ts'
+import { RawSender } from './capture/raw-sender.ts'
+import { OpenHandles } from './process/open-handles.ts'
+import { addRoute, deleteRoute, listRoutes, lookupRoute, replaceRoute } from './netlink/routes.ts'
+import { addRule, deleteRule, listRules } from './netlink/rules.ts'
 import { readSysctl, writeSysctl } from './sysctl.ts'
-import { LinuxTcpStack } from './tcp.ts'
-import type { ThreadNamespace } from './thread-namespace.ts'
-import { LinuxUdpStack } from './udp.ts'
-import { watch } from './watch.ts'
+import { LinuxTcpStack } from './sockets/tcp.ts'
+import type { ThreadNamespace } from './process/thread-namespace.ts'
+import { LinuxUdpStack } from './sockets/udp.ts'
+import { watch } from './netlink/watch.ts'
 
 export interface LinuxKernelOptions {
   readonly name: string

@@ -1,6 +1,6 @@
 import type { Machine } from '../../kernel/kernel.ts'
 import { type Log, silentLog } from '../../lib/log.ts'
-import { type Libc, loadLibc } from './libc.ts'
+import { type Libc, loadLibc } from './process/libc.ts'
 import { LinuxKernel } from './linux-kernel.ts'
 import {
   listNamespaces,
@@ -8,8 +8,8 @@ import {
   namespacePath,
   openNamespace,
   removeNamespace,
-} from './namespaces.ts'
-import { ThreadNamespace } from './thread-namespace.ts'
+} from './process/namespaces.ts'
+import { ThreadNamespace } from './process/thread-namespace.ts'
 
 /**
  * The machine that this process runs on. For the main thread only: namespaces are entered by the

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { KernelError } from '../../kernel/kernel.ts'
-import type { Context } from './context.ts'
+import type { Context } from './netlink/context.ts'
 
 /**
  * /proc/sys/net shows the namespace of the thread that opens a file, so the synchronous calls of

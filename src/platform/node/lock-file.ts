@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
 import type { Closable } from '../../lib/closable.ts'
-import { lockFileByKernel } from '../linux/file-lock.ts'
+import { lockFileByKernel } from '../linux/process/file-lock.ts'
 
 /**
  * Holds a lock on a file until it is closed or this process ends; undefined while another holds it.

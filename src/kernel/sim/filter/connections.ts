@@ -4,7 +4,7 @@ import { FLAG } from '../../../wire/packet/tcp.ts'
 import * as tcp from '../../../wire/packet/tcp.ts'
 import { IP_PROTOCOL } from '../../../wire/packet/protocols.ts'
 import type { ConnectionState } from '../../packet-filter.ts'
-import { type Addr, addrFamily } from '../addr.ts'
+import { type Addr, addrFamily } from '../routing/addr.ts'
 import type { Namespace } from '../namespace.ts'
 import { describePacket, type FilteredPacket, type PacketMeta, portAt } from './filtered-packet.ts'
 

@@ -1,8 +1,8 @@
 import * as ipv4 from '../../../wire/packet/ipv4.ts'
 import * as ipv6 from '../../../wire/packet/ipv6.ts'
 import { get16 } from '../../../wire/packet/octets.ts'
-import { type Addr, readAddr6 } from '../addr.ts'
-import type { Device } from '../device.ts'
+import { type Addr, readAddr6 } from '../routing/addr.ts'
+import type { Device } from '../links/device.ts'
 import type { Tracked } from './connections.ts'
 
 /** What stays with a packet on its way through a namespace (struct sk_buff). */

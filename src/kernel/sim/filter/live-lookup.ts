@@ -8,7 +8,7 @@ import {
   valueAddress,
 } from '../../filter-keys.ts'
 import type { FilterFieldType, FilterValue, PacketField } from '../../packet-filter.ts'
-import { type Addr, addrFromText, maskAddr } from '../addr.ts'
+import { type Addr, addrFromText, maskAddr } from '../routing/addr.ts'
 import { type FilteredPacket, portAt } from './filtered-packet.ts'
 
 /** A set or map that packets are looked up in (nft_set). */

@@ -9,7 +9,7 @@ import type {
   Rejection,
 } from '../../packet-filter.ts'
 import type { Namespace } from '../namespace.ts'
-import { refusal } from '../port-values.ts'
+import { refusal } from '../configuration/port-values.ts'
 import { Connections, TRACKING_PRIORITY } from './connections.ts'
 import type { FilteredPacket } from './filtered-packet.ts'
 import { LiveTable } from './live-table.ts'

@@ -1,5 +1,5 @@
 import type { FilterHook } from '../../packet-filter.ts'
-import type { Device } from '../device.ts'
+import type { Device } from '../links/device.ts'
 import type { Namespace } from '../namespace.ts'
 import { describePacket, type PacketMeta } from './filtered-packet.ts'
 

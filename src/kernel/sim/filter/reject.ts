@@ -4,7 +4,7 @@ import { IP_PROTOCOL } from '../../../wire/packet/protocols.ts'
 import * as tcp from '../../../wire/packet/tcp.ts'
 import type { Rejection } from '../../packet-filter.ts'
 import type { Namespace } from '../namespace.ts'
-import { buildPacket, routeOutput, sendError, sendLocal } from '../ip-output.ts'
+import { buildPacket, routeOutput, sendError, sendLocal } from '../ip/ip-output.ts'
 import type { FilteredPacket } from './filtered-packet.ts'
 
 /** Codes of "destination unreachable" by family (nft_reject_icmp_code, nft_reject_icmpv6_code). */

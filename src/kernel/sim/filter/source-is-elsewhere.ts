@@ -1,5 +1,5 @@
-import { type Addr, isAny, isLinkLocalAddr, isMulticastAddr } from '../addr.ts'
-import type { Device } from '../device.ts'
+import { type Addr, isAny, isLinkLocalAddr, isMulticastAddr } from '../routing/addr.ts'
+import type { Device } from '../links/device.ts'
 import type { Namespace } from '../namespace.ts'
 
 /**

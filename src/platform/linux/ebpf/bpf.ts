@@ -1,6 +1,6 @@
 import { KernelError } from '../../../kernel/kernel.ts'
-import { errnoName } from '../errno.ts'
-import { checked, type Libc } from '../libc.ts'
+import { errnoName } from '../process/errno.ts'
+import { checked, type Libc } from '../process/libc.ts'
 
 /** Commands of bpf(2) (linux/bpf.h, enum bpf_cmd). */
 const COMMAND = {

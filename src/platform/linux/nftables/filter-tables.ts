@@ -14,7 +14,7 @@ import {
   ruleBody,
   tableBody,
 } from '../../../wire/netlink/nftables.ts'
-import type { NetlinkSocket } from '../netlink-socket.ts'
+import type { NetlinkSocket } from '../netlink/netlink-socket.ts'
 import type { KernelTable } from './kernel-table.ts'
 import { readRules, readTable } from './read-table.ts'
 import { type NftMessage, WantedTable } from './step-messages.ts'

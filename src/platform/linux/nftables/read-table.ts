@@ -14,7 +14,7 @@ import {
   setElementsBody,
   tableBody,
 } from '../../../wire/netlink/nftables.ts'
-import type { NetlinkSocket } from '../netlink-socket.ts'
+import type { NetlinkSocket } from '../netlink/netlink-socket.ts'
 import { liveElements } from './filter-elements.ts'
 import { keyTypes } from './key-octets.ts'
 import type { KernelChain, KernelLookup, KernelRule, KernelTable } from './kernel-table.ts'

@@ -26,7 +26,7 @@ import {
   type SetElement,
   tableBody,
 } from '../../../wire/netlink/nftables.ts'
-import type { NetlinkRequest } from '../netlink-socket.ts'
+import type { NetlinkRequest } from '../netlink/netlink-socket.ts'
 import { keyElements, setElementsOf } from './filter-elements.ts'
 import { expressionsOf, type KeyTypes } from './filter-expressions.ts'
 import { type KeyOctets, keyOctets } from './key-octets.ts'

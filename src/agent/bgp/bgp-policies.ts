@@ -1,0 +1,159 @@
+import type { CalicoExportRules, OwnBlock } from '../../bgp/filters/calico-export.ts'
+import { compileBgpFilter } from '../../bgp/filters/bgp-filter.ts'
+import { prefixAdvertisements } from '../../bgp/filters/prefix-advertisements.ts'
+import {
+  type NamedFilter,
+  type RoutePolicies,
+  routePolicies,
+} from '../../bgp/filters/route-policies.ts'
+import { servicePrefixes } from '../../bgp/filters/service-prefixes.ts'
+import { rejectAll } from '../../bgp/policy.ts'
+import { messageOf } from '../../lib/errors.ts'
+import { type ClusterProblem, clusterProblem, type Derived } from '../../model/cluster-problem.ts'
+import { type BGPFilter, type BGPPeer, identifierOf } from '../../model/resource.ts'
+import { parseIpAddress } from '../../net/ip-address.ts'
+import { hostPrefix, parsePrefix, type Prefix } from '../../net/prefix.ts'
+import type { BgpEnvironment } from './bgp-configuration.ts'
+import type { ClusterView } from '../cluster/cluster-view.ts'
+
+/** Kubernetes: a node with it takes no traffic of load balancers, so it announces none of their addresses. */
+const EXCLUDE_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers'
+
+/** What a node announces and to whom it says nothing, from the cluster's resources. */
+export function exportRules(
+  view: ClusterView,
+  nodeName: string,
+  blocks: readonly OwnBlock[],
+): Derived<CalicoExportRules> {
+  const node = view.get('Node', nodeName)
+  const bgp = view.get('BGPConfiguration', 'default')?.spec ?? {}
+  const own = view.get('BGPConfiguration', `node.${nodeName}`)
+  const ofNode = own?.spec.prefixAdvertisements !== undefined
+  const clusterIps = cidrsOf('spec.serviceClusterIPs', bgp.serviceClusterIPs)
+  const externalIps = cidrsOf('spec.serviceExternalIPs', bgp.serviceExternalIPs)
+  const loadBalancerIps = cidrsOf('spec.serviceLoadBalancerIPs', bgp.serviceLoadBalancerIPs)
+  const services = {
+    clusterIps: clusterIps.value,
+    externalIps: externalIps.value,
+    loadBalancerIps: loadBalancerIps.value,
+    aggregatesLoadBalancers: bgp.serviceLoadBalancerAggregation !== 'Disabled',
+  }
+  // A node's own settings replace the cluster's, as a whole.
+  const advertisements = prefixAdvertisements(ofNode ? own.spec : bgp)
+  const settings = identifierOf('BGPConfiguration', ofNode ? own.metadata.name : 'default')
+  const isExcluded = node?.metadata.labels?.[EXCLUDE_LABEL] === 'true'
+  const value = {
+    pools: view.list('IPPool').map(({ spec }) => ({
+      cidr: spec.cidr,
+      disableBgpExport: spec.disableBGPExport === true,
+    })),
+    blocks,
+    servicePrefixes: servicePrefixes({ name: nodeName, isExcluded }, services, []),
+    serviceRanges: [...services.loadBalancerIps, ...services.externalIps],
+    isRouteReflector: (node?.spec.bgp?.routeReflectorClusterID ?? '') !== '',
+    agentProgramsTunnels: false,
+    advertisements: advertisements.value,
+  }
+  const problems = [
+    ...[clusterIps, externalIps, loadBalancerIps].flatMap((range) => range.problems),
+    ...advertisements.problems.map(({ field, value, reason }) =>
+      clusterProblem(settings, {
+        field,
+        value,
+        expected: reason,
+        effect: 'prefixes of this advertisement are announced without communities',
+      }),
+    ),
+  ]
+  return { value, problems }
+}
+
+/** A range without a length is a single address, as in Calico; an empty entry says nothing. */
+function cidrsOf(
+  field: string,
+  list: readonly { readonly cidr?: string | undefined }[] | undefined,
+): Derived<Prefix[]> {
+  const problems: ClusterProblem[] = []
+  const value = (list ?? []).flatMap(({ cidr }, at) => {
+    if (cidr === undefined || cidr === '') return []
+    const address = parseIpAddress(cidr)
+    const prefix = address === undefined ? parsePrefix(cidr) : hostPrefix(address)
+    if (prefix !== undefined) return [prefix]
+    const resource = identifierOf('BGPConfiguration', 'default')
+    const expected = 'expected a CIDR such as 10.96.0.0/12, host bits zero'
+    const where = `${field}[${at}].cidr`
+    const effect = 'the entry is left out'
+    problems.push(clusterProblem(resource, { field: where, value: cidr, expected, effect }))
+    return []
+  })
+  return { value, problems }
+}
+
+/** Policies for neighbors; the same functions as long as nothing that they follow from changes. */
+export class BgpPolicies {
+  #key = ''
+  #policies: RoutePolicies | undefined
+  /** Why a filter is none, by the resource; undefined of one that can be obeyed. */
+  readonly #faults = new WeakMap<BGPFilter, { readonly fault: string | undefined }>()
+
+  /** @returns what {@link speakerConfig} asks for */
+  of(view: ClusterView, rules: CalicoExportRules): BgpEnvironment['policies'] {
+    const key = JSON.stringify(rules)
+    if (this.#policies === undefined || key !== this.#key) {
+      this.#policies = routePolicies(rules)
+      this.#key = key
+    }
+    const policies = this.#policies
+    return ({ peer }) => {
+      const { value: filters, problems } = this.#filtersOf(view, peer)
+      // What was to be filtered must not pass because nobody knows how.
+      if (problems.length > 0) return { value: CLOSED, problems }
+      const importPolicy = policies.importPolicy(filters)
+      const exportPolicy = policies.exportPolicy(filters)
+      const value = { exportPolicy, ...(importPolicy === undefined ? {} : { importPolicy }) }
+      return { value, problems }
+    }
+  }
+
+  /** The filters that a peer names, in its order. */
+  #filtersOf(view: ClusterView, peer: BGPPeer | undefined): Derived<readonly NamedFilter[]> {
+    const names = peer?.spec.filters ?? []
+    const problems: ClusterProblem[] = []
+    const value = names.flatMap((name, at) => {
+      const filter = view.get('BGPFilter', name)
+      const fault = filter === undefined ? ABSENT : this.#faultOf(filter)
+      if (fault === undefined) return [{ name, ...filter!.spec }]
+      problems.push(
+        clusterProblem(identifierOf('BGPPeer', peer!.metadata.name), {
+          field: `spec.filters[${at}]`,
+          value: name,
+          expected: fault,
+          effect: 'the peer neither gets nor gives routes',
+        }),
+      )
+      return []
+    })
+    return { value, problems }
+  }
+
+  #faultOf(filter: BGPFilter): string | undefined {
+    let known = this.#faults.get(filter)
+    if (known === undefined) this.#faults.set(filter, (known = { fault: faultOf(filter) }))
+    return known.fault
+  }
+}
+
+const ABSENT = 'expected the name of a BGPFilter that is there and can be read'
+const CLOSED = { importPolicy: rejectAll, exportPolicy: rejectAll } as const
+
+/** What in a filter cannot be obeyed. */
+function faultOf({ metadata, spec }: BGPFilter): string | undefined {
+  try {
+    for (const list of ['exportV4', 'importV4', 'exportV6', 'importV6'] as const) {
+      compileBgpFilter(`BGPFilter ${metadata.name} ${list}`, spec[list] ?? [])
+    }
+    return undefined
+  } catch (thrown) {
+    return messageOf(thrown)
+  }
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { newResource } from '../../model/parse-resource.ts'
+import { ClusterView } from './cluster-view.ts'
+
+const node = (name: string, ipv4Address: string) =>
+  newResource({ kind: 'Node', metadata: { name }, spec: { bgp: { ipv4Address } } })
+const pool = (name: string, cidr: string) =>
+  newResource({ kind: 'IPPool', metadata: { name }, spec: { cidr } })
+
+describe('rows that contradict each other', () => {
+  it('are named, and of two Nodes with one address the older counts', () => {
+    const view = new ClusterView()
+    view.set(node('a', '10.0.0.1/24'), 7)
+    view.set(node('b', '10.0.0.1/16'), 5)
+    view.set(node('c', '10.0.0.3/24'), 6)
+    expect(view.list('Node').map(({ metadata }) => metadata.name)).toEqual(['b', 'c'])
+    expect(view.get('Node', 'a')).toBeUndefined()
+    expect(view.get('Node', 'b')).toBeDefined()
+    expect(view.problems()).toMatchObject([
+      { resource: 'Node(a)', field: 'spec.bgp.ipv4Address', value: '10.0.0.1' },
+    ])
+    expect(view.problems()[0]!.expected).toContain('Node(b), which is older')
+  })
+
+  it('count again when the other is changed or deleted', () => {
+    const view = new ClusterView()
+    view.set(node('a', '10.0.0.1/24'), 7)
+    view.set(node('b', '10.0.0.1/24'), 5)
+    view.set(node('b', '10.0.0.2/24'), 5)
+    expect(view.list('Node')).toHaveLength(2)
+    view.set(node('b', '10.0.0.1/24'), 5)
+    expect(view.list('Node')).toHaveLength(1)
+    view.delete('Node', 'b')
+    expect(view.list('Node').map(({ metadata }) => metadata.name)).toEqual(['a'])
+    expect(view.problems()).toEqual([])
+  })
+
+  it('are the same for every agent, in whatever order they are told', () => {
+    const rows = [
+      [node('a', '10.0.0.1/24'), 3],
+      [node('b', '10.0.0.1/24'), 1],
+      [pool('x', '10.1.0.0/16'), 9],
+      [pool('y', '10.1.4.0/24'), 2],
+    ] as const
+    const answers = [rows, rows.toReversed()].map((order) => {
+      const view = new ClusterView()
+      for (const [resource, revision] of order) view.set(resource, revision)
+      return [view.list('Node'), view.list('IPPool'), view.problems()]
+    })
+    expect(answers[0]).toEqual(answers[1])
+    expect(answers[0]![1]).toMatchObject([{ metadata: { name: 'y' } }])
+  })
+
+  it('are pools that overlap, and one that is none is left out alone', () => {
+    const view = new ClusterView()
+    view.set(pool('old', '10.1.0.0/16'), 1)
+    view.set(pool('inside', '10.1.2.0/24'), 2)
+    view.set(pool('apart', '10.2.0.0/16'), 3)
+    expect(view.list('IPPool').map(({ metadata }) => metadata.name)).toEqual(['apart', 'old'])
+    expect(view.problems()).toMatchObject([{ resource: 'IPPool(inside)', field: 'spec.cidr' }])
+  })
+})

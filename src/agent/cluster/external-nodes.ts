@@ -1,0 +1,8 @@
+import type { Prefix } from '../../net/prefix.ts'
+import type { ClusterView } from './cluster-view.ts'
+import { felixParameter } from './felix-parameter.ts'
+
+/** Who may send a node IPIP and VXLAN beside the nodes of the cluster (Felix: externalNodesList). */
+export function externalNodes(view: ClusterView, node: string): readonly Prefix[] {
+  return felixParameter(view, node, 'externalNodesList') ?? []
+}

@@ -1,0 +1,58 @@
+import type { Kernel } from '../../kernel/kernel.ts'
+import type { Node } from '../../model/resource.ts'
+import { type Family, familyOf, type IpAddress } from '../../net/ip-address.ts'
+import {
+  hostPrefix,
+  type InterfaceAddress,
+  interfaceAddress,
+  type InterfaceAddressText,
+  type Prefix,
+} from '../../net/prefix.ts'
+
+/** The node's own IPv4 address with the length of its network. */
+export function nodeAddress(node: Node): InterfaceAddress | undefined {
+  const text = node.spec.bgp?.ipv4Address
+  if (text === undefined) return undefined
+  const own = interfaceAddress(text)
+  return familyOf(own.address) === 4 ? own : undefined
+}
+
+/** Addresses by which others know a node, each as a prefix; undefined while it has none of a family. */
+type OwnPrefixes = Readonly<Record<Family, Prefix | undefined>>
+
+/** What Nodes say, read once for all agents of a process that are told of the same ones. */
+const KNOWN_PREFIXES = new WeakMap<Node, OwnPrefixes>()
+
+/** The addresses by which nodes know one, by family. */
+export function ownPrefixesOf(node: Node): OwnPrefixes {
+  let own = KNOWN_PREFIXES.get(node)
+  if (own === undefined) {
+    const { ipv4Address, ipv6Address } = node.spec.bgp ?? {}
+    own = { 4: ownPrefix(ipv4Address), 6: ownPrefix(ipv6Address) }
+    KNOWN_PREFIXES.set(node, own)
+  }
+  return own
+}
+
+function ownPrefix(text: InterfaceAddressText | undefined): Prefix | undefined {
+  return text === undefined ? undefined : hostPrefix(interfaceAddress(text).address)
+}
+
+/** The addresses of one family by which nodes know each other. */
+export function nodePrefixes(nodes: readonly Node[], family: Family): Prefix[] {
+  const prefixes: Prefix[] = []
+  for (const node of nodes) {
+    const own = ownPrefixesOf(node)[family]
+    if (own !== undefined) prefixes.push(own)
+  }
+  return prefixes
+}
+
+/** The links that have an address, by index: other nodes' packets come in by them. */
+export function linksWith(
+  kernel: Pick<Kernel, 'addresses'>,
+  own: IpAddress | undefined,
+): readonly number[] {
+  if (own === undefined) return []
+  return kernel.addresses().flatMap(({ address, linkIndex }) => (address === own ? linkIndex : []))
+}

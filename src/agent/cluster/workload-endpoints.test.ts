@@ -1,0 +1,51 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { VirtualClock } from '../../lib/clock.ts'
+import { silentLog } from '../../lib/log.ts'
+import { SeededRandom } from '../../lib/random.ts'
+import { ip } from '../../net/ip-address.ts'
+import { MemoryStore } from '../../store/memory-store.ts'
+import { Resources } from '../../store/resources.ts'
+import { type PublishedInterface, WorkloadEndpoints } from './workload-endpoints.ts'
+
+const WEB: PublishedInterface = {
+  namespace: 'default',
+  pod: 'web',
+  orchestrator: 'k8s',
+  containerId: 'c1',
+  interfaceName: 'eth0',
+  hostInterfaceName: 'cali1',
+  addresses: [],
+  labels: {},
+}
+
+describe('the workload endpoints of a node', () => {
+  let endpoints: WorkloadEndpoints
+
+  beforeEach(() => {
+    const ports = { clock: new VirtualClock(), random: new SeededRandom(1), log: silentLog }
+    const resources = new Resources({ store: new MemoryStore(), ...ports })
+    endpoints = new WorkloadEndpoints(resources, 'server01')
+  })
+
+  it('are published and withdrawn', async () => {
+    expect(endpoints.refusal(WEB)).toBeUndefined()
+    await endpoints.publish({ ...WEB, addresses: [ip('10.211.0.6')] })
+    await endpoints.withdraw({ ...WEB, containerId: 'c2' })
+    await expect(endpoints.publish(WEB)).resolves.toBeUndefined()
+    await endpoints.withdraw(WEB)
+    await expect(endpoints.withdraw(WEB)).resolves.toBeUndefined()
+  })
+
+  it.each([
+    ['a pod without a name', { pod: '' }],
+    ['a pod that ends with a dash', { pod: 'web-' }],
+    ['a pod in capitals', { pod: 'Web' }],
+    ['a container that ends with a dash', { orchestrator: 'cni', containerId: 'web-' }],
+    ['an interface of a dash', { interfaceName: '-' }],
+    ['a label that is none', { labels: { 'a b': 'c' } }],
+  ] as const)('are none for %s, and need no taking back', async (_, change) => {
+    const pod = { ...WEB, ...change }
+    expect(endpoints.refusal(pod)).toMatch(/\S/)
+    await expect(endpoints.withdraw(pod)).resolves.toBeUndefined()
+  })
+})

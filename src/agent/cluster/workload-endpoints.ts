@@ -1,0 +1,115 @@
+import { messageOf } from '../../lib/errors.ts'
+import { namespaceProfile } from '../../model/interface-name.ts'
+import { validResource } from '../../model/parse-resource.ts'
+import type { Draft } from '../../model/resource.ts'
+import { workloadEndpointName } from '../../model/workload-endpoint-name.ts'
+import type { IpAddress } from '../../net/ip-address.ts'
+import type { MacAddress } from '../../net/mac-address.ts'
+import { hostPrefix } from '../../net/prefix.ts'
+import { ResourceDoesNotExist, UpdateConflict } from '../../store/resource-errors.ts'
+import type { Resources } from '../../store/resources.ts'
+
+/** A pod's interface as its endpoint tells of it. */
+export interface PublishedInterface {
+  readonly namespace: string
+  readonly pod: string
+  readonly orchestrator: 'k8s' | 'cni'
+  readonly containerId: string
+  readonly interfaceName: string
+  readonly hostInterfaceName: string
+  readonly addresses: readonly IpAddress[]
+  readonly macAddress?: MacAddress
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** The workload endpoints of one node in the datastore, written and removed as pods come and go. */
+export class WorkloadEndpoints {
+  readonly #resources: Resources
+  readonly #node: string
+
+  constructor(resources: Resources, node: string) {
+    this.#resources = resources
+    this.#node = node
+  }
+
+  /** Why the datastore would refuse the endpoint: a name that cannot be made, a label. */
+  refusal(pod: PublishedInterface): string | undefined {
+    try {
+      validResource(this.#endpoint(pod))
+      return undefined
+    } catch (thrown) {
+      return messageOf(thrown)
+    }
+  }
+
+  async publish(pod: PublishedInterface): Promise<void> {
+    await this.#resources.apply(this.#endpoint(pod))
+  }
+
+  /** Leaves an endpoint alone that names another container: a newer one of the same pod. */
+  async withdraw(
+    pod: Pick<
+      PublishedInterface,
+      'namespace' | 'pod' | 'orchestrator' | 'containerId' | 'interfaceName'
+    >,
+  ): Promise<void> {
+    const name = this.#nameIfAny(pod)
+    if (name === undefined) return // never published either
+    const found = await this.#resources.find('WorkloadEndpoint', name, pod.namespace)
+    if (found === undefined) return
+    const { containerID } = found.spec
+    if (containerID !== undefined && containerID !== '' && containerID !== pod.containerId) return
+    const { resourceVersion, uid } = found.metadata
+    try {
+      await this.#resources.delete('WorkloadEndpoint', name, {
+        namespace: pod.namespace,
+        ...(resourceVersion === undefined ? {} : { resourceVersion }),
+        ...(uid === undefined ? {} : { uid }),
+      })
+    } catch (thrown) {
+      const replaced = thrown instanceof UpdateConflict
+      if (!replaced && !(thrown instanceof ResourceDoesNotExist)) throw thrown
+    }
+  }
+
+  #nameOf(
+    pod: Pick<PublishedInterface, 'orchestrator' | 'pod' | 'containerId' | 'interfaceName'>,
+  ): string {
+    const workload = pod.orchestrator === 'k8s' ? pod.pod : pod.containerId
+    return workloadEndpointName(this.#node, pod.orchestrator, workload, pod.interfaceName)
+  }
+
+  #nameIfAny(pod: Parameters<WorkloadEndpoints['withdraw']>[0]): string | undefined {
+    try {
+      return this.#nameOf(pod)
+    } catch {
+      return undefined
+    }
+  }
+
+  #endpoint(pod: PublishedInterface): Draft<'WorkloadEndpoint'> {
+    return {
+      kind: 'WorkloadEndpoint',
+      metadata: {
+        name: this.#nameOf(pod),
+        namespace: pod.namespace,
+        labels: {
+          ...pod.labels,
+          'projectcalico.org/namespace': pod.namespace,
+          'projectcalico.org/orchestrator': pod.orchestrator,
+        },
+      },
+      spec: {
+        orchestrator: pod.orchestrator,
+        node: this.#node,
+        containerID: pod.containerId,
+        ...(pod.orchestrator === 'k8s' ? { pod: pod.pod } : {}),
+        endpoint: pod.interfaceName,
+        ipNetworks: pod.addresses.map((address) => hostPrefix(address)),
+        profiles: [namespaceProfile(pod.namespace)],
+        interfaceName: pod.hostInterfaceName,
+        ...(pod.macAddress === undefined ? {} : { mac: pod.macAddress }),
+      },
+    }
+  }
+}
