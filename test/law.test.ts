@@ -26,10 +26,13 @@ const LEVEL: Readonly<Record<string, number>> = {
   agent: 6,
   bgpd: 6,
   cni: 6,
-  cli: 6,
   lab: 6,
   platform: 6,
-  main: 7,
+  composition: 7,
+  recording: 8,
+  'simulated-lab': 8,
+  cli: 9,
+  main: 10,
 }
 
 /** Names that must be handed in rather than reached for, and where each may be used. */

@@ -5,6 +5,7 @@ import type { Random } from '../lib/random.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Resources } from '../store/resources.ts'
 import type { Store } from '../store/store.ts'
+import type { Labs } from './lab/labs.ts'
 
 /**
  * All that a command is handed: it reaches for nothing else, so that a test runs it with an output that
@@ -26,6 +27,8 @@ export interface CommandContext {
   openResources(target: ClusterTarget): Promise<OpenResources>
   /** The agents of a lab's nodes, all of them or those named; each answers while its node's does. */
   openAgents(target: ClusterTarget, nodes?: readonly string[]): Promise<Agents>
+  /** The labs of this machine. Errors: UserError when their folder is not the user's. */
+  openLabs(): Promise<Labs>
   /** The kernel of this process's namespace, or of the one named. Errors: UserError without Linux. */
   openKernel(namespace?: string): Promise<Kernel>
   /**
@@ -35,6 +38,8 @@ export interface CommandContext {
   untilStopped(): Promise<string>
   /** The same for what takes back what it has begun before it ends, however long that takes. */
   untilInterrupted(): Promise<string>
+  /** From now on an uncaught rejection for which this is true is no defect. */
+  expectRejections(isExpected: (thrown: unknown) => boolean): void
   /** Process exit status when the command has ended; 0 unless set. */
   setExitCode(code: number): void
 }

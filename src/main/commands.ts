@@ -7,7 +7,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary:
       'clusters of network namespaces on this machine: up, down, status, exec, restart, list',
     group: 'Lab',
-    load: async () => (await import('./lab-command.ts')).defineLab,
+    load: async () => (await import('../cli/lab/lab-command.ts')).defineLab,
   },
   {
     name: 'get',
@@ -43,19 +43,25 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'agent',
     summary: 'the agent of one node: BGP, addresses, routes, and the other half of tortie-cni',
     group: 'Run',
-    load: async () => (await import('./agent-command.ts')).defineAgent,
+    load: async () => {
+      const { agentCommand } = await import('../cli/agent.ts')
+      return agentCommand(async (options, context) => {
+        const { runAgent } = await import('./agent.ts')
+        await runAgent(options, context)
+      })
+    },
   },
   {
     name: 'replay',
     summary: 'what an agent was recorded doing, done again: the same, or where it parts',
     group: 'Look',
-    load: async () => (await import('./replay-command.ts')).defineReplay,
+    load: async () => (await import('../cli/replay.ts')).defineReplay,
   },
   {
     name: 'store',
     summary: "keeps a cluster's data in memory, served in etcd's protocol, as a lab needs it",
     group: 'Run',
-    load: async () => (await import('./store-command.ts')).defineStore,
+    load: async () => (await import('./store.ts')).defineStore,
   },
   {
     name: 'bgpd',

@@ -17,7 +17,7 @@ import { systemRandom } from '../platform/node/random.ts'
 import { connectUnix } from '../platform/node/unix-socket.ts'
 import { labPath } from './lab-paths.ts'
 import { labState } from './lab-state.ts'
-import { isSimulated } from './simulated-lab-client.ts'
+import { isSimulated } from './simulated-labs.ts'
 
 /*
  * The lab on the real machine: namespaces of this kernel, a directory under /run, and for each program a
@@ -34,10 +34,7 @@ const NO_CERTIFICATES = { NODE_EXTRA_CA_CERTS: undefined }
 /** Lines of a log that are shown when its program has ended. */
 const LOG_LINES_SHOWN = 8
 
-export function linuxLabPorts(
-  said: Pick<LabPorts, 'progress' | 'warn'>,
-  onStep?: (name: string) => void,
-): LabPorts {
+export function linuxLabPorts(said: Pick<LabPorts, 'progress' | 'warn'>): LabPorts {
   const machine = createLinuxMachine()
   return {
     machine,
@@ -47,7 +44,6 @@ export function linuxLabPorts(
     clock: systemClock,
     random: systemRandom,
     ...said,
-    ...(onStep === undefined ? {} : { onStep }),
   }
 }
 

@@ -3,6 +3,7 @@ import type { CommandContext, Output } from '../cli/context.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { type Log, silentLog } from '../lib/log.ts'
 import { systemClock } from '../platform/node/clock.ts'
+import { expectRejections } from '../platform/node/process-end.ts'
 import { systemRandom } from '../platform/node/random.ts'
 
 /** Longest that a process goes on after it was told to end, in milliseconds: what is not done stays undone. */
@@ -45,6 +46,10 @@ export function processContext(): CommandContext & {
       const { openTargetAgents } = await import('./cluster-access.ts')
       return openTargetAgents(target, process.env, nodes)
     },
+    async openLabs() {
+      const { machineLabs } = await import('./labs.ts')
+      return machineLabs()
+    },
     async openKernel(namespace) {
       if (process.platform !== 'linux') throw new UserError('This needs Linux')
       const { createLinuxMachine } = await import('../platform/linux/machine.ts')
@@ -56,6 +61,7 @@ export function processContext(): CommandContext & {
       return signal
     },
     untilInterrupted: endSignal,
+    expectRejections,
     setExitCode(code) {
       exitCode = code
     },

@@ -1,13 +1,9 @@
 import { join } from 'node:path'
 import type { Closable } from '../lib/closable.ts'
-import type { Log } from '../lib/log.ts'
+import { type StoreServerOptions, storeCommand } from '../cli/store.ts'
 
-export interface StoreServerOptions {
-  readonly socketPath: string
-  /** Where the store is kept for its next run; absent: nowhere. */
-  readonly stateDir?: string | undefined
-  readonly log: Log
-}
+/** `tortie store`, composed. */
+export const defineStore = storeCommand(runStoreServer)
 
 /**
  * Serves a store in memory in etcd's protocol on a unix socket that only its owner can open.
@@ -18,7 +14,7 @@ export interface StoreServerOptions {
  *
  * Resolves when the socket is there. Throws UserError if it cannot be.
  */
-export async function runStoreServer(options: StoreServerOptions): Promise<Closable> {
+async function runStoreServer(options: StoreServerOptions): Promise<Closable> {
   const { socketPath, stateDir, log } = options
   const { serveEtcd } = await import('../platform/etcd/server.ts')
   // Before the journal is opened: another process may be writing it.

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { OUT, UserModeLinux } from '../support/user-mode-linux.ts'
-import { Bundle } from '../tunnel/bundle.ts'
+import { Bundle } from '../support/bundle.ts'
 
 export interface Comparison {
   readonly agreed: number

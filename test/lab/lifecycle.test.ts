@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { Bundle } from '../support/bundle.ts'
 
 /*
  * `tortie lab` as a person uses it, on the real kernel. Names carry the number of this process, so that
@@ -16,7 +17,11 @@ if (!isRoot)
 const TORTIE = resolve(import.meta.dirname, '../../dist/tortie.js')
 const MARK = `t${process.pid}`
 const folder = mkdtempSync(join(tmpdir(), 'tortie-lab-'))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const killedAtStep = new Bundle()
+afterAll(() => {
+  killedAtStep.remove()
+  rmSync(folder, { recursive: true, force: true })
+})
 
 /** Two nodes, a pod each, every name with the mark. */
 function topology(name: string, mark = MARK): string {
@@ -41,8 +46,8 @@ pods:
   return path
 }
 
-function tortie(argv: readonly string[], env: Record<string, string> = {}) {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [TORTIE, ...argv], {
+function tortie(argv: readonly string[], env: Record<string, string> = {}, program = TORTIE) {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [program, ...argv], {
     encoding: 'utf8',
     env: { ...process.env, ...env },
     timeout: 60_000,
@@ -124,13 +129,14 @@ describe.skipIf(!isRoot)('a lab', () => {
     expect(left()).toEqual(NOTHING)
   })
 
-  it('is removed whole wherever its building was killed', () => {
+  it('is removed whole wherever its building was killed', async () => {
+    const program = await killedAtStep.build('test/lab/killed-at-step.ts')
     const lab = `${MARK}-kill`
     const path = topology(lab)
     let step = 1
     // Every step is tried in src/lab/lab-up.test.ts; here it is each third of them, with real processes.
     for (; ; step += 3) {
-      const up = tortie(['lab', 'up', path], { TORTIE_LAB_KILL_AT_STEP: String(step) })
+      const up = tortie(['lab', 'up', path], { STEP: String(step) }, program)
       if (up.signal !== 'SIGKILL') {
         expect(up).toMatchObject({ status: 0 })
         break

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { Bundle } from '../support/bundle.ts'
 import { afterAll, describe, expect, it } from 'vitest'
 
 /*
@@ -27,6 +28,7 @@ const reason = hindrance()
 if (reason !== undefined) console.log(`test/lab/neighbor-table: skipped, ${reason}`)
 
 const TORTIE = resolve(import.meta.dirname, '../../dist/tortie.js')
+const killedAtStep = new Bundle()
 const MARK = `n${process.pid}`
 const folder = mkdtempSync(join(tmpdir(), 'tortie-lab-'))
 
@@ -53,8 +55,8 @@ pools: [{ name: pool, cidr: 10.99.0.0/24 }]
   return path
 }
 
-function tortie(argv: readonly string[], env: Record<string, string> = {}) {
-  const { status, signal, stderr } = spawnSync(process.execPath, [TORTIE, ...argv], {
+function tortie(argv: readonly string[], env: Record<string, string> = {}, program = TORTIE) {
+  const { status, signal, stderr } = spawnSync(process.execPath, [program, ...argv], {
     encoding: 'utf8',
     env: { ...process.env, ...env },
     timeout: 60_000,
@@ -67,16 +69,18 @@ describe.skipIf(reason !== undefined)('the limit of the neighbor table', () => {
   const labs = [`${MARK}-a`, `${MARK}-b`] as const
   afterAll(() => {
     for (const lab of labs) tortie(['lab', 'down', lab])
+    killedAtStep.remove()
     rmSync(folder, { recursive: true, force: true })
   })
 
-  it('is raised by labs that need more, and comes back with the last, killed half way or not', () => {
+  it('is raised by labs that need more, and comes back with the last, killed half way or not', async () => {
+    const program = await killedAtStep.build('test/lab/killed-at-step.ts')
     const before = limit()
     const [a, b] = labs
     expect(tortie(['lab', 'up', topology(a)])).toEqual({ status: 0, signal: null, err: '' })
     const raised = limit()
     expect(raised).toBeGreaterThanOrEqual(before + 2 * INTERFACES * (2 * INTERFACES - 1))
-    const killed = tortie(['lab', 'up', topology(b)], { TORTIE_LAB_KILL_AT_STEP: '9' })
+    const killed = tortie(['lab', 'up', topology(b)], { STEP: '9' }, program)
     expect(killed.signal).toBe('SIGKILL')
     expect(limit()).toBeGreaterThan(raised)
     expect(tortie(['lab', 'down', a]).status).toBe(0)

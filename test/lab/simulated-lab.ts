@@ -8,7 +8,7 @@ import { parseTopology } from '../../src/lab/parse-topology.ts'
 import { VirtualClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { SeededRandom } from '../../src/lib/random.ts'
-import { simulatedLabPorts } from '../../src/main/simulated-lab-ports.ts'
+import { simulatedLabPorts } from '../../src/simulated-lab/simulated-lab-ports.ts'
 import type { Store } from '../../src/store/store.ts'
 import { Resources } from '../../src/store/resources.ts'
 

@@ -1,4 +1,4 @@
-import { type ComposedAgent, composeAgent } from '../../src/main/compose-agent.ts'
+import { type ComposedAgent, composeAgent } from '../../src/composition/compose-agent.ts'
 import { memorySysctls, type SavedSysctls } from '../../src/agent/dataplane/host-sysctls.ts'
 import { type Attachment, attachmentKey, MemoryAttachmentStore } from '../../src/cni/attachment.ts'
 import { Ipam } from '../../src/ipam/ipam.ts'

@@ -1,5 +1,5 @@
 import type { CniRequest } from '../../src/api/cni-protocol.ts'
-import type { ComposedAgent } from '../../src/main/compose-agent.ts'
+import type { ComposedAgent } from '../../src/composition/compose-agent.ts'
 import { hex } from '../../src/lib/bytes.ts'
 import { type Clock, sleep } from '../../src/lib/clock.ts'
 import type { Random } from '../../src/lib/random.ts'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lacksUserModeLinux, OUT, UserModeLinux } from '../support/user-mode-linux.ts'
-import { Bundle } from './bundle.ts'
+import { Bundle } from '../support/bundle.ts'
 import { CHECKS } from './checks.ts'
 import { type OurReading, WITNESS_POINTS, type WitnessPoint } from './capture-points.ts'
 import type { PacketRow } from './packet-row.ts'
@@ -110,7 +110,7 @@ describe.skipIf(!canHere)('a tunnel of programs on the kernel of this machine', 
   let run: Run | undefined
 
   beforeAll(async () => {
-    const program = await bundle.build()
+    const program = await bundle.build('test/tunnel/run-checks.ts')
     const folder = mkdtempSync(join(tmpdir(), 'tortie-tunnel-'))
     try {
       const args = [program, EXECUTABLE, folder, String(process.pid), 'ebpf']
@@ -137,7 +137,7 @@ describe.skipIf(lack !== undefined).each([
   let run: Run | undefined
 
   beforeAll(async () => {
-    const program = await bundle.build()
+    const program = await bundle.build('test/tunnel/run-checks.ts')
     kernel = await UserModeLinux.start({ memoryMegabytes: 1024 })
     const command = [process.execPath, program, EXECUTABLE, OUT, 'uml', kind]
     const { stdout, stderr } = await kernel.run(command.join(' '), 280_000)

@@ -1,12 +1,9 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { CommandContext } from '../../cli/context.ts'
+import type { CommandContext } from '../context.ts'
 import { UserError } from '../../lib/errors.ts'
 import { chooseLab } from '../../lab/choose-lab.ts'
 import { findNamespace } from '../../lab/find-target.ts'
 import { readJournal } from '../../lab/journal.ts'
-import { labState } from '../lab-state.ts'
-import { runInNamespace } from '../run-in-namespace.ts'
-import { isSimulated, simulatedExec } from '../simulated-lab-client.ts'
 import { openLabPorts } from './open-lab-ports.ts'
 
 /** `tortie lab exec` */
@@ -19,20 +16,21 @@ export function defineExec(command: Command, context: CommandContext): void {
     .option('--lab <name>', 'the only lab that is up when absent')
     .passThroughOptions()
     .action(async (where, words, { lab: named }) => {
-      const lab = chooseLab(named, labState().labs(), context.env)
+      const machine = await context.openLabs()
+      const lab = chooseLab(named, machine.state.labs(), context.env)
       const argv = words[0] === '--' ? words.slice(1) : words
-      if (isSimulated(lab)) {
-        const { stdout, stderr, status } = await simulatedExec(lab, where, argv)
+      if (machine.simulated.has(lab)) {
+        const { stdout, stderr, status } = await machine.simulated.exec(lab, where, argv)
         context.out.write(stdout)
         context.err.write(stderr)
         context.setExitCode(status)
         return
       }
-      const labPorts = openLabPorts(context)
+      const labPorts = openLabPorts(machine, context)
       const journal = readJournal(labPorts.state, lab)
       if (journal === undefined) throw new UserError(`Lab ${lab} was left before it was built`)
       const namespace = findNamespace(journal, where)
       const shell = context.env['SHELL'] ?? '/bin/sh'
-      runInNamespace(labPorts.machine, lab, namespace, argv.length === 0 ? [shell] : argv)
+      machine.becomeProgram(labPorts, lab, namespace, argv.length === 0 ? [shell] : argv)
     })
 }

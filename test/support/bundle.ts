@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, parse } from 'node:path'
 import { build } from 'esbuild'
 
 const root = join(import.meta.dirname, '../..')
@@ -8,11 +8,11 @@ const root = join(import.meta.dirname, '../..')
 export class Bundle {
   #folder: string | undefined
 
-  /** @returns its path */
-  async build(entryPoint = 'test/tunnel/run-checks.ts'): Promise<string> {
+  /** @param entryPoint path from the root of the repository; @returns the bundle's path */
+  async build(entryPoint: string): Promise<string> {
     mkdirSync(join(root, 'dist'), { recursive: true })
     this.#folder = mkdtempSync(join(root, 'dist', '.test-'))
-    const outfile = join(this.#folder, 'run-checks.mjs')
+    const outfile = join(this.#folder, `${parse(entryPoint).name}.mjs`)
     await build({
       absWorkingDir: root,
       entryPoints: [entryPoint],

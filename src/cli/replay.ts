@@ -1,8 +1,7 @@
-import type { DefineCommand } from '../cli/command-entry.ts'
+import type { DefineCommand } from './command-entry.ts'
 import { silentLog } from '../lib/log.ts'
-import { expectRejections } from '../platform/node/process-end.ts'
-import { replayAgent } from './recording/agent-recording.ts'
-import { ReplayEnded, type ReplayResult } from './recording/replayer.ts'
+import { replayAgent } from '../recording/agent-recording.ts'
+import { ReplayEnded, type ReplayResult } from '../recording/replayer.ts'
 
 /** `tortie replay FILE`: the agent of this version on what one was recorded hearing. */
 export const defineReplay: DefineCommand = (command, context) => {
@@ -17,7 +16,7 @@ export const defineReplay: DefineCommand = (command, context) => {
     .addHelpText('after', '\nExit status: 0 if it was the same to the end, else 1.')
     .action(async (file, { log }) => {
       // Where the recording has no more to say, what the agent is about ends in the middle.
-      expectRejections((thrown) => thrown instanceof ReplayEnded)
+      context.expectRejections((thrown) => thrown instanceof ReplayEnded)
       const lines = linesOf(await context.readText(file))
       const { node, result } = await replayAgent(lines, {
         name: file,

@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { CommandContext } from '../../cli/context.ts'
+import type { CommandContext } from '../context.ts'
 import { UserError } from '../../lib/errors.ts'
 import { chooseLab } from '../../lab/choose-lab.ts'
 import type { LabStatus } from '../../api/lab-status.ts'
@@ -7,8 +7,6 @@ import { isWhole, labStatus } from '../../lab/lab-status.ts'
 import { describeDrops } from '../../lab/describe-drops.ts'
 import { renderLab } from '../../lab/render.ts'
 import { type ClusterProblem, describeProblem } from '../../model/cluster-problem.ts'
-import { labState } from '../lab-state.ts'
-import { isSimulated, simulatedStatus } from '../simulated-lab-client.ts'
 import { openLabPorts } from './open-lab-ports.ts'
 
 /** `tortie lab status` */
@@ -22,10 +20,11 @@ export function defineStatus(command: Command, context: CommandContext): void {
       if (output !== undefined && output !== 'json') {
         throw new UserError(`-o is "${output}": expected json`)
       }
-      const lab = chooseLab(name, labState().labs(), context.env)
-      const status = isSimulated(lab)
-        ? await simulatedStatus(lab)
-        : await labStatus(lab, openLabPorts(context))
+      const machine = await context.openLabs()
+      const lab = chooseLab(name, machine.state.labs(), context.env)
+      const status = machine.simulated.has(lab)
+        ? await machine.simulated.status(lab)
+        : await labStatus(lab, openLabPorts(machine, context))
       if (output === 'json') context.out.write(`${JSON.stringify(status, undefined, 2)}\n`)
       else context.out.write(`${headline(status)}\n\n${renderLab(status)}`)
       context.setExitCode(isWhole(status) ? 0 : 1)

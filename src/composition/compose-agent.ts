@@ -28,7 +28,7 @@ import type { Store } from '../store/store.ts'
 import { localNode } from '../trace/node/local-node.ts'
 import { nodeMethods } from '../trace/node/node-rpc.ts'
 
-/** All that one node's agent stands on: real in `agent.ts`, simulated in a simulated cluster. */
+/** All that one node's agent stands on: real in `main/agent.ts`, simulated in a simulated cluster. */
 export interface AgentPorts {
   /** Name of the Node resource. */
   readonly node: string

@@ -14,7 +14,7 @@ import type { DecodedRows } from '../store/follower.ts'
 import { MemoryStore } from '../store/memory-store.ts'
 import type { RevisionedStore } from '../store/revisioned-store.ts'
 import type { Store } from '../store/store.ts'
-import { type AgentPorts, composeAgent, type ComposedAgent } from './compose-agent.ts'
+import { type AgentPorts, composeAgent, type ComposedAgent } from '../composition/compose-agent.ts'
 
 export interface SimulatedLabOptions {
   readonly machine: SimulatedMachine

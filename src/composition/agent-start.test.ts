@@ -10,7 +10,7 @@ import { VirtualClock } from '../lib/clock.ts'
 import { silentLog } from '../lib/log.ts'
 import { SeededRandom } from '../lib/random.ts'
 import { FaultyStore } from '../store/faulty-store.ts'
-import { type SimulatedPrograms, simulatedLabPorts } from './simulated-lab-ports.ts'
+import { type SimulatedPrograms, simulatedLabPorts } from '../simulated-lab/simulated-lab-ports.ts'
 
 describe('an agent that starts', () => {
   let clock: VirtualClock

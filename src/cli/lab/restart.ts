@@ -1,9 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { CommandContext } from '../../cli/context.ts'
+import type { CommandContext } from '../context.ts'
 import { chooseLab } from '../../lab/choose-lab.ts'
 import { labRestart } from '../../lab/lab-restart.ts'
-import { labState } from '../lab-state.ts'
-import { isSimulated, simulatedRestart } from '../simulated-lab-client.ts'
 import { openLabPorts } from './open-lab-ports.ts'
 
 /** `tortie lab restart` */
@@ -14,9 +12,10 @@ export function defineRestart(command: Command, context: CommandContext): void {
     .argument('<node>', 'its name')
     .option('--lab <name>', 'the only lab that is up when absent')
     .action(async (node, { lab: named }) => {
-      const lab = chooseLab(named, labState().labs(), context.env)
-      if (isSimulated(lab)) await simulatedRestart(lab, node)
-      else await labRestart(lab, node, openLabPorts(context))
+      const machine = await context.openLabs()
+      const lab = chooseLab(named, machine.state.labs(), context.env)
+      if (machine.simulated.has(lab)) await machine.simulated.restart(lab, node)
+      else await labRestart(lab, node, openLabPorts(machine, context))
       context.out.write(`The agent of ${node} is back and has heard its neighbors\n`)
     })
 }

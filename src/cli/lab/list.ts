@@ -1,11 +1,8 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { CommandContext } from '../../cli/context.ts'
+import type { CommandContext } from '../context.ts'
 import { UserError } from '../../lib/errors.ts'
 import { table } from '../../lib/table.ts'
 import { readJournal } from '../../lab/journal.ts'
-import { processesWith } from '../../platform/node/processes.ts'
-import { labPath } from '../lab-paths.ts'
-import { labState } from '../lab-state.ts'
 
 /** `tortie lab list` */
 export function defineList(command: Command, context: CommandContext): void {
@@ -13,25 +10,20 @@ export function defineList(command: Command, context: CommandContext): void {
     .command('list')
     .description('The labs on this machine.')
     .option('-o, --output <form>', 'json or name')
-    .action((options) => {
-      const state = labState()
+    .action(async (options) => {
+      const { state, countPrograms } = await context.openLabs()
       const rows = state.labs().map((lab) => {
         const journal = readJournal(state, lab)
         return {
           name: lab,
           nodes: journal?.nodes.length ?? 0,
           pods: journal?.pods.length ?? 0,
-          programs: runningPrograms(lab),
+          programs: countPrograms(lab),
           since: journal?.startedAt ?? '-',
         }
       })
       context.out.write(listText(rows, options.output))
     })
-}
-
-/** Processes of a lab, where they can be counted. */
-function runningPrograms(lab: string): number {
-  return process.platform === 'linux' ? processesWith('TORTIE_LAB_DIR', labPath(lab)).length : 0
 }
 
 function listText(

@@ -1,9 +1,7 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { CommandContext } from '../../cli/context.ts'
+import type { CommandContext } from '../context.ts'
 import { chooseLab } from '../../lab/choose-lab.ts'
 import { labDown } from '../../lab/lab-down.ts'
-import { labState } from '../lab-state.ts'
-import { isSimulated, simulatedDown, unbegunSimulatedLabs } from '../simulated-lab-client.ts'
 import { checkedLabName } from './lab-name.ts'
 import { openLabPorts } from './open-lab-ports.ts'
 
@@ -15,19 +13,21 @@ export function defineDown(command: Command, context: CommandContext): void {
     .argument('[name]', 'the only lab that is up when absent')
     .option('--all', 'all labs of this machine')
     .action(async (name, { all }) => {
-      const labs = [...labState().labs(), ...unbegunSimulatedLabs()]
+      const machine = await context.openLabs()
+      const { simulated } = machine
+      const labs = [...machine.state.labs(), ...simulated.unbegun()]
       if (name === undefined && labs.length === 0) {
         context.out.write('No lab is up; nothing to remove\n')
         return
       }
       const wanted = all === true ? labs : [wantedLab(name, labs)]
       for (const lab of wanted) {
-        if (isSimulated(lab)) {
-          await simulatedDown(lab)
+        if (simulated.has(lab)) {
+          await simulated.down(lab)
           context.out.write(`Lab ${lab} is gone\n`)
           continue
         }
-        const labPorts = openLabPorts(context)
+        const labPorts = openLabPorts(machine, context)
         const known = labs.includes(lab)
         const { programs, namespaces } = await labDown(lab, labPorts)
         context.out.write(

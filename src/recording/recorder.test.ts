@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Clock, Timer } from '../../lib/clock.ts'
-import type { TcpConnection, TcpHandlers, TcpStack } from '../../net/transport.ts'
-import { ip } from '../../net/ip-address.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { TcpConnection, TcpHandlers, TcpStack } from '../net/transport.ts'
+import { ip } from '../net/ip-address.ts'
 import { Recorder } from './recorder.ts'
 
 /** A recorder whose turns are taken by hand. */

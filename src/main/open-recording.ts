@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs'
-import { messageOf, UserError } from '../../lib/errors.ts'
-import type { Log } from '../../lib/log.ts'
-import type { RecorderNeeds } from './recorder.ts'
+import { messageOf, UserError } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import type { RecorderNeeds } from '../recording/recorder.ts'
 
 /** Octets after which a recording ends and the agent goes on without. */
 const MOST_OCTETS = 256 * 1024 * 1024

@@ -1,12 +1,12 @@
-import type { DefineCommand } from '../cli/command-entry.ts'
-import { defineDown } from './lab/down.ts'
-import { defineExec } from './lab/exec.ts'
-import { defineHost } from './lab/host.ts'
-import { defineList } from './lab/list.ts'
-import { defineRestart } from './lab/restart.ts'
-import { defineStatus } from './lab/status.ts'
-import { BUILT_IN } from './lab/topology-source.ts'
-import { defineUp } from './lab/up.ts'
+import type { DefineCommand } from '../command-entry.ts'
+import { defineDown } from './down.ts'
+import { defineExec } from './exec.ts'
+import { defineHost } from './host.ts'
+import { defineList } from './list.ts'
+import { defineRestart } from './restart.ts'
+import { defineStatus } from './status.ts'
+import { BUILT_IN } from './topology-source.ts'
+import { defineUp } from './up.ts'
 
 /** `tortie lab`: clusters of network namespaces on this machine. */
 export const defineLab: DefineCommand = (command, context) => {

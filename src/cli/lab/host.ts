@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { CommandContext } from '../../cli/context.ts'
+import type { CommandContext } from '../context.ts'
 import { AGENT_TOPICS, debugTopics, debugWords, switchTopics } from '../../lib/debug-topics.ts'
 import { readTopology, topologyOf } from './topology-source.ts'
 
@@ -12,16 +12,12 @@ export function defineHost(command: Command, context: CommandContext): void {
     .action(async (source, { name }) => {
       const stopped = context.untilStopped()
       const found = await readTopology(source, context)
-      const { hostSimulatedLab } = await import('../simulated-lab-host.ts')
       const log = await context.openLog('lab')
       const words = debugWords(context.env['TORTIE_DEBUG'] ?? '')
       switchTopics(log.topics, debugTopics(words, AGENT_TOPICS))
-      const host = await hostSimulatedLab({
-        lab: name,
-        topology: topologyOf(found),
-        text: found.text,
-        log,
-      })
+      const { simulated } = await context.openLabs()
+      const hosted = { lab: name, topology: topologyOf(found), text: found.text }
+      const host = await simulated.host(hosted, log)
       const signal = stopped.then(() => host.down())
       await Promise.race([host.untilDown, signal])
     })

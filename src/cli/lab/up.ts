@@ -1,14 +1,13 @@
 import type { Command } from '@commander-js/extra-typings'
-import type { CommandContext } from '../../cli/context.ts'
+import type { CommandContext } from '../context.ts'
 import { UserError } from '../../lib/errors.ts'
 import type { LabStatus } from '../../api/lab-status.ts'
 import { labStatus } from '../../lab/lab-status.ts'
 import { labUp } from '../../lab/lab-up.ts'
 import { renderLab } from '../../lab/render.ts'
 import type { Topology } from '../../lab/topology-schema.ts'
-import { labState } from '../lab-state.ts'
-import { isSimulated, startSimulatedLab } from '../simulated-lab-client.ts'
 import { checkedLabName } from './lab-name.ts'
+import type { Labs } from './labs.ts'
 import { openLabPorts } from './open-lab-ports.ts'
 import { BUILT_IN, readTopology, topologyOf } from './topology-source.ts'
 
@@ -31,16 +30,17 @@ export function defineUp(command: Command, context: CommandContext): void {
       const topology = topologyOf(found)
       const lab = name === undefined ? topology.name : checkedLabName(name, '--name')
       const began = context.clock.now()
+      const machine = await context.openLabs()
       if (simulated === true) {
-        const status = await startSimulatedLab(lab, hostedSource(source))
-        sayUp(context, status, topology, began)
+        const status = await machine.simulated.start(lab, hostedSource(source))
+        sayUp(context, machine, status, topology, began)
         return
       }
-      const labPorts = openLabPorts(context, interruption(context))
+      const labPorts = openLabPorts(machine, context)
       const stop = new AbortController()
       void context.untilInterrupted().then(() => stop.abort())
       await labUp({ topology, name: lab, text, signal: stop.signal }, labPorts)
-      sayUp(context, await labStatus(lab, labPorts), topology, began)
+      sayUp(context, machine, await labStatus(lab, labPorts), topology, began)
     })
 }
 
@@ -52,14 +52,15 @@ function hostedSource(source: string): string {
 
 function sayUp(
   context: CommandContext,
+  { simulated, state }: Labs,
   status: LabStatus,
   topology: Topology,
   began: number,
 ): void {
   const seconds = ((context.clock.now() - began) / 1000).toFixed(2)
-  const how = isSimulated(status.lab) ? ', simulated,' : ''
+  const how = simulated.has(status.lab) ? ', simulated,' : ''
   context.out.write(`Lab ${status.lab}${how} is up after ${seconds} s\n\n${renderLab(status)}`)
-  const only = labState().labs().length === 1
+  const only = state.labs().length === 1
   const trace = `${suggestion(topology.pods)}${only ? '' : ` --lab ${status.lab}`}`
   context.out.write(`\nNext: ${trace}, tortie lab down${only ? '' : ` ${status.lab}`}\n`)
 }
@@ -69,14 +70,4 @@ function suggestion(pods: readonly { readonly name: string; readonly node: strin
   const to = pods.findLast(({ node }) => node !== from?.node)
   if (from === undefined || to === undefined) return 'tortie lab status'
   return `tortie trace ${from.name} ${to.name}`
-}
-
-/** For tests that a lab can be removed wherever its building stopped: ends the process at the n-th step. */
-function interruption({ env }: CommandContext): ((name: string) => void) | undefined {
-  const at = Number(env['TORTIE_LAB_KILL_AT_STEP'])
-  if (!(at > 0)) return undefined
-  let step = 0
-  return () => {
-    if (++step === at) process.kill(process.pid, 'SIGKILL')
-  }
 }

@@ -12,12 +12,10 @@ import { systemClock } from '../platform/node/clock.ts'
 import { makeOwnFolder } from '../platform/node/own-folder.ts'
 import { endProcesses, processesWith, startDetached } from '../platform/node/processes.ts'
 import { connectUnix } from '../platform/node/unix-socket.ts'
+import type { SimulatedLabs } from '../cli/lab/labs.ts'
+import { HOST_FILE, HOST_SOCKET } from '../simulated-lab/host-file.ts'
 import { LAB_ROOT, labPath } from './lab-paths.ts'
 import { labState } from './lab-state.ts'
-
-/** In the directory of a simulated lab: the socket of its host, and who the host is. */
-export const HOST_SOCKET = 'lab.sock'
-export const HOST_FILE = 'host.json'
 
 /** Longest that a simulated lab may take to come up, in milliseconds. */
 const UP_MILLISECONDS_MAX = 120_000
@@ -25,6 +23,21 @@ const UP_MILLISECONDS_MAX = 120_000
 const ANSWER_MILLISECONDS_MAX = 3_000
 /** Longest that one simulated command may run. */
 const COMMAND_MILLISECONDS_MAX = 600_000
+
+/** Simulated labs, each asked over its host's socket. */
+export const simulatedLabs: SimulatedLabs = {
+  has: isSimulated,
+  unbegun: unbegunSimulatedLabs,
+  start: startSimulatedLab,
+  status: simulatedStatus,
+  exec: simulatedExec,
+  restart: simulatedRestart,
+  down: simulatedDown,
+  async host(lab, log) {
+    const { hostLab } = await import('./simulated-lab-host.ts')
+    return hostLab(lab, log)
+  },
+}
 
 /** Beside the lab's directory, which must not be there when the host begins. */
 function hostLog(lab: string): string {
@@ -39,14 +52,14 @@ export function isSimulated(lab: string): boolean {
 }
 
 /** Simulated labs of which there is nothing but their host's log. */
-export function unbegunSimulatedLabs(): string[] {
+function unbegunSimulatedLabs(): string[] {
   if (!existsSync(labPath())) return []
   const names = readdirSync(labPath()).flatMap((name) => /^\.(.+)\.log$/.exec(name)?.[1] ?? [])
   return names.filter((lab) => !existsSync(labPath(lab))).sort()
 }
 
 /** Starts the host of a lab as a process that outlives this one; answers when the lab is up. */
-export async function startSimulatedLab(lab: string, topologyPath: string): Promise<LabStatus> {
+async function startSimulatedLab(lab: string, topologyPath: string): Promise<LabStatus> {
   if (labState().labs().includes(lab)) {
     throw new UserError(`Lab ${lab} is up already; remove it with: tortie lab down ${lab}`)
   }
@@ -112,11 +125,11 @@ async function ask<M extends Method<LabHostApi>>(
   }
 }
 
-export async function simulatedStatus(lab: string): Promise<LabStatus> {
+async function simulatedStatus(lab: string): Promise<LabStatus> {
   return ask(lab, 'status', {})
 }
 
-export async function simulatedExec(
+async function simulatedExec(
   lab: string,
   where: string,
   argv: readonly string[],
@@ -124,12 +137,12 @@ export async function simulatedExec(
   return ask(lab, 'exec', { where, argv })
 }
 
-export async function simulatedRestart(lab: string, node: string): Promise<void> {
+async function simulatedRestart(lab: string, node: string): Promise<void> {
   await ask(lab, 'restart', { node })
 }
 
 /** Ends the host, if it runs, and removes what is left of the lab. */
-export async function simulatedDown(lab: string): Promise<void> {
+async function simulatedDown(lab: string): Promise<void> {
   const client = await connectHost(lab).catch(() => undefined)
   if (client !== undefined) {
     await client.call('down', {}, ANSWER_MILLISECONDS_MAX).catch(() => undefined)

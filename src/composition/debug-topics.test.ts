@@ -10,7 +10,7 @@ import { debugSwitches } from '../lib/debug-topics.ts'
 import { type Log, type LogFields, silentLog } from '../lib/log.ts'
 import { SeededRandom } from '../lib/random.ts'
 import { Resources } from '../store/resources.ts'
-import { type SimulatedPrograms, simulatedLabPorts } from './simulated-lab-ports.ts'
+import { type SimulatedPrograms, simulatedLabPorts } from '../simulated-lab/simulated-lab-ports.ts'
 
 interface Told extends LogFields {
   readonly topic: string

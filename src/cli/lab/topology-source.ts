@@ -1,4 +1,4 @@
-import type { CommandContext } from '../../cli/context.ts'
+import type { CommandContext } from '../context.ts'
 import { closest } from '../../lib/closest.ts'
 import { UserError } from '../../lib/errors.ts'
 import { BUILT_IN_TOPOLOGIES } from '../../lab/built-in-topologies.ts'

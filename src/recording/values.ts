@@ -1,4 +1,4 @@
-import { Secret } from '../../lib/secret.ts'
+import { Secret } from '../lib/secret.ts'
 
 /** A value as a line of a recording holds it: JSON, with objects that have a "$" for what JSON has not. */
 export type Encoded =
