@@ -19,7 +19,7 @@ import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
 import type { FollowProblem, RowHandlers } from '../store/follower.ts'
 import { Attempts } from './attempts.ts'
 import { BgpPolicies, exportRules } from './bgp/bgp-policies.ts'
-import { speakerConfig } from './bgp/bgp-configuration.ts'
+import { nodeSpeakerConfig } from './bgp/bgp-configuration.ts'
 import { Bookkeeping, type NodeAddresses } from './datastore/bookkeeping.ts'
 import { ClusterView } from './cluster/cluster-view.ts'
 import { Dataplane, type DataplaneSettings } from './dataplane/dataplane.ts'
@@ -44,7 +44,7 @@ import {
   tunnelsAnything,
 } from './tunnel/tunnel-settings.ts'
 import { VxlanNetwork } from './tunnel/vxlan-network.ts'
-import { tunnelAddressOf as vxlanAddressOf, vxlanDevice } from './tunnel/vxlan-settings.ts'
+import { vxlanTunnelAddressOf as vxlanAddressOf, vxlanDevice } from './tunnel/vxlan-settings.ts'
 
 /** A pod of this node, as far as the agent serves it. */
 export interface LocalPod extends PodEnd {
@@ -452,7 +452,7 @@ export class NodeAgent {
   }
 
   #configureSpeaker(): void {
-    const { value, problems } = speakerConfig(this.#view, this.#needs.node, {
+    const { value, problems } = nodeSpeakerConfig(this.#view, this.#needs.node, {
       selects: (selector, labels) => this.#selectors.selects(selector, labels),
       policies: this.#policies.of(this.#view, this.#exportRules().value),
     })

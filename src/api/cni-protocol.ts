@@ -23,11 +23,6 @@ export const COMMAND_SINCE: Readonly<Record<CniCommand, CniVersion>> = {
 /** CNI specification, "Parameters": what a container ID and the name of a network are made of. */
 export const CNI_ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
 
-/** Linux: dev_valid_name() in net/core/dev.c. */
-export function isInterfaceName(name: string): boolean {
-  return name !== '' && name.length <= 15 && name !== '.' && name !== '..' && !/[/:\s]/.test(name)
-}
-
 /** Error codes: CNI specification, "Error"; from 100 on they are the plugin's own. */
 export const CNI_ERROR = {
   incompatibleVersion: 1,

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { parsePrefix, type Prefix } from '../net/prefix.ts'
-import { CNI_ID, CNI_VERSIONS, isInterfaceName } from './cni-protocol.ts'
+import { CNI_ID, CNI_VERSIONS } from './cni-protocol.ts'
+import { isInterfaceName } from '../net/interface-name.ts'
 import type {
   AgentApi,
   Api,

@@ -10,7 +10,7 @@ import { neighborStatus } from './neighbor-status.ts'
 import { wordsOf } from './rib/prefix-text.ts'
 import type { AnnouncedAttributes } from './route-attributes.ts'
 import { sessionFamilies } from './session-rules.ts'
-import type { ResetOptions, RouteFilter, Speaker } from './speaker.ts'
+import type { ResetOptions, RibFilter, Speaker } from './speaker.ts'
 import type { Peer } from './peers.ts'
 import { type CorePorts, SpeakerCore } from './speaker-core.ts'
 import type {
@@ -87,7 +87,7 @@ export class LocalSpeaker implements Speaker {
     return row < 0 ? [] : this.#core.views.ribPaths(rib, row, this.#core.usedPaths(rib, row))
   }
 
-  *routes(filter: RouteFilter = {}): Generator<RibPath> {
+  *routes(filter: RibFilter = {}): Generator<RibPath> {
     const families: readonly Family[] = filter.family === undefined ? FAMILIES : [filter.family]
     const to = filter.to === undefined ? undefined : this.#peer(filter.to)
     for (const family of families) {

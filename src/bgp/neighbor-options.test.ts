@@ -1,3 +1,4 @@
+import { Secret } from '../lib/secret.ts'
 import { describe, expect, it } from 'vitest'
 import { VirtualClock } from '../lib/clock.ts'
 import { silentLog } from '../lib/log.ts'
@@ -64,7 +65,7 @@ describe('the connection to a neighbor', () => {
     ['comes from the address that was said', { localAddress: A }, { source: A }],
     ['goes to the port that was said', { port: 1790 }, { remote: { address: B, port: 1790 } }],
     ['goes by the interface that was said', { interface: 'eth1' }, { interface: 'eth1' }],
-    ['has the key of TCP MD5', { md5Key: 'secret' }, { md5Key: 'secret' }],
+    ['has the key of TCP MD5', { md5Key: 'secret' }, { md5Key: new Secret('secret') }],
   ] as const)('%s', async (_, neighbor, expected) => {
     expect(await optionsOf(neighbor)).toMatchObject(expected)
   })

@@ -57,7 +57,7 @@ export interface Speaker {
   /** All paths of one prefix, the best first. */
   paths(prefix: Prefix): readonly RibPath[]
   /** Paths prefix by prefix; those learned from `from` or advertised to `to` only, where given. */
-  routes(filter?: RouteFilter): Iterable<RibPath>
+  routes(filter?: RibFilter): Iterable<RibPath>
   /** The latest changes of one prefix, oldest first; empty unless the configuration keeps history. */
   history(prefix: Prefix): readonly RouteHistoryEntry[]
   /** Ends the session and lets it come back; with a text, as its shutdown communication (RFC 9003). */
@@ -73,7 +73,7 @@ export interface Speaker {
   stop(options?: { readonly graceful?: boolean; readonly communication?: string }): Promise<void>
 }
 
-export interface RouteFilter {
+export interface RibFilter {
   readonly from?: IpAddress
   readonly to?: IpAddress
   readonly family?: 4 | 6

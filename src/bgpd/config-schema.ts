@@ -1,3 +1,4 @@
+import { isInterfaceName } from '../net/interface-name.ts'
 import { z } from 'zod'
 import { Secret } from '../lib/secret.ts'
 import { parseCommunityValue } from '../bgp/filters/communities.ts'
@@ -191,7 +192,11 @@ const neighbor = z.strictObject({
   localAddress: address.optional(),
   interface: z
     .string()
-    .regex(/^[\x21-\x2e\x30-\x7e]{1,15}$/, 'expected an interface name: 1 to 15 visible characters')
+    .regex(/^[\x21-\x2e\x30-\x7e]{1,15}$/, {
+      error: 'expected an interface name: 1 to 15 visible characters',
+      abort: true,
+    })
+    .refine(isInterfaceName, 'expected an interface name without ":", and not "." or ".."')
     .optional(),
   passive: z.boolean().optional(),
   shutdown: z

@@ -6,7 +6,7 @@ import type { Log } from '../lib/log.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { BgpdFile } from './config-schema.ts'
 import { hasLeftRoutes, KernelRoutes } from './kernel-routes.ts'
-import { announcedAttributes, type PolicyCache, speakerConfig } from './speaker-config.ts'
+import { announcedAttributes, type PolicyCache, daemonSpeakerConfig } from './speaker-config.ts'
 
 export interface BgpdNeeds {
   readonly speaker: Speaker
@@ -59,7 +59,7 @@ export class BgpdDaemon {
       first && file.gracefulRestart !== false
         ? options.restarting === true || (kernel !== undefined && hasLeftRoutes(kernel))
         : false
-    speaker.configure(speakerConfig(file, this.#policies, restarting))
+    speaker.configure(daemonSpeakerConfig(file, this.#policies, restarting))
     this.#current = file
     this.#applyStatic(file)
     this.#applyKernel(file, restarting)

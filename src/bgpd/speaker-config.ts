@@ -28,7 +28,7 @@ const HISTORY_PER_ROUTE = 8
 export type PolicyCache = Map<string, RoutePolicy>
 
 /** What the speaker is told. `restarting` as in GracefulRestartConfig. */
-export function speakerConfig(
+export function daemonSpeakerConfig(
   file: BgpdFile,
   cache: PolicyCache,
   restarting: boolean,

@@ -1,3 +1,4 @@
+import { isInterfaceName } from '../net/interface-name.ts'
 import {
   CNI_COMMANDS,
   CNI_ERROR,
@@ -5,7 +6,6 @@ import {
   type CniCommand,
   CniError,
   type CniRequest,
-  isInterfaceName,
 } from '../api/cni-protocol.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>

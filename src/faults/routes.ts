@@ -19,7 +19,7 @@ export function typedRoute(destination: Prefix, hop: NamedHop | undefined): Name
 }
 
 /** A route of another type to one address. */
-export function refusal(type: RouteType, address: IpAddress): NamedRoute {
+export function refusingRoute(type: RouteType, address: IpAddress): NamedRoute {
   return { ...typedRoute(hostPrefix(address), undefined), type }
 }
 
@@ -28,7 +28,7 @@ export function everything({ family }: Scene): Prefix {
 }
 
 /** A node's route to its own pod. */
-export function podRoute({ pod }: SceneEnd): NamedRoute {
+export function routeToPod({ pod }: SceneEnd): NamedRoute {
   const route = typedRoute(hostPrefix(pod.address), { link: pod.hostLink })
   return pod.address.includes(':') ? route : { ...route, scope: 'link' }
 }

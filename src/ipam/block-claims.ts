@@ -3,7 +3,7 @@ import type { Random } from '../lib/random.ts'
 import type { Prefix } from '../net/prefix.ts'
 import { type Block, hostAffinity, isEmpty, newBlock } from './block.ts'
 import { IpamError } from './ipam-error.ts'
-import type { Affinity, IpamStore, Step, Stored } from './ipam-store.ts'
+import type { Affinity, IpamStore, ObjectStep, Stored } from './ipam-store.ts'
 import { affinityStep, blockStep, retry, takeSteps } from './steps.ts'
 
 /**
@@ -51,7 +51,7 @@ export class BlockClaims {
         return (await this.#drop(affinity, before)) ? false : undefined
       }
       const after = block === undefined ? this.#newBlock(node, cidr) : this.#owned(block, node)
-      const steps: readonly Step[] = [
+      const steps: readonly ObjectStep[] = [
         ...(mine && affinity?.state === 'pending'
           ? []
           : [affinityStep({ node, cidr }, affinity, 'pending')]),
@@ -126,7 +126,7 @@ export class BlockClaims {
         return undefined
       }
       const freed = blockStep(cidr, before, isEmpty(block) ? undefined : nobodys(block))
-      const steps: readonly Step[] =
+      const steps: readonly ObjectStep[] =
         affinity === undefined
           ? [freed]
           : [

@@ -37,7 +37,7 @@ export interface ListedBlock {
  * A change of one object, which takes place only if the object is as it was read. `before` undefined: only
  * if it is not there; `after` undefined: it is deleted.
  */
-export type Step = {
+export type ObjectStep = {
   readonly before: Revision | undefined
 } & (
   | { readonly kind: 'block'; readonly cidr: Prefix; readonly after: Block | undefined }
@@ -66,9 +66,9 @@ export interface IpamStore {
   /** Of a node, of one family or both, in the store's order. */
   affinities(node: string, family?: Family): Promise<readonly Affinity[]>
   /** Takes a step; undefined if the object is not as the step expects it. */
-  write(step: Step): Promise<{ readonly revision: Revision | undefined } | undefined>
+  write(step: ObjectStep): Promise<{ readonly revision: Revision | undefined } | undefined>
   /** Takes steps, each of another object, all at once or none of them: false. */
-  readonly transact?: ((steps: readonly Step[]) => Promise<boolean>) | undefined
+  readonly transact?: ((steps: readonly ObjectStep[]) => Promise<boolean>) | undefined
   /**
    * Tells which node has which block, and which addresses other nodes use: all, and then every change,
    * through outages of the store, until closed.

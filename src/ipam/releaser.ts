@@ -3,7 +3,7 @@ import type { Prefix } from '../net/prefix.ts'
 import { allocationsOf, type Block, isEmpty } from './block.ts'
 import { type Released, releaseAddresses, releaseHandle } from './block-changes.ts'
 import { blocksOf, counted, handleId } from './handle.ts'
-import type { IpamStore, Step } from './ipam-store.ts'
+import type { IpamStore, ObjectStep } from './ipam-store.ts'
 import type { ReleaseRequest } from './requests.ts'
 import { blockStep, handleStep, retry, takeSteps } from './steps.ts'
 
@@ -84,7 +84,7 @@ export class Releaser {
     cidr: Prefix,
     released: Released['released'],
     whole: string | undefined,
-  ): Promise<readonly Step[]> {
+  ): Promise<readonly ObjectStep[]> {
     const owners = new Set(released.flatMap(({ handle }) => handle ?? []))
     if (whole !== undefined) owners.add(whole)
     const steps = [...owners].map(async (id) => {

@@ -19,7 +19,14 @@ import { type Block, hostAffinity } from './block.ts'
 import { decodeBlock, encodeBlock } from './block-codec.ts'
 import { type BlockOwners, blockOwners } from './block-owners.ts'
 import { decodeHandle, EMPTY_HANDLE, encodeHandle, type Handle } from './handle.ts'
-import type { Affinity, IpamStore, ListedBlock, Revision, Step, Stored } from './ipam-store.ts'
+import type {
+  Affinity,
+  IpamStore,
+  ListedBlock,
+  Revision,
+  ObjectStep,
+  Stored,
+} from './ipam-store.ts'
 
 export interface RowIpamStoreOptions extends FollowPorts {
   /** Change one object at once, as on a store that can do no more; default: several in one transaction. */
@@ -84,14 +91,14 @@ export class RowIpamStore implements IpamStore {
     return rows.flatMap((row) => affinityOf(row) ?? [])
   }
 
-  async write(step: Step): Promise<{ readonly revision: Revision | undefined } | undefined> {
+  async write(step: ObjectStep): Promise<{ readonly revision: Revision | undefined } | undefined> {
     const revision = await this.#transact([step])
     if (revision === undefined) return undefined
     return { revision: step.after === undefined ? undefined : String(revision) }
   }
 
   /** The revision of the store at which all steps were taken; undefined: none was. */
-  async #transact(steps: readonly Step[]): Promise<number | undefined> {
+  async #transact(steps: readonly ObjectStep[]): Promise<number | undefined> {
     const operations = steps.map(operationOf)
     const { succeeded, revision } = await this.#store.transact({
       compare: steps.map(comparisonOf),
@@ -155,23 +162,23 @@ class BlockRow implements ListedBlock {
   }
 }
 
-function keyOf(step: Step): string {
+function keyOf(step: ObjectStep): string {
   if (step.kind === 'handle') return handleKey(step.id)
   return step.kind === 'block' ? blockKey(step.cidr) : affinityKey(step.node, step.cidr)
 }
 
-function comparisonOf(step: Step): Comparison {
+function comparisonOf(step: ObjectStep): Comparison {
   // A revision of this store is a number in decimal.
   return { key: keyOf(step), modRevision: step.before === undefined ? 0 : Number(step.before) }
 }
 
-function operationOf(step: Step): Operation {
+function operationOf(step: ObjectStep): Operation {
   const key = keyOf(step)
   const value = valueOf(step)
   return value === undefined ? { delete: key } : { put: key, value }
 }
 
-function valueOf(step: Step): string | undefined {
+function valueOf(step: ObjectStep): string | undefined {
   if (step.after === undefined) return undefined
   if (step.kind === 'affinity') return `{"state":"${step.after}","deleted":false}`
   return step.kind === 'block' ? encodeBlock(step.after) : encodeHandle(step.after)

@@ -2,16 +2,23 @@ import type { Prefix } from '../net/prefix.ts'
 import type { Block } from './block.ts'
 import { type Handle, isUnused } from './handle.ts'
 import { IpamError } from './ipam-error.ts'
-import type { Affinity, AffinityState, IpamStore, Revision, Step, Stored } from './ipam-store.ts'
+import type {
+  Affinity,
+  AffinityState,
+  IpamStore,
+  Revision,
+  ObjectStep,
+  Stored,
+} from './ipam-store.ts'
 
 /** Every write of a block raises its sequence number, so that two states of it never look alike. */
-export function blockStep(cidr: Prefix, { revision }: Stored<unknown>, after?: Block): Step {
+export function blockStep(cidr: Prefix, { revision }: Stored<unknown>, after?: Block): ObjectStep {
   const next = after && { ...after, sequenceNumber: after.sequenceNumber + 1n }
   return { kind: 'block', cidr, before: revision, after: next }
 }
 
 /** A handle without addresses is deleted. */
-export function handleStep(id: string, { revision }: Stored<unknown>, after: Handle): Step {
+export function handleStep(id: string, { revision }: Stored<unknown>, after: Handle): ObjectStep {
   return { kind: 'handle', id, before: revision, after: isUnused(after) ? undefined : after }
 }
 
@@ -19,7 +26,7 @@ export function affinityStep(
   { node, cidr }: { readonly node: string; readonly cidr: Prefix },
   before: Affinity | undefined,
   after: AffinityState | undefined,
-): Step {
+): ObjectStep {
   return { kind: 'affinity', node, cidr, before: before?.revision, after }
 }
 
@@ -32,7 +39,7 @@ export function affinityStep(
  */
 export async function takeSteps(
   store: IpamStore,
-  steps: readonly Step[],
+  steps: readonly ObjectStep[],
 ): Promise<readonly (Revision | undefined)[]> {
   if (store.transact !== undefined && steps.length > 1) {
     return (await store.transact(together(steps))) ? steps.map(() => undefined) : []
@@ -51,8 +58,8 @@ export async function takeSteps(
 }
 
 /** One step for each object, from what the first expects to what the last makes of it. */
-function together(steps: readonly Step[]): readonly Step[] {
-  const byObject = new Map<string, Step>()
+function together(steps: readonly ObjectStep[]): readonly ObjectStep[] {
+  const byObject = new Map<string, ObjectStep>()
   for (const step of steps) {
     const first = byObject.get(objectOf(step))
     byObject.set(objectOf(step), first === undefined ? step : { ...step, before: first.before })
@@ -60,7 +67,7 @@ function together(steps: readonly Step[]): readonly Step[] {
   return [...byObject.values()]
 }
 
-function objectOf(step: Step): string {
+function objectOf(step: ObjectStep): string {
   if (step.kind === 'handle') return `handle ${step.id}`
   return step.kind === 'block' ? `block ${step.cidr}` : `affinity ${step.node} ${step.cidr}`
 }

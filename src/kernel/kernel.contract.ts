@@ -1,3 +1,4 @@
+import { Secret } from '../lib/secret.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { addressOctets, ip, type IpAddress } from '../net/ip-address.ts'
 import { mac } from '../net/mac-address.ts'
@@ -1416,11 +1417,11 @@ export function kernelContract(
         const listener = b.tcp.listen({ family: 4, port: 179 }, (connection) =>
           server.own(connection),
         )
-        listener.setMd5Key(ip('10.1.0.1'), 'secret')
+        listener.setMd5Key(ip('10.1.0.1'), new Secret('secret'))
         const remote = { address: ip('10.1.0.2'), port: 179 }
         const [wrong, right] = [new Peer(), new Peer()]
-        const failing = a.tcp.connect({ remote, md5Key: 'wrong' }, wrong)
-        a.tcp.connect({ remote, md5Key: 'secret' }, right)
+        const failing = a.tcp.connect({ remote, md5Key: new Secret('wrong') }, wrong)
+        a.tcp.connect({ remote, md5Key: new Secret('secret') }, right)
         await until(() => right.connected, 'the connection with the right key')
         expect(wrong.connected).toBe(false)
         failing.destroy()

@@ -298,7 +298,7 @@ function* podAddresses({ pods, nodes, pools }: TopologyDraft): Generator<FieldPr
     } else if (own === undefined && holder !== undefined) {
       const message = `expected an address outside ${holder.node}'s block, ${holder.cidr}`
       yield { path, message, other: holder.path }
-    } else if (own !== undefined && address === tunnelAddressOf(own.cidr)) {
+    } else if (own !== undefined && address === firstAddressOf(own.cidr)) {
       const message = `expected another address: this one is tunl0's on ${node}`
       yield { path, message, other: own.path }
     }
@@ -334,7 +334,7 @@ function* enoughAddresses({ pools, nodes, pods }: TopologyDraft): Generator<Fiel
 }
 
 /** The address of tunl0 on a node that starts with this block: the first after the block's own. */
-export function tunnelAddressOf(block: Prefix): IpAddress {
+export function firstAddressOf(block: Prefix): IpAddress {
   const octets = addressOctets(prefixAddress(block)).slice()
   if (prefixLength(block) < octets.length * 8) octets[octets.length - 1]! |= 1
   return addressFromOctets(octets)

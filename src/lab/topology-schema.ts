@@ -1,3 +1,4 @@
+import { INTERFACE_NAME_OCTETS_MAX, isInterfaceName } from '../net/interface-name.ts'
 import { z } from 'zod'
 import { ip, parseIpAddress } from '../net/ip-address.ts'
 import {
@@ -16,8 +17,6 @@ import {
 /** A unix socket's path has 107 octets; the lab's and the node's name are both part of it. */
 const LAB_NAME_MAX = 24
 const NODE_NAME_MAX = 48
-/** IFNAMSIZ less the terminating zero (linux/if.h). */
-const INTERFACE_NAME_MAX = 15
 
 export const TOPOLOGY_LIMITS = { networks: 64, nodes: 256, routers: 64, pools: 64, pods: 1024 }
 
@@ -31,11 +30,11 @@ function dnsLabel(most: number, what: string): z.ZodString {
 const RESERVED_INTERFACES = /^(lo|all|default|tunl0|vxlan\.calico|cali.*)$/
 const interfaceName = z
   .string()
-  .regex(
-    /^[\x21-\x7e]{1,15}$/,
-    `expected an interface name: 1 to ${INTERFACE_NAME_MAX} visible ASCII characters, no space`,
-  )
-  .refine((name) => !/[/:]/.test(name) && name !== '.' && name !== '..', {
+  .regex(/^[\x21-\x7e]{1,15}$/, {
+    error: `expected an interface name: 1 to ${INTERFACE_NAME_OCTETS_MAX} visible ASCII characters, no space`,
+    abort: true,
+  })
+  .refine(isInterfaceName, {
     error: 'expected an interface name without "/" or ":", and not "." or ".."',
   })
   .refine((name) => !RESERVED_INTERFACES.test(name), {

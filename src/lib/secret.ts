@@ -29,6 +29,11 @@ export class Secret {
   }
 }
 
+/** A secret of what a program gives as plain text. */
+export function asSecret(value: string | Secret): Secret {
+  return value instanceof Secret ? value : new Secret(value)
+}
+
 /** The text itself, of a secret or of what a program gives as plain text. */
 export function revealed(value: string | Secret): string {
   return value instanceof Secret ? value.reveal() : value

@@ -1,3 +1,4 @@
+import type { Secret } from '../lib/secret.ts'
 import type { IpAddress } from './ip-address.ts'
 
 /**
@@ -15,7 +16,7 @@ export interface TcpConnectOptions {
   /** Local address to connect from; the kernel's choice when absent. */
   readonly source?: IpAddress
   /** TCP MD5 signature key (RFC 2385), set before the SYN. */
-  readonly md5Key?: string
+  readonly md5Key?: Secret
   /** TTL (hop limit) of what is sent. */
   readonly ttl?: number
   /** Least TTL accepted (GTSM, RFC 5082). */
@@ -69,7 +70,7 @@ export interface TcpConnection {
 export interface TcpListener {
   readonly port: number
   /** Adds (or with undefined removes) the MD5 key that connections from this address must use. */
-  setMd5Key(remote: IpAddress, key: string | undefined, prefixLength?: number): void
+  setMd5Key(remote: IpAddress, key: Secret | undefined, prefixLength?: number): void
   close(): void
 }
 

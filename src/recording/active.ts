@@ -1,3 +1,5 @@
+import { Secret } from '../lib/secret.ts'
+
 /** Own properties, and methods of classes; properties that are computed are left out. */
 export function propertiesOf(value: object): [string, unknown][] {
   const found = new Map<string, unknown>(Object.entries(value))
@@ -22,5 +24,6 @@ export function isActive(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   if (Array.isArray(value) || ArrayBuffer.isView(value)) return false
   if (value instanceof Map || value instanceof Set || value instanceof Error) return false
+  if (value instanceof Secret) return false
   return propertiesOf(value).some(([, each]) => typeof each === 'function')
 }

@@ -14,7 +14,7 @@ export interface RecordingHeader {
 export const RECORDING_VERSION = 'tortie agent 1'
 
 /** What the agent asked of the world, and what it was told; comes of the event before it. */
-export type Effect =
+export type RecordedEffect =
   | {
       readonly on: string
       readonly call: string
@@ -33,7 +33,7 @@ export type Answer =
   | { readonly promise: number }
 
 /** What came in by itself. */
-export type Arrival =
+export type RecordedArrival =
   /** A function that the agent gave is called. */
   | { readonly event: 'call'; readonly function: number; readonly args: readonly Encoded[] }
   | { readonly event: 'settle'; readonly promise: number; readonly answer: Answer }
@@ -45,8 +45,8 @@ export type Arrival =
       readonly params: Encoded
     }
 
-export type Entry = Effect | Arrival
+export type Entry = RecordedEffect | RecordedArrival
 
-export function isArrival(entry: Entry): entry is Arrival {
+export function isArrival(entry: Entry): entry is RecordedArrival {
   return 'event' in entry
 }

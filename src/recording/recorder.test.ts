@@ -1,6 +1,7 @@
+import { Secret } from '../lib/secret.ts'
 import { describe, expect, it } from 'vitest'
 import type { Clock, Timer } from '../lib/clock.ts'
-import type { TcpConnection, TcpHandlers, TcpStack } from '../net/transport.ts'
+import type { TcpConnection, TcpConnectOptions, TcpHandlers, TcpStack } from '../net/transport.ts'
 import { ip } from '../net/ip-address.ts'
 import { Recorder } from './recorder.ts'
 
@@ -94,10 +95,13 @@ describe('a recorder', () => {
     const { stack, options } = tcp()
     const recorded = recorder.port('tcp', stack)
     const remote = { address: ip('10.0.0.1'), port: 179 }
-    recorded.connect({ remote, md5Key: 'hush' }, { onData() {}, onClose() {} })
-    recorded.listen({ family: 4, port: 179 }, () => {}).setMd5Key(ip('10.0.0.1'), 'hush')
+    recorded.connect({ remote, md5Key: new Secret('hush') }, { onData() {}, onClose() {} })
+    recorded
+      .listen({ family: 4, port: 179 }, () => {})
+      .setMd5Key(ip('10.0.0.1'), new Secret('hush'))
     expect(lines.join('\n')).not.toContain('hush')
-    expect(options).toEqual([{ remote, md5Key: 'hush' }, 'hush'])
+    const [asked, key] = options as [TcpConnectOptions, Secret]
+    expect([asked.md5Key!.reveal(), key.reveal()]).toEqual(['hush', 'hush'])
   })
 })
 

@@ -1,6 +1,7 @@
-import type { Answer, Arrival, Effect } from './entry.ts'
+import { Secret } from '../lib/secret.ts'
+import type { Answer, RecordedArrival, RecordedEffect } from './entry.ts'
 import { isActive, propertiesOf } from './active.ts'
-import { type Encoded, encode, type References } from './values.ts'
+import { type Encoded, encodeValue, type References } from './values.ts'
 
 export interface RecorderNeeds {
   /** Takes one line, without its end. */
@@ -18,7 +19,7 @@ interface Known {
 }
 
 interface Waiting {
-  readonly arrival: Arrival
+  readonly arrival: RecordedArrival
   readonly owner: Known | undefined
   deliver(): void
 }
@@ -60,7 +61,12 @@ export class Recorder {
       new Promise((resolve, reject) => {
         const id = ++this.#requests
         const answered = (answer: Answer): void => this.#write({ answered: id, answer })
-        const arrival: Arrival = { event: 'request', id, method, params: this.#encode(params) }
+        const arrival: RecordedArrival = {
+          event: 'request',
+          id,
+          method,
+          params: this.#encode(params),
+        }
         const deliver = (): void => {
           run(params).then(
             (value) => {
@@ -77,7 +83,7 @@ export class Recorder {
       })
   }
 
-  #write(entry: Effect | Arrival): void {
+  #write(entry: RecordedEffect | RecordedArrival): void {
     this.#needs.write(JSON.stringify(entry))
   }
 
@@ -155,11 +161,10 @@ export class Recorder {
     args: readonly unknown[],
   ): unknown {
     const numbers: number[] = []
-    const told = method === 'setMd5Key' ? args.map((each, at) => (at === 1 ? '' : each)) : args
     const call = {
       on: known.id,
       call: method,
-      args: told.map((each) => this.#encode(each, numbers)),
+      args: args.map((each) => this.#encode(each, numbers)),
     }
     this.#minding(target, known, method)
     const given = numbers.slice()
@@ -231,7 +236,8 @@ export class Recorder {
     if (typeof value === 'function') {
       return this.#entranceOf(value as (...args: unknown[]) => unknown, undefined, numbers.shift()!)
     }
-    if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+    if (typeof value !== 'object' || value === null) return value
+    if (value instanceof Uint8Array || value instanceof Secret) return value
     const target = this.#targets.get(value)
     if (target !== undefined) return target
     if (Array.isArray(value)) return value.map((each) => this.#outward(each, numbers))
@@ -252,7 +258,7 @@ export class Recorder {
     number: number,
   ): (...args: unknown[]) => void {
     return (...args) => {
-      const arrival: Arrival = {
+      const arrival: RecordedArrival = {
         event: 'call',
         function: number,
         args: args.map((each) => this.#encode(each)),
@@ -279,7 +285,7 @@ export class Recorder {
       },
       decode: () => undefined,
     }
-    return encode(value, references)
+    return encodeValue(value, references)
   }
 }
 
@@ -287,5 +293,5 @@ export class Recorder {
 function handlersOf(value: object, references: References): Encoded | undefined {
   if (Object.getPrototypeOf(value) === Object.prototype) return undefined
   const properties = propertiesOf(value).filter(([, each]) => each !== undefined)
-  return Object.fromEntries(properties.map(([key, each]) => [key, encode(each, references)]))
+  return Object.fromEntries(properties.map(([key, each]) => [key, encodeValue(each, references)]))
 }

@@ -3,8 +3,14 @@ import { KernelError } from '../kernel/kernel.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import type { AgentPorts } from '../composition/compose-agent.ts'
 import { propertiesOf } from './active.ts'
-import { type Answer, type Arrival, type Effect, type Entry, isArrival } from './entry.ts'
-import { decode, type Encoded, encode, type References, textOf } from './values.ts'
+import {
+  type Answer,
+  type RecordedArrival,
+  type RecordedEffect,
+  type Entry,
+  isArrival,
+} from './entry.ts'
+import { decode, type Encoded, encodeValue, type References, textOf } from './values.ts'
 
 export interface ReplayResult {
   readonly arrivals: number
@@ -49,7 +55,7 @@ export class Replayer {
   #at = 0
   #numbered = 0
   #difference: Difference | undefined
-  #last: Arrival | undefined
+  #last: RecordedArrival | undefined
   #arrivals = 0
 
   constructor(entries: readonly Entry[], linesBefore: number) {
@@ -91,7 +97,7 @@ export class Replayer {
     }
   }
 
-  #deliver(arrival: Arrival): void {
+  #deliver(arrival: RecordedArrival): void {
     switch (arrival.event) {
       case 'call': {
         const run = this.#functions.get(arrival.function)
@@ -177,11 +183,10 @@ export class Replayer {
       return this.#answered(this.#effect({ on: id, get: property }))
     }
     return (...args: unknown[]) => {
-      const told = property === 'setMd5Key' ? args.map((each, at) => (at === 1 ? '' : each)) : args
       const call = {
         on: id,
         call: property,
-        args: told.map((each) => this.#encode(each, true)),
+        args: args.map((each) => this.#encode(each, true)),
       }
       return this.#answered(this.#effect(call))
     }
@@ -206,7 +211,7 @@ export class Replayer {
       },
       decode: () => undefined,
     }
-    return encode(value, references)
+    return encodeValue(value, references)
   }
 
   #numberOf(run: Run, self: object | undefined): Encoded {
@@ -220,7 +225,9 @@ export class Replayer {
     if (!properties.some(([, each]) => typeof each === 'function')) return undefined
     const entries = properties.map(([key, each]): [string, Encoded] => [
       key,
-      typeof each === 'function' ? this.#numberOf(each as Run, value) : encode(each, references),
+      typeof each === 'function'
+        ? this.#numberOf(each as Run, value)
+        : encodeValue(each, references),
     ])
     return Object.fromEntries(entries)
   }
@@ -235,7 +242,7 @@ export class Replayer {
 }
 
 function withoutAnswer(entry: Entry): object {
-  const { answer: _, ...rest } = entry as Effect & { answer?: Answer }
+  const { answer: _, ...rest } = entry as RecordedEffect & { answer?: Answer }
   return rest
 }
 

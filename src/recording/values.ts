@@ -17,10 +17,7 @@ export interface References {
 
 const REDACTED = '(not recorded)'
 
-/** Names of properties whose values are secrets. */
-const SECRETS: ReadonlySet<string> = new Set(['md5Key', 'password'])
-
-export function encode(value: unknown, references: References): Encoded {
+export function encodeValue(value: unknown, references: References): Encoded {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -43,19 +40,20 @@ function encodeObject(value: object, references: References): Encoded {
   if (value instanceof Uint8Array) {
     return { $: 'octets', base64: Buffer.from(value).toString('base64') }
   }
-  if (Array.isArray(value)) return value.map((each) => encode(each, references))
+  if (Array.isArray(value)) return value.map((each) => encodeValue(each, references))
   if (value instanceof Map) {
-    return { $: 'map', entries: [...value].map((entry) => encode(entry, references)) }
+    return { $: 'map', entries: [...value].map((entry) => encodeValue(entry, references)) }
   }
   if (value instanceof Set) {
-    return { $: 'set', values: [...value].map((each) => encode(each, references)) }
+    return { $: 'set', values: [...value].map((each) => encodeValue(each, references)) }
   }
+  if (value instanceof Secret) return REDACTED
   if (value instanceof Error) return encodeError(value)
   const reference = references.encode(value)
   if (reference !== undefined) return reference
   const entries = Object.entries(value)
     .filter(([, each]) => each !== undefined)
-    .map(([key, each]) => [key, SECRETS.has(key) ? REDACTED : encode(each, references)])
+    .map(([key, each]) => [key, encodeValue(each, references)])
   return Object.fromEntries(entries) as Encoded
 }
 

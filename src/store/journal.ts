@@ -34,7 +34,7 @@ export function journalEntry(revision: number, operations: readonly Operation[])
  *
  * Throws UserError that names the line that cannot be used.
  */
-export function readJournal(
+export function readStoreJournal(
   text: string,
   options: MemoryStoreOptions = {},
 ): { readonly clusterId: number; readonly store: MemoryStore } {

@@ -24,7 +24,7 @@ import {
   type ProbeIdentity,
 } from './observe/probe-packet.ts'
 import { endName, endNetns, type Ends, resolveEnds } from './resolve-ends.ts'
-import { Topology } from './tables/topology.ts'
+import { TracedCluster } from './tables/topology.ts'
 import type { Verdict } from './diagnose/verdict.ts'
 
 export interface TraceRequest {
@@ -62,7 +62,7 @@ export interface Trace {
   readonly observation: Observation
   readonly verdict: Verdict
   /** The tables as they were before the first probe. */
-  readonly topology: Topology
+  readonly topology: TracedCluster
   /** Nodes that did not answer, with the reason. */
   readonly unreachable: ReadonlyMap<string, string>
 }
@@ -83,7 +83,7 @@ export async function trace(request: TraceRequest): Promise<Trace> {
   reader.checkSource()
   const before = reader.snapshots
   const predictions = await predictWith(reader, request, ends, probe)
-  const topology = new Topology(reader.snapshots, request.directory)
+  const topology = new TracedCluster(reader.snapshots, request.directory)
   const { timeoutMilliseconds = 1000, tries = 2 } = request.options ?? {}
   const observation = await observe(
     {
@@ -108,7 +108,7 @@ export async function trace(request: TraceRequest): Promise<Trace> {
   }
   const after = await reader.again(before)
   const again = await predictLegs(
-    { ends, probe, topology: new Topology(after, request.directory), findFault },
+    { ends, probe, topology: new TracedCluster(after, request.directory), findFault },
     (lookups) => reader.answers(lookups),
   )
   const nodesTalk = await tryNodes(request, failed)
@@ -119,7 +119,7 @@ export async function trace(request: TraceRequest): Promise<Trace> {
     end: failed.leg === 'forward' ? ends.to : ends.from,
     observation,
     before: topology,
-    after: new Topology(after, request.directory),
+    after: new TracedCluster(after, request.directory),
     predictedAfter: again.find(({ leg }) => leg === failed.leg) ?? failed.prediction,
   })
   return { ...found, unreachable, verdict: judge.verdict(found, unreachable, causes) }
@@ -283,7 +283,7 @@ async function predictWith(
   probe: ProbeIdentity,
 ): Promise<readonly Prediction[]> {
   for (let round = 0; ; round++) {
-    const topology = new Topology(reader.snapshots, directory)
+    const topology = new TracedCluster(reader.snapshots, directory)
     const legs = await predictLegs({ ends, probe, topology, findFault }, (lookups) =>
       reader.answers(lookups),
     )
@@ -297,7 +297,7 @@ async function predictWith(
 
 function plans(
   reader: Reader,
-  topology: Topology,
+  topology: TracedCluster,
   predictions: readonly Prediction[],
   ends: Ends,
 ): readonly NodePlan[] {

@@ -2,7 +2,7 @@ import { allocationUsers } from './allocations.ts'
 import { nodeOf } from '../../src/ipam/block.ts'
 import type { AgentStatus } from '../../src/api/agent-status.ts'
 import { describeProblem } from '../../src/model/cluster-problem.ts'
-import type { Walk } from '../../src/kernel/sim/reachability.ts'
+import type { ReachabilityWalk } from '../../src/kernel/sim/reachability.ts'
 import { addressPlus, type IpAddress } from '../../src/net/ip-address.ts'
 import { prefixAddress } from '../../src/net/prefix.ts'
 import type { ClusterNode, SimulatedCluster } from './cluster.ts'
@@ -11,7 +11,11 @@ import type { ClusterNode, SimulatedCluster } from './cluster.ts'
 const STALE_MILLISECONDS = 240_000
 
 /** Follows the tables from a node to where they lead. */
-function walk(cluster: SimulatedCluster, from: ClusterNode, destination: IpAddress): Walk {
+function walk(
+  cluster: SimulatedCluster,
+  from: ClusterNode,
+  destination: IpAddress,
+): ReachabilityWalk {
   return cluster.reachability.walk(from.kernel, destination)
 }
 

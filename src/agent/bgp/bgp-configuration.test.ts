@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { describeProblem } from '../../model/cluster-problem.ts'
 import type { Draft, Kind } from '../../model/resource.ts'
 import { parseSelector } from '../../model/selector.ts'
-import { speakerConfig } from './bgp-configuration.ts'
+import { nodeSpeakerConfig } from './bgp-configuration.ts'
 import { ClusterView } from '../cluster/cluster-view.ts'
 import { uncheckedResource } from '../testing/unchecked-resource.ts'
 
@@ -41,11 +41,11 @@ const seed = [
 ]
 
 const neighborsOf = (of: ClusterView, name: string) =>
-  speakerConfig(of, name, environment).value?.neighbors.map(({ address }) => address)
+  nodeSpeakerConfig(of, name, environment).value?.neighbors.map(({ address }) => address)
 
 describe('BGP of a node', () => {
   it('is a full mesh with one AS by default', () => {
-    const config = speakerConfig(view(...seed), 'server02', environment).value
+    const config = nodeSpeakerConfig(view(...seed), 'server02', environment).value
     expect(config).toMatchObject({
       localAs: 64512,
       routerId: '172.16.170.129',
@@ -60,15 +60,15 @@ describe('BGP of a node', () => {
   it('has exactly one active end of each session, by comparing addresses as strings', () => {
     const both = view(node('a', '10.0.0.9/24'), node('b', '10.0.0.10/24'))
     const passive = (name: string) =>
-      speakerConfig(both, name, environment).value?.neighbors[0]?.passive
+      nodeSpeakerConfig(both, name, environment).value?.neighbors[0]?.passive
     expect([passive('a'), passive('b')]).toEqual([false, true])
   })
 
   it('waits for the node to have an address', () => {
     expect(
-      speakerConfig(view({ kind: 'Node', metadata: { name: 'x' } }), 'x', environment).value,
+      nodeSpeakerConfig(view({ kind: 'Node', metadata: { name: 'x' } }), 'x', environment).value,
     ).toBeUndefined()
-    expect(speakerConfig(view(), 'x', environment).value).toBeUndefined()
+    expect(nodeSpeakerConfig(view(), 'x', environment).value).toBeUndefined()
   })
 
   it('has no mesh where it is switched off', () => {
@@ -76,7 +76,7 @@ describe('BGP of a node', () => {
       nodeToNodeMeshEnabled: false,
       asNumber: 65000,
     })
-    const config = speakerConfig(view(...seed, off), 'server01', environment).value
+    const config = nodeSpeakerConfig(view(...seed, off), 'server01', environment).value
     expect(config).toMatchObject({ localAs: 65000, neighbors: [] })
   })
 
@@ -95,7 +95,7 @@ describe('BGP of a node', () => {
       '172.16.170.129',
       '172.16.170.130',
     ])
-    const own = speakerConfig(cluster, 'rr', environment).value
+    const own = nodeSpeakerConfig(cluster, 'rr', environment).value
     expect(own?.clusterId).toBe('224.0.0.1')
     expect(own?.neighbors.map((row) => [row.address, row.routeReflectorClient])).toEqual([
       ['172.16.170.128', true],
@@ -129,7 +129,7 @@ describe('BGP of a node', () => {
     })
     const racked = node('server09', '172.16.170.9/24', { labels: { rack: 'a' } })
     const cluster = view(racked, node('other', '172.16.170.10/24'), router)
-    expect(speakerConfig(cluster, 'server09', environment).value?.neighbors[0]).toMatchObject({
+    expect(nodeSpeakerConfig(cluster, 'server09', environment).value?.neighbors[0]).toMatchObject({
       address: '172.16.170.1',
       port: 1179,
       remoteAs: 65001,
@@ -143,18 +143,19 @@ describe('BGP of a node', () => {
 
   it('listens where the configuration says', () => {
     const port = draft('BGPConfiguration', 'default', { listenPort: 1790, bindMode: 'NodeIP' })
-    expect(speakerConfig(view(...seed, port), 'server01', environment).value?.listen).toEqual([
+    expect(nodeSpeakerConfig(view(...seed, port), 'server01', environment).value?.listen).toEqual([
       { address: '172.16.170.128', port: 1790 },
     ])
     const mine = draft('BGPConfiguration', 'node.server02', { listenPort: 2000 })
     expect(
-      speakerConfig(view(...seed, mine), 'server01', environment).value?.neighbors[0]?.port,
+      nodeSpeakerConfig(view(...seed, mine), 'server01', environment).value?.neighbors[0]?.port,
     ).toBe(2000)
   })
 })
 
 describe('what a speaker cannot have', () => {
-  const problemsOf = (...drafts: Draft[]) => speakerConfig(view(...drafts), 'server01', environment)
+  const problemsOf = (...drafts: Draft[]) =>
+    nodeSpeakerConfig(view(...drafts), 'server01', environment)
 
   it.each([
     [{ peerIP: '192.0.2.1', asNumber: 0 }, 'spec.asNumber is 0: expected an AS number'],
@@ -206,7 +207,7 @@ describe('what a speaker cannot have', () => {
       uncheckedResource(draft('BGPPeer', name, { peerIP: '192.0.2.1', asNumber }))
     made.set(peer('a', 65001), 9)
     made.set(peer('b', 65002), 8)
-    const { value, problems } = speakerConfig(made, 'server01', environment)
+    const { value, problems } = nodeSpeakerConfig(made, 'server01', environment)
     expect(value?.neighbors[0]).toMatchObject({ address: '192.0.2.1', remoteAs: 65002 })
     expect(problems).toMatchObject([
       { resource: 'BGPPeer(a)', expected: expect.stringContaining('BGPPeer(b), which is older') },

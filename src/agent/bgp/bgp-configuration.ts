@@ -10,7 +10,7 @@ import { familyOf, type IpAddress } from '../../net/ip-address.ts'
 import type { ClusterView } from '../cluster/cluster-view.ts'
 import { nodeAddress } from '../cluster/node-addresses.ts'
 
-/** What {@link speakerConfig} is told beside the resources. */
+/** What {@link nodeSpeakerConfig} is told beside the resources. */
 export interface BgpEnvironment {
   /** Whether labels satisfy a selector. Throws UserError on what is none. */
   selects(selector: string, labels: Readonly<Record<string, string>>): boolean
@@ -36,7 +36,7 @@ interface Cluster {
  * route reflectors, and the BGPPeers (Calico's confd templates, as of 3.32). Neighbor by neighbor: one
  * that a speaker cannot have is left out and named. Undefined while the node has no IPv4 address.
  */
-export function speakerConfig(
+export function nodeSpeakerConfig(
   view: ClusterView,
   nodeName: string,
   environment: BgpEnvironment,

@@ -79,10 +79,10 @@ export function tunnelEnd(node: Node): TunnelEnd | undefined {
   const address = nodeAddress(node)?.address
   if (address === undefined) return undefined
   const macAddress = vtepMac(node.metadata.name, node)
-  return { address, tunnelAddress: tunnelAddressOf(node), macAddress }
+  return { address, tunnelAddress: vxlanTunnelAddressOf(node), macAddress }
 }
 
 /** The address of a node's vxlan.calico; undefined while it has none. */
-export function tunnelAddressOf(node: Node | undefined): IpAddress | undefined {
+export function vxlanTunnelAddressOf(node: Node | undefined): IpAddress | undefined {
   return node?.spec.ipv4VXLANTunnelAddr
 }

@@ -1,5 +1,5 @@
 import { messageOf, UserError } from '../../lib/errors.ts'
-import { revealed } from '../../lib/secret.ts'
+import { asSecret, type Secret } from '../../lib/secret.ts'
 import { FAMILIES, type Family, familyOf, ip } from '../../net/ip-address.ts'
 import { parsePrefix, prefixAddress, prefixLength } from '../../net/prefix.ts'
 import type { TcpConnection, TcpListener, TcpStack } from '../../net/transport.ts'
@@ -17,7 +17,7 @@ export class Listeners {
   readonly #onAccept: (connection: TcpConnection) => void
   #listening: readonly Listening[] = []
   /** Keys in force: address or prefix to key. */
-  #keys = new Map<string, string>()
+  #keys = new Map<string, Secret>()
 
   constructor(tcp: TcpStack, onAccept: (connection: TcpConnection) => void) {
     this.#tcp = tcp
@@ -83,12 +83,12 @@ export class Listeners {
   }
 
   #setKeys(config: SpeakerConfig, opened: readonly Listening[]): void {
-    const keys = new Map<string, string>()
+    const keys = new Map<string, Secret>()
     for (const { address, md5Key } of config.neighbors) {
-      if (md5Key !== undefined) keys.set(address, revealed(md5Key))
+      if (md5Key !== undefined) keys.set(address, asSecret(md5Key))
     }
     for (const { range, md5Key } of config.dynamicNeighbors ?? []) {
-      if (md5Key !== undefined) keys.set(range, revealed(md5Key))
+      if (md5Key !== undefined) keys.set(range, asSecret(md5Key))
     }
     for (const listening of this.#listening) {
       const isNew = opened.includes(listening)
@@ -96,7 +96,8 @@ export class Listeners {
         if (!isNew && !keys.has(address)) setKey(listening, address, undefined)
       }
       for (const [address, key] of keys) {
-        if (isNew || this.#keys.get(address) !== key) setKey(listening, address, key)
+        if (isNew || this.#keys.get(address)?.reveal() !== key.reveal())
+          setKey(listening, address, key)
       }
     }
     this.#keys = keys
@@ -111,7 +112,7 @@ function close({ sockets }: Listening): void {
   for (const { listener } of sockets) listener.close()
 }
 
-function setKey({ sockets }: Listening, where: string, key: string | undefined): void {
+function setKey({ sockets }: Listening, where: string, key: Secret | undefined): void {
   const range = parsePrefix(where)
   const address = range === undefined ? ip(where) : prefixAddress(range)
   const family = familyOf(address)

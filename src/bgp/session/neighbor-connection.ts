@@ -4,7 +4,7 @@ import type { Log } from '../../lib/log.ts'
 import type { TcpConnection } from '../../net/transport.ts'
 import { BgpError } from '../../wire/bgp/bgp-error.ts'
 import { Framer } from '../../wire/bgp/framer.ts'
-import { HEADER_OCTETS } from '../../wire/bgp/header.ts'
+import { MESSAGE_HEADER_OCTETS } from '../../wire/bgp/header.ts'
 import { ERROR_CODE, MESSAGE_TYPE } from '../../wire/bgp/iana.ts'
 import { encodeKeepalive } from '../../wire/bgp/keepalive.ts'
 import { messageType } from '../../wire/bgp/message.ts'
@@ -253,7 +253,7 @@ export class NeighborConnection {
       this.#events.event({ kind: 'updateReceived' })
     } else {
       try {
-        this.#control(type, new ByteReader(octets, start + HEADER_OCTETS, end))
+        this.#control(type, new ByteReader(octets, start + MESSAGE_HEADER_OCTETS, end))
       } catch (error) {
         if (!(error instanceof BgpError)) throw error
         this.#events.event(eventOf(error))

@@ -1,4 +1,4 @@
-import { revealed } from '../../lib/secret.ts'
+import { asSecret } from '../../lib/secret.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Random } from '../../lib/random.ts'
@@ -343,7 +343,7 @@ export class BgpNeighbor {
       {
         remote: { address: config.address, port: config.port ?? BGP_PORT },
         ...(config.localAddress === undefined ? {} : { source: config.localAddress }),
-        ...(config.md5Key === undefined ? {} : { md5Key: revealed(config.md5Key) }),
+        ...(config.md5Key === undefined ? {} : { md5Key: asSecret(config.md5Key) }),
         ...(config.interface === undefined ? {} : { interface: config.interface }),
         ...hopLimits(this.#host.config, config),
       },

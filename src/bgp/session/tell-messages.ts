@@ -1,5 +1,5 @@
 import type { Log } from '../../lib/log.ts'
-import { HEADER_OCTETS } from '../../wire/bgp/header.ts'
+import { MESSAGE_HEADER_OCTETS } from '../../wire/bgp/header.ts'
 import { MESSAGE_TYPE } from '../../wire/bgp/iana.ts'
 
 /** Names as in RFC 4271 section 4.1 and RFC 2918, by type. */
@@ -19,12 +19,12 @@ export function tellMessages(
   start = 0,
   end = octets.length,
 ): void {
-  for (let at = start; at + HEADER_OCTETS <= end;) {
+  for (let at = start; at + MESSAGE_HEADER_OCTETS <= end;) {
     // The header ends with two octets of length and one of type (RFC 4271 section 4.1).
     const length = (octets[at + 16]! << 8) | octets[at + 17]!
     const type = octets[at + 18]!
     const fields = { direction, type: NAMES.get(type) ?? type, octets: length }
     log.tell('bgp.message', 'BGP message', fields)
-    at += Math.max(length, HEADER_OCTETS)
+    at += Math.max(length, MESSAGE_HEADER_OCTETS)
   }
 }

@@ -1,5 +1,5 @@
 import type { Fault } from '../fault.ts'
-import { podRoute } from '../routes.ts'
+import { routeToPod } from '../routes.ts'
 
 export const blackholeRoute = {
   id: 'blackhole-route',
@@ -7,5 +7,5 @@ export const blackholeRoute = {
     'the far node has lost the route to its pod, so that the blackhole of its block catches it',
   path: 'bare',
   families: [4, 6],
-  effects: ({ to }) => [{ do: 'delete-route', in: to.namespace, route: podRoute(to) }],
+  effects: ({ to }) => [{ do: 'delete-route', in: to.namespace, route: routeToPod(to) }],
 } as const satisfies Fault

@@ -1,5 +1,5 @@
 import type { Fault } from '../fault.ts'
-import { refusal } from '../routes.ts'
+import { refusingRoute } from '../routes.ts'
 
 export const icmpError = {
   id: 'icmp-error',
@@ -8,6 +8,6 @@ export const icmpError = {
   families: [4],
   probe: { isOfNodes: true },
   effects: ({ network, to }) => [
-    { do: 'add-route', in: network.namespace, route: refusal('unreachable', to.address) },
+    { do: 'add-route', in: network.namespace, route: refusingRoute('unreachable', to.address) },
   ],
 } as const satisfies Fault

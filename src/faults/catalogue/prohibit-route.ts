@@ -1,5 +1,5 @@
 import type { Fault } from '../fault.ts'
-import { refusal } from '../routes.ts'
+import { refusingRoute } from '../routes.ts'
 
 export const prohibitRoute = {
   id: 'prohibit-route',
@@ -7,6 +7,6 @@ export const prohibitRoute = {
   path: 'bare',
   families: [4, 6],
   effects: ({ from, to }) => [
-    { do: 'add-route', in: from.namespace, route: refusal('prohibit', to.pod.address) },
+    { do: 'add-route', in: from.namespace, route: refusingRoute('prohibit', to.pod.address) },
   ],
 } as const satisfies Fault

@@ -1,5 +1,5 @@
 import type { Fault } from '../fault.ts'
-import { refusal } from '../routes.ts'
+import { refusingRoute } from '../routes.ts'
 
 export const unreachableRoute = {
   id: 'unreachable-route',
@@ -7,6 +7,6 @@ export const unreachableRoute = {
   path: 'bare',
   families: [4, 6],
   effects: ({ from, to }) => [
-    { do: 'add-route', in: from.namespace, route: refusal('unreachable', to.pod.address) },
+    { do: 'add-route', in: from.namespace, route: refusingRoute('unreachable', to.pod.address) },
   ],
 } as const satisfies Fault

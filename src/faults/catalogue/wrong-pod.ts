@@ -1,5 +1,5 @@
 import type { Fault } from '../fault.ts'
-import { podRoute } from '../routes.ts'
+import { routeToPod } from '../routes.ts'
 
 export const wrongPod = {
   id: 'wrong-pod',
@@ -7,7 +7,7 @@ export const wrongPod = {
   path: 'bare',
   families: [4, 6],
   effects: ({ family, from, to }) => {
-    const route = podRoute({ ...to, pod: { ...to.pod, hostLink: from.pod.hostLink } })
+    const route = routeToPod({ ...to, pod: { ...to.pod, hostLink: from.pod.hostLink } })
     const path = `ipv6.conf.${from.pod.link}.accept_redirects`
     return [
       // Else the pod learns to ask for the far pod itself, and that outlives the route.

@@ -17,7 +17,7 @@ export type Arrival =
   /** The next hop is an address that nobody has. */
   | 'nobody'
 
-export interface Walk {
+export interface ReachabilityWalk {
   readonly end: Arrival
   /** Names of the namespaces on the way, first and last included, also those that see an outer header. */
   readonly way: readonly string[]
@@ -59,12 +59,12 @@ export class Reachability {
     }
   }
 
-  walk(from: Kernel, destination: IpAddress): Walk {
+  walk(from: Kernel, destination: IpAddress): ReachabilityWalk {
     return this.walkFrom(namespaceOf(from), addrFromText(destination))
   }
 
   /** {@link walk} for those who ask millions of times. */
-  walkFrom(from: Namespace, destination: Addr): Walk {
+  walkFrom(from: Namespace, destination: Addr): ReachabilityWalk {
     const way = [from.name]
     return { end: this.#follow(from, destination, way, 0).end, way }
   }

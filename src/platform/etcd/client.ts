@@ -17,7 +17,7 @@ import {
   CompareResult,
   CompareTarget,
   type Event,
-  type Method,
+  type EtcdMethod,
   METHODS,
   type WatchRequest,
   type WatchResponse,
@@ -103,8 +103,8 @@ export class EtcdStore implements Store {
   }
 
   #call<Request, Response>(
-    method: Method<Request, Response>,
-    request: Parameters<Method<Request, Response>['request']['encode']>[0],
+    method: EtcdMethod<Request, Response>,
+    request: Parameters<EtcdMethod<Request, Response>['request']['encode']>[0],
   ): Promise<Response> {
     if (!this.#open) return Promise.reject(new StoreUnavailable('the store is closed'))
     const deadline = Date.now() + (this.#options.deadlineMilliseconds ?? 5000)

@@ -11,7 +11,7 @@ import {
 import { dirname } from 'node:path'
 import type { Closable } from '../../lib/closable.ts'
 import { messageOf, UserError } from '../../lib/errors.ts'
-import { journalEntry, journalHead, readJournal } from '../../store/journal.ts'
+import { journalEntry, journalHead, readStoreJournal } from '../../store/journal.ts'
 import { MemoryStore } from '../../store/memory-store.ts'
 import type { Operation } from '../../store/store.ts'
 
@@ -68,7 +68,7 @@ function read(
   onCommit: (revision: number, operations: readonly Operation[]) => void,
 ): { clusterId: number; store: MemoryStore } {
   try {
-    return readJournal(readFileSync(path, 'utf8'), { onCommit })
+    return readStoreJournal(readFileSync(path, 'utf8'), { onCommit })
   } catch (thrown) {
     throw new UserError(`${path} cannot be used: ${messageOf(thrown)}`)
   }

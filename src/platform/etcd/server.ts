@@ -12,7 +12,7 @@ import { messageOf } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import { KeyValueService, RequestRefused } from '../../store/etcd/key-value-service.ts'
 import {
-  type Method,
+  type EtcdMethod,
   METHODS,
   type WatchRequest,
   type WatchResponse,
@@ -87,7 +87,7 @@ export async function serveEtcd(options: EtcdServerOptions): Promise<EtcdServer>
 }
 
 function definition<Request, Response>(
-  method: Method<Request, Response>,
+  method: EtcdMethod<Request, Response>,
 ): MethodDefinition<Request, Response> {
   const streams = (method as unknown) === METHODS.watch
   return {

@@ -1,3 +1,4 @@
+import { Secret } from '../../lib/secret.ts'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readlinkSync, writeFileSync, rmSync } from 'node:fs'
@@ -342,18 +343,20 @@ describe.skipIf(!isRoot)('the real kernel', () => {
     })
     let accepted = 0
     const listener = b.tcp.listen({ family: 4, port: 179 }, () => accepted++)
-    listener.setMd5Key(ip('10.1.0.0'), 'secret', 24)
+    listener.setMd5Key(ip('10.1.0.0'), new Secret('secret'), 24)
     const remote = { address: ip('10.1.0.2'), port: 179 }
     const handlers = { onData() {}, onClose() {} }
     const pending = a.tcp.connect({ remote }, handlers)
-    a.tcp.connect({ remote, md5Key: 'secret', interface: 'cali123' }, handlers)
+    a.tcp.connect({ remote, md5Key: new Secret('secret'), interface: 'cali123' }, handlers)
     await until(() => accepted === 1, 'the connection with the key')
     pending.destroy()
     listener.setMd5Key(ip('10.1.0.0'), undefined, 24)
     listener.setMd5Key(ip('10.1.0.0'), undefined, 24)
     a.tcp.connect({ remote }, handlers)
     await until(() => accepted === 2, 'the connection without a key')
-    expect(() => listener.setMd5Key(ip('10.1.0.1'), 'x'.repeat(81))).toThrow('80 octets')
+    expect(() => listener.setMd5Key(ip('10.1.0.1'), new Secret('x'.repeat(81)))).toThrow(
+      '80 octets',
+    )
   })
 
   it('takes connections again after there was no descriptor for one', async () => {

@@ -314,7 +314,7 @@ function codec<Message>(name: keyof typeof DESCRIPTOR.nested): MessageCodec<Mess
 }
 
 /** One method of one service: what is sent and what comes back. */
-export interface Method<Request, Response> {
+export interface EtcdMethod<Request, Response> {
   readonly path: string
   readonly request: MessageCodec<Request>
   readonly response: MessageCodec<Response>
@@ -343,6 +343,6 @@ function method<Request, Response>(
   path: string,
   request: keyof typeof DESCRIPTOR.nested,
   response: keyof typeof DESCRIPTOR.nested,
-): Method<Request, Response> {
+): EtcdMethod<Request, Response> {
   return { path: `/etcdserverpb.${path}`, request: codec(request), response: codec(response) }
 }

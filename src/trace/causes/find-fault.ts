@@ -1,4 +1,4 @@
-import type { Fault, FaultFacts } from '../predict/fault.ts'
+import type { WalkFault, FaultFacts } from '../predict/fault.ts'
 import { placeOf } from '../predict/place.ts'
 import type { FindFault, StepName, Steps } from '../predict/steps.ts'
 import type { Cause, Finding } from './cause.ts'
@@ -29,6 +29,6 @@ export function faultOf(
   { id }: Pick<Cause, 'id'>,
   { view, link, facts }: Finding<FaultFacts>,
   family: Steps['start']['family'],
-): Fault {
+): WalkFault {
   return { cause: id, family, place: placeOf(view, link), facts }
 }

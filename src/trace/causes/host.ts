@@ -3,7 +3,7 @@ import type { RouteType } from '../../kernel/kernel.ts'
 import { routeText } from '../tables/route-lookup.ts'
 import { cause } from './cause.ts'
 import { lossWithin } from './symptoms.ts'
-import { command, ipOf, linkSetting, where, writeSysctl } from './words.ts'
+import { command, ipOf, linkSetting, where, sysctlCommand } from './words.ts'
 
 /** Causes in the settings of a host that forwards. */
 
@@ -31,7 +31,7 @@ export const forwardingOff = cause<{
     `${forwardingSetting(family, everywhere ? undefined : link)} = 0`,
   ],
   mend: ({ family, link, everywhere }) => [
-    writeSysctl(forwardingSetting(family, everywhere ? undefined : link), 1),
+    sysctlCommand(forwardingSetting(family, everywhere ? undefined : link), 1),
   ],
   counters: ['Ip.InAddrErrors', 'Ip6.InAddrErrors'],
   fault: 'forwarding-off',
@@ -93,7 +93,7 @@ export const rpFilter = cause<{
   mend: ({ setting, back }) =>
     back === undefined
       ? []
-      : [writeSysctl(linkSetting(4, setting, 'rp_filter'), setting === 'all' ? 0 : 2)],
+      : [sysctlCommand(linkSetting(4, setting, 'rp_filter'), setting === 'all' ? 0 : 2)],
   look: ({ source }) => [command(`ip route get ${source}`), command('ip route show table all')],
   counters: ['TcpExt.IPReversePathFilter'],
   fault: 'rp-filter',

@@ -1,7 +1,7 @@
 import { familyOf } from '../../net/ip-address.ts'
 import { isWired } from '../tables/link-facts.ts'
 import type { NamespaceView } from '../tables/namespace-view.ts'
-import type { FarEnd, Topology } from '../tables/topology.ts'
+import type { FarEnd, TracedCluster } from '../tables/topology.ts'
 import { cause, type Command, type Finding, type Told } from './cause.ts'
 import { ownPodRoute, podRoutes } from './missing-routes.ts'
 import type { Symptoms } from './symptoms.ts'
@@ -53,12 +53,12 @@ function hasNoCarrier({ link }: FarEnd): boolean {
   return link.up && !link.carrier && isWired(link)
 }
 
-function downed(topology: Topology, { view, link }: FarEnd): Finding<LinkDown> {
+function downed(topology: TracedCluster, { view, link }: FarEnd): Finding<LinkDown> {
   return { view, link: link.name, facts: { link: link.name, ...lost(topology, view, link.name) } }
 }
 
 /** What a pod's link loses when it goes down: see {@link podLinkDown}. */
-function lost(topology: Topology, view: NamespaceView, link: string) {
+function lost(topology: TracedCluster, view: NamespaceView, link: string) {
   const isHost = view.netns === 'host'
   const pod = isHost ? topology.podBehind(view.node, link)?.pod : view.netns
   const endpoint = pod === undefined ? undefined : topology.registeredEndpoint(pod)
@@ -150,7 +150,10 @@ export const linkMissing = cause<LinkMissing>()({
 })
 
 /** A pod's end that is down and not called what it was attached with. */
-function renamed(topology: Topology, end: FarEnd | undefined): Finding<LinkMissing> | undefined {
+function renamed(
+  topology: TracedCluster,
+  end: FarEnd | undefined,
+): Finding<LinkMissing> | undefined {
   if (end === undefined || end.view.netns === 'host' || end.link.up) return undefined
   const { view, link } = end
   const attached = topology.attachment(view.node, view.netns)?.containerInterface

@@ -2,7 +2,7 @@ import { familyOf, ip, type IpAddress } from '../../net/ip-address.ts'
 import { contains, prefixOf } from '../../net/prefix.ts'
 import { isTunnel } from '../tables/link-facts.ts'
 import type { NamespaceView } from '../tables/namespace-view.ts'
-import type { Topology } from '../tables/topology.ts'
+import type { TracedCluster } from '../tables/topology.ts'
 
 /** Gateway of every pod in IPv4; in IPv6 it is the link-local address of the pod's host end. */
 const POD_GATEWAY = ip('169.254.1.1')
@@ -12,7 +12,7 @@ const POD_GATEWAY = ip('169.254.1.1')
  * none where nothing that was read tells how.
  */
 export function missingRoutes(
-  topology: Topology,
+  topology: TracedCluster,
   view: NamespaceView,
   destination: IpAddress,
 ): readonly string[] {
@@ -22,7 +22,7 @@ export function missingRoutes(
 }
 
 /** The two routes of a pod. */
-export function podRoutes(topology: Topology, view: NamespaceView, family: 4 | 6): string[] {
+export function podRoutes(topology: TracedCluster, view: NamespaceView, family: 4 | 6): string[] {
   const attachment = topology.attachment(view.node, view.netns)
   if (attachment === undefined) return []
   const link = attachment.containerInterface
@@ -42,7 +42,7 @@ function linkLocalOf(host: NamespaceView | undefined, link: string): IpAddress |
 
 /** A node's route to a pod of its own. */
 export function ownPodRoute(
-  topology: Topology,
+  topology: TracedCluster,
   view: NamespaceView,
   destination: IpAddress,
 ): string[] {
@@ -54,7 +54,7 @@ export function ownPodRoute(
 }
 
 /** A node's route to the node that has a pod: straight where it is on a network of this one, else by tunl0. */
-function nodeRoute(topology: Topology, view: NamespaceView, destination: IpAddress): string[] {
+function nodeRoute(topology: TracedCluster, view: NamespaceView, destination: IpAddress): string[] {
   const owner = topology.registeredPod(destination)?.node
   if (owner === undefined || owner === view.node) return []
   const near = neighborOfNode(topology, view, owner, familyOf(destination))
@@ -69,7 +69,7 @@ function nodeRoute(topology: Topology, view: NamespaceView, destination: IpAddre
 
 /** The address that a node has in a network of this one, and the link to it. */
 export function neighborOfNode(
-  topology: Topology,
+  topology: TracedCluster,
   view: NamespaceView,
   node: string,
   family: 4 | 6,

@@ -2,12 +2,12 @@ import { type Family, familyOf, type IpAddress } from '../../net/ip-address.ts'
 import type { Steps } from '../predict/steps.ts'
 import { lookUpRoute } from '../tables/route-lookup.ts'
 import type { NamespaceView } from '../tables/namespace-view.ts'
-import type { FarEnd, Topology } from '../tables/topology.ts'
+import type { FarEnd, TracedCluster } from '../tables/topology.ts'
 import { cause, type Finding } from './cause.ts'
 import { forwardingSetting } from './host.ts'
 import { neighborOfNode } from './missing-routes.ts'
 import { counterDeltas, gapOf } from './symptoms.ts'
-import { command, ipOf, linkSetting, neighborProtocol, where, writeSysctl } from './words.ts'
+import { command, ipOf, linkSetting, neighborProtocol, where, sysctlCommand } from './words.ts'
 
 /** Causes in the way from a next hop to a MAC address. */
 
@@ -152,7 +152,7 @@ interface NextHop {
 
 /** Where another node has the pod, the route by that one would be right. */
 function failed(
-  topology: Topology,
+  topology: TracedCluster,
   view: NamespaceView,
   { link, address, route, destination }: NextHop,
   state: string,
@@ -248,7 +248,7 @@ export const proxyArpOff = cause<ProxyFacts>()({
   sentence: ({ link, address }, place) =>
     `${where(place)} does not answer ARP for ${address} on ${link}: proxy_arp is off.`,
   evidence: ({ link }) => [`${linkSetting(4, link, 'proxy_arp')} = 0`],
-  mend: ({ link }) => [writeSysctl(linkSetting(4, link, 'proxy_arp'), 1)],
+  mend: ({ link }) => [sysctlCommand(linkSetting(4, link, 'proxy_arp'), 1)],
   fault: 'proxy-arp-off',
 })
 
@@ -270,7 +270,7 @@ export const proxyArpNoForwarding = cause<ProxyFacts & { readonly everywhere: bo
     `${forwardingSetting(4, everywhere ? undefined : link)} = 0; proxy ARP needs forwarding`,
   ],
   mend: ({ link, everywhere }) => [
-    writeSysctl(forwardingSetting(4, everywhere ? undefined : link), 1),
+    sysctlCommand(forwardingSetting(4, everywhere ? undefined : link), 1),
   ],
   fault: 'proxy-arp-no-forwarding',
 })

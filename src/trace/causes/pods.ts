@@ -2,10 +2,10 @@ import type { IpAddress } from '../../net/ip-address.ts'
 import type { Steps } from '../predict/steps.ts'
 import { lookUpRoute, routeText } from '../tables/route-lookup.ts'
 import type { NamespaceView } from '../tables/namespace-view.ts'
-import type { Topology } from '../tables/topology.ts'
+import type { TracedCluster } from '../tables/topology.ts'
 import { cause, type Finding } from './cause.ts'
 import { silentView } from './symptoms.ts'
-import { command, hostLength, ipOf, where, writeSysctl } from './words.ts'
+import { command, hostLength, ipOf, where, sysctlCommand } from './words.ts'
 
 /** Causes at the ends: pods, their addresses, and who else has them. */
 
@@ -41,7 +41,7 @@ export const wrongPod = cause<WrongPod>()({
 
 /** A pod that is handed a packet for an address that is neither its own nor registered as its. */
 function handedTo(
-  topology: Topology,
+  topology: TracedCluster,
   pod: NamespaceView,
   destination: IpAddress,
 ): Finding<WrongPod> | undefined {
@@ -92,7 +92,7 @@ export const addressMissing = cause<AddressMissing>()({
 })
 
 function missingOn(
-  topology: Topology,
+  topology: TracedCluster,
   pod: NamespaceView,
   address: IpAddress,
 ): Finding<AddressMissing> | undefined {
@@ -101,7 +101,7 @@ function missingOn(
 }
 
 function without(
-  topology: Topology,
+  topology: TracedCluster,
   view: NamespaceView,
   address: IpAddress,
 ): Finding<AddressMissing> {
@@ -203,7 +203,7 @@ export const echoIgnored = cause<{ readonly setting: string }>()({
   },
   sentence: (_, place) => `${where(place)} ignores pings.`,
   evidence: ({ setting }) => [`${setting} = 1`],
-  mend: ({ setting }) => [writeSysctl(setting, 0)],
+  mend: ({ setting }) => [sysctlCommand(setting, 0)],
   fault: 'echo-ignored',
 })
 

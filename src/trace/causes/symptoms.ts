@@ -4,7 +4,7 @@ import type { Netns } from '../../api/node-access.ts'
 import type { Prediction } from '../predict/prediction.ts'
 import type { End } from '../resolve-ends.ts'
 import type { NamespaceView } from '../tables/namespace-view.ts'
-import type { Topology } from '../tables/topology.ts'
+import type { TracedCluster } from '../tables/topology.ts'
 
 /** All that a diagnosis looks at, when a packet did not arrive. */
 export interface Symptoms {
@@ -16,8 +16,8 @@ export interface Symptoms {
   readonly end: End
   readonly observation: Observation
   /** The tables as they were before the probe, and as they are now. */
-  readonly before: Topology
-  readonly after: Topology
+  readonly before: TracedCluster
+  readonly after: TracedCluster
   /** The same walk over the tables as they are now. */
   readonly predictedAfter: Prediction
   /** Whether a plain packet passes between the two nodes of a gap; undefined where it was not tried. */

@@ -22,7 +22,7 @@ export function linkSetting(family: Family, link: string, name: string): string 
   return `net.ipv${family}.conf.${link.replaceAll('.', '/')}.${name}`
 }
 
-export function writeSysctl(setting: string, value: number): Command {
+export function sysctlCommand(setting: string, value: number): Command {
   return ['sysctl', '-w', `${setting}=${value}`]
 }
 

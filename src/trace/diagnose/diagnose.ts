@@ -5,7 +5,7 @@ import { faultOf } from '../causes/find-fault.ts'
 import { counterDeltas, type Symptoms } from '../causes/symptoms.ts'
 import { errorText } from '../observe/observed-packet.ts'
 import type { FaultFacts } from '../predict/fault.ts'
-import type { Topology } from '../tables/topology.ts'
+import type { TracedCluster } from '../tables/topology.ts'
 import { ranked, type Suspect } from './ranking.ts'
 import type { NamedCause } from './verdict.ts'
 
@@ -62,6 +62,6 @@ function named({ fault, confidence }: Suspect, symptoms: Symptoms): NamedCause {
   }
 }
 
-function isHeldBy(topology: Topology, address: IpAddress, node: string): boolean {
+function isHeldBy(topology: TracedCluster, address: IpAddress, node: string): boolean {
   return topology.holders(address).some(({ view }) => view.node === node)
 }

@@ -1,10 +1,10 @@
 import type { Confidence } from '../causes/cause.ts'
 import { type CauseId, CAUSES } from '../causes/causes.ts'
-import type { Fault } from '../predict/fault.ts'
+import type { WalkFault } from '../predict/fault.ts'
 
 /** A fault and how sure it is. */
 export interface Suspect {
-  readonly fault: Fault
+  readonly fault: WalkFault
   readonly confidence: Confidence
 }
 

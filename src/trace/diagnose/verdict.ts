@@ -1,5 +1,5 @@
 import type { CauseClass, Command, Confidence } from '../causes/cause.ts'
-import type { Fault } from '../predict/fault.ts'
+import type { WalkFault } from '../predict/fault.ts'
 import type { Leg } from '../predict/prediction.ts'
 
 /**
@@ -24,7 +24,7 @@ export const EXIT_CODE = {
 export interface NamedCause {
   /** Id of the cause. */
   readonly name: string
-  readonly fault: Fault
+  readonly fault: WalkFault
   readonly class: CauseClass
   readonly confidence: Confidence
   readonly sentence: string

@@ -1,7 +1,7 @@
 import type { CapturePoint, Netns, NodeSnapshot } from '../../api/node-access.ts'
 import type { Prediction } from '../predict/prediction.ts'
 import type { Ends } from '../resolve-ends.ts'
-import type { Topology } from '../tables/topology.ts'
+import type { TracedCluster } from '../tables/topology.ts'
 import { isTunnel, isWired } from '../tables/link-facts.ts'
 
 /**
@@ -9,7 +9,7 @@ import { isTunnel, isWired } from '../tables/link-facts.ts'
  * should not get so far, and where packets that go astray are mostly found: the nodes' uplinks and tunnels.
  */
 export function capturePoints(
-  topology: Topology,
+  topology: TracedCluster,
   predictions: readonly Prediction[],
   ends: Ends,
 ): ReadonlyMap<string, readonly CapturePoint[]> {
@@ -31,7 +31,7 @@ export function capturePoints(
 }
 
 /** A node's wired links with a global address, and its tunnels that are up. */
-function likelyLinks(topology: Topology, { node }: NodeSnapshot): readonly string[] {
+function likelyLinks(topology: TracedCluster, { node }: NodeSnapshot): readonly string[] {
   const view = topology.view(node, 'host')
   if (view === undefined) return []
   const addressed = new Set(

@@ -6,7 +6,7 @@ import type { ArmedPoint, Observation } from './observe.ts'
 import type { ObservedPacket } from './observed-packet.ts'
 import type { Leg, Prediction } from '../predict/prediction.ts'
 import { seedDirectory, seedSnapshots } from '../testing/seed-cluster.ts'
-import { Topology } from '../tables/topology.ts'
+import { TracedCluster } from '../tables/topology.ts'
 import { Walk } from '../predict/walk.ts'
 
 const [HERE, THERE] = [ip('10.211.0.6'), ip('10.211.1.4')]
@@ -26,7 +26,7 @@ function predicted(leg: Leg): Prediction {
       octets: 84,
       dontFragment: true,
     },
-    new Topology(seedSnapshots(), seedDirectory),
+    new TracedCluster(seedSnapshots(), seedDirectory),
     new Map(),
     findFault,
   ).run()

@@ -11,7 +11,7 @@ export interface Place {
 }
 
 /** Something that is wrong, as a cause's detector found it; the cause's row has the words for it. */
-export interface Fault {
+export interface WalkFault {
   /** Id of the cause. */
   readonly cause: string
   /** Of the packet that it stops: settings, prefixes and commands are this family's. */

@@ -12,13 +12,13 @@ import type { ProbeIdentity } from '../observe/probe-packet.ts'
 import { type End, endNetns, type Ends, type SourceEnd } from '../resolve-ends.ts'
 import type { NamespaceView } from '../tables/namespace-view.ts'
 import { lookUpRoute } from '../tables/route-lookup.ts'
-import type { Topology } from '../tables/topology.ts'
+import type { TracedCluster } from '../tables/topology.ts'
 import { Walk } from './walk.ts'
 
 export interface LegsRequest {
   readonly ends: Ends
   readonly probe: ProbeIdentity
-  readonly topology: Topology
+  readonly topology: TracedCluster
   readonly findFault: FindFault
 }
 

@@ -1,6 +1,6 @@
 import type { IpAddress } from '../../net/ip-address.ts'
 import type { RouteQuery } from '../../kernel/kernel.ts'
-import type { Fault } from './fault.ts'
+import type { WalkFault } from './fault.ts'
 import type { Netns } from '../../api/node-access.ts'
 
 /** The path to the destination, and the path back to the source. */
@@ -68,7 +68,7 @@ export interface Way {
 
 export type Outcome =
   | { readonly kind: 'delivered' }
-  | { readonly kind: 'dropped'; readonly fault: Fault }
+  | { readonly kind: 'dropped'; readonly fault: WalkFault }
   /** The walk cannot go on, because nothing that was read tells how. */
   | { readonly kind: 'unknown'; readonly reason: string }
 

@@ -3,14 +3,14 @@ import type { Link, Neighbor } from '../../kernel/kernel.ts'
 import type { LookupAnswer, PodAttachment } from '../../api/node-access.ts'
 import type { NamespaceView } from '../tables/namespace-view.ts'
 import type { RouteDecision } from '../tables/route-lookup.ts'
-import type { FarEnd, Topology } from '../tables/topology.ts'
+import type { FarEnd, TracedCluster } from '../tables/topology.ts'
 import type { Exit } from './choose-exit.ts'
-import type { Fault } from './fault.ts'
+import type { WalkFault } from './fault.ts'
 import type { WalkRequest } from './prediction.ts'
 
 /** What every step of a walk knows. */
-export interface Step {
-  readonly topology: Topology
+export interface WalkStep {
+  readonly topology: TracedCluster
   readonly request: WalkRequest
   /** The namespace that the packet is in. */
   readonly view: NamespaceView
@@ -24,9 +24,9 @@ export interface Step {
  */
 export interface Steps {
   /** The source's namespace, before anything is sent. */
-  readonly start: Step
+  readonly start: WalkStep
   /** A route was looked for, to send by or to forward by. */
-  readonly route: Step & {
+  readonly route: WalkStep & {
     readonly destination: IpAddress
     readonly source: IpAddress | undefined
     /** The link by which the packet came in; undefined for what the namespace itself sends. */
@@ -36,7 +36,7 @@ export interface Steps {
     readonly answer: LookupAnswer | undefined
   }
   /** A link was chosen. */
-  readonly leave: Step & {
+  readonly leave: WalkStep & {
     readonly link: Link
     /** The other end, if it is one of a pair whose ends are both known. */
     readonly peer: FarEnd | undefined
@@ -47,7 +47,7 @@ export interface Steps {
     readonly isWhole: boolean
   }
   /** The next hop needs a MAC address. */
-  readonly resolve: Step & {
+  readonly resolve: WalkStep & {
     readonly link: Link
     readonly address: IpAddress
     readonly entry: Neighbor | undefined
@@ -57,7 +57,7 @@ export interface Steps {
     readonly route: string
   }
   /** The packet has entered a VXLAN link, which looks for the node to send it to. */
-  readonly encapsulate: Step & {
+  readonly encapsulate: WalkStep & {
     readonly link: Link
     readonly address: IpAddress
     readonly macAddress: string
@@ -66,15 +66,15 @@ export interface Steps {
     readonly far: FarEnd | undefined
   }
   /** The packet has left by a pod's link whose other end is not where it should be. */
-  readonly cross: Step & {
+  readonly cross: WalkStep & {
     readonly link: Link
     readonly pod: PodAttachment
     readonly route: string
   }
   /** The packet reaches a link, which may hear it or not. */
-  readonly arrive: Step & { readonly link: Link; readonly peer: FarEnd | undefined }
+  readonly arrive: WalkStep & { readonly link: Link; readonly peer: FarEnd | undefined }
   /** The packet has come in. */
-  readonly receive: Step & {
+  readonly receive: WalkStep & {
     readonly link: Link
     readonly source: IpAddress
     /** The route back to its source; undefined in IPv6, where no kernel looks at it. */
@@ -85,26 +85,29 @@ export interface Steps {
     readonly isAgain: boolean
   }
   /** The packet is for this namespace, and another one is inside it. */
-  readonly decapsulate: Step & {
+  readonly decapsulate: WalkStep & {
     readonly outerSource: IpAddress
     readonly vni: number | undefined
     /** The link that would take the header off. */
     readonly tunnel: Link | undefined
   }
   /** The packet came in and is for somebody else. */
-  readonly forward: Step & { readonly link: Link }
+  readonly forward: WalkStep & { readonly link: Link }
   /** The route that it is forwarded by is known. */
-  readonly handOver: Step & {
+  readonly handOver: WalkStep & {
     readonly link: Link
     readonly exit: Exit
     readonly ttl: number
     readonly isInTunnel: boolean
   }
   /** The packet is for this namespace. */
-  readonly deliver: Step
+  readonly deliver: WalkStep
 }
 
 export type StepName = keyof Steps
 
 /** What ends the way at a step; undefined if nothing does. */
-export type FindFault = <Name extends StepName>(name: Name, step: Steps[Name]) => Fault | undefined
+export type FindFault = <Name extends StepName>(
+  name: Name,
+  step: Steps[Name],
+) => WalkFault | undefined

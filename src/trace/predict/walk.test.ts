@@ -6,7 +6,7 @@ import type { LookupAnswer } from '../../api/node-access.ts'
 import type { Leg, Prediction } from './prediction.ts'
 import type { NamespaceText } from '../testing/namespace-snapshot.ts'
 import { type Change, seedDirectory, seedSnapshots } from '../testing/seed-cluster.ts'
-import { Topology } from '../tables/topology.ts'
+import { TracedCluster } from '../tables/topology.ts'
 import { Walk } from './walk.ts'
 
 interface Options {
@@ -31,7 +31,7 @@ function predict(from: string, to: string, options: Options = {}): Prediction {
       octets: options.octets ?? 84,
       dontFragment: true,
     },
-    new Topology(seedSnapshots(options.changes), seedDirectory),
+    new TracedCluster(seedSnapshots(options.changes), seedDirectory),
     options.answers ?? new Map(),
     findFault,
   ).run()
@@ -174,7 +174,7 @@ describe('the predicted way', () => {
         octets: 84,
         dontFragment: true,
       },
-      new Topology(seedSnapshots().slice(0, 1), seedDirectory),
+      new TracedCluster(seedSnapshots().slice(0, 1), seedDirectory),
       new Map(),
       findFault,
     )

@@ -5,7 +5,7 @@ import type { LookupAnswer, Netns } from '../../api/node-access.ts'
 import { isKnown, isTunnel, isWired, uplinkOf } from '../tables/link-facts.ts'
 import type { NamespaceView } from '../tables/namespace-view.ts'
 import { lookUpRoute } from '../tables/route-lookup.ts'
-import type { FarEnd, Topology } from '../tables/topology.ts'
+import type { FarEnd, TracedCluster } from '../tables/topology.ts'
 import { chooseExit, type Exit, sourceToward } from './choose-exit.ts'
 import { outerOctets } from './encapsulation.ts'
 import {
@@ -18,7 +18,7 @@ import {
   type WalkRequest,
   type Way,
 } from './prediction.ts'
-import type { FindFault, Step, StepName, Steps } from './steps.ts'
+import type { FindFault, WalkStep, StepName, Steps } from './steps.ts'
 import { Ended, unknown } from './walk-end.ts'
 
 /** Hops after which a walk is given up; a packet has 255 at most. */
@@ -35,7 +35,7 @@ const DEFAULT_TTL = 64
  */
 export class Walk {
   readonly #request: WalkRequest
-  readonly #topology: Topology
+  readonly #topology: TracedCluster
   readonly #answers: ReadonlyMap<string, LookupAnswer>
   readonly #findFault: FindFault
   readonly #hops: PredictedHop[] = []
@@ -49,7 +49,7 @@ export class Walk {
 
   constructor(
     request: WalkRequest,
-    topology: Topology,
+    topology: TracedCluster,
     answers: ReadonlyMap<string, LookupAnswer>,
     findFault: FindFault,
   ) {
@@ -94,7 +94,7 @@ export class Walk {
   #check<Name extends StepName>(
     name: Name,
     view: NamespaceView,
-    evidence: Omit<Steps[Name], keyof Step> & { readonly family?: Step['family'] },
+    evidence: Omit<Steps[Name], keyof WalkStep> & { readonly family?: WalkStep['family'] },
   ): void {
     const [topology, request] = [this.#topology, this.#request]
     const family = familyOf(this.#header.destination)

@@ -1,13 +1,13 @@
 import type { TracedHop } from '../observe/correlate.ts'
 import { enterText } from '../predict/place.ts'
 import type { Prediction } from '../predict/prediction.ts'
-import type { Topology } from '../tables/topology.ts'
+import type { TracedCluster } from '../tables/topology.ts'
 
 /** The commands by which a person sees what a hop says: the route that chose it, the packet on it. */
 export function explain(
   hop: TracedHop,
   { source, destination }: Prediction,
-  topology: Topology,
+  topology: TracedCluster,
 ): readonly string[] {
   const view = topology.view(hop.node, hop.netns)
   const enter = view === undefined ? '' : enterText(view.snapshot)

@@ -6,7 +6,7 @@ import { explain } from './explain.ts'
 import { errorText } from '../observe/observed-packet.ts'
 import type { OuterHeader, PredictedHop, Way } from '../predict/prediction.ts'
 import { type End, endName } from '../resolve-ends.ts'
-import type { Topology } from '../tables/topology.ts'
+import type { TracedCluster } from '../tables/topology.ts'
 import type { Trace } from '../trace.ts'
 import type {
   CauseDocument,
@@ -62,7 +62,7 @@ function endDocument(end: End): EndDocument {
 
 function legDocument(
   { leg, prediction, hops, errors }: TracedLeg,
-  topology: Topology,
+  topology: TracedCluster,
 ): LegDocument {
   const { source, destination, outcome } = prediction
   return {

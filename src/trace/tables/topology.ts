@@ -17,7 +17,7 @@ export interface FarEnd {
 }
 
 /** The snapshots of some nodes as one network: what is at the other end of a link, who has an address. */
-export class Topology {
+export class TracedCluster {
   readonly #views = new Map<string, NamespaceView>()
   readonly #nodes: ReadonlyMap<string, NodeSnapshot>
   readonly #directory: Directory

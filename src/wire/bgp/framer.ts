@@ -1,5 +1,5 @@
 import { headerError } from './bgp-error.ts'
-import { EXTENDED_MESSAGE_OCTETS_MAX, HEADER_OCTETS, MESSAGE_OCTETS_MAX } from './header.ts'
+import { EXTENDED_MESSAGE_OCTETS_MAX, MESSAGE_HEADER_OCTETS, MESSAGE_OCTETS_MAX } from './header.ts'
 import { HEADER_SUBCODE, MESSAGE_TYPE } from './iana.ts'
 
 /**
@@ -39,7 +39,7 @@ export class Framer {
     let at = 0
     while (this.#held > 0 && at < chunk.length && !this.#stopped) at = this.#complete(chunk, at)
     if (this.#stopped) return
-    while (at + HEADER_OCTETS <= chunk.length) {
+    while (at + MESSAGE_HEADER_OCTETS <= chunk.length) {
       const end = at + this.#messageLength(chunk, at)
       if (end > chunk.length) break
       if (!this.#onMessage(chunk, at, end)) {
@@ -53,10 +53,10 @@ export class Framer {
 
   /** Adds to the partial message from `chunk[at...]` and delivers it when whole; where to go on. */
   #complete(chunk: Uint8Array, at: number): number {
-    if (this.#held < HEADER_OCTETS) {
-      const end = Math.min(chunk.length, at + HEADER_OCTETS - this.#held)
+    if (this.#held < MESSAGE_HEADER_OCTETS) {
+      const end = Math.min(chunk.length, at + MESSAGE_HEADER_OCTETS - this.#held)
       this.#hold(chunk, at, end)
-      if (this.#held < HEADER_OCTETS) return end
+      if (this.#held < MESSAGE_HEADER_OCTETS) return end
       at = end
     }
     const length = this.#messageLength(this.#partial, 0)
@@ -101,7 +101,7 @@ export class Framer {
     const fixed = type === MESSAGE_TYPE.open || type === MESSAGE_TYPE.keepalive
     const most = fixed ? MESSAGE_OCTETS_MAX : this.messageOctetsMax
     const known = type >= MESSAGE_TYPE.open && type <= MESSAGE_TYPE.routeRefresh
-    const least = known ? OCTETS_MIN[type]! : HEADER_OCTETS
+    const least = known ? OCTETS_MIN[type]! : MESSAGE_HEADER_OCTETS
     if (length < least || length > most || (type === MESSAGE_TYPE.keepalive && length !== least)) {
       const data = octets.slice(start + 16, start + 18)
       const range = type === MESSAGE_TYPE.keepalive ? `${least}` : `${least} to ${most}`

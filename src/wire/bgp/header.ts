@@ -1,7 +1,7 @@
 import { type ByteWriter } from '../../lib/bytes.ts'
 
 /** Octets of marker, length and type, RFC 4271 section 4.1. */
-export const HEADER_OCTETS = 19
+export const MESSAGE_HEADER_OCTETS = 19
 /** Largest message unless both sides announced RFC 8654. */
 export const MESSAGE_OCTETS_MAX = 4096
 /** Largest message with RFC 8654; OPEN and KEEPALIVE stay at {@link MESSAGE_OCTETS_MAX}. */

@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter, ShortInput } from '../../lib/bytes.ts'
 import { headerError } from './bgp-error.ts'
 import { type CodecContext } from './codec-context.ts'
-import { HEADER_OCTETS } from './header.ts'
+import { MESSAGE_HEADER_OCTETS } from './header.ts'
 import { HEADER_SUBCODE, MESSAGE_TYPE } from './iana.ts'
 import { encodeKeepalive } from './keepalive.ts'
 import { decodeNotification, encodeNotification, type Notification } from './notification.ts'
@@ -18,7 +18,7 @@ export type Message = Open | Update | Notification | Keepalive | RouteRefresh
 
 /** The type octet of a framed message: one of MESSAGE_TYPE. */
 export function messageType(octets: Uint8Array, start: number): number {
-  return octets[start + HEADER_OCTETS - 1]!
+  return octets[start + MESSAGE_HEADER_OCTETS - 1]!
 }
 
 /**
@@ -31,7 +31,7 @@ export function decodeMessage(
   end: number,
   context: CodecContext,
 ): Message {
-  const body = new ByteReader(octets, start + HEADER_OCTETS, end)
+  const body = new ByteReader(octets, start + MESSAGE_HEADER_OCTETS, end)
   try {
     switch (messageType(octets, start)) {
       case MESSAGE_TYPE.open:

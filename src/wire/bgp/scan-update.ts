@@ -4,7 +4,7 @@ import { buildBlocks } from './build-blocks.ts'
 import { type Family } from '../../net/ip-address.ts'
 import { type CodecContext } from './codec-context.ts'
 import { familyOfAfiSafi } from './families.ts'
-import { HEADER_OCTETS } from './header.ts'
+import { MESSAGE_HEADER_OCTETS } from './header.ts'
 import { ATTRIBUTE, ATTRIBUTE_FLAG, UPDATE_SUBCODE } from './iana.ts'
 import { type NlriList, readNlri } from './nlri-list.ts'
 import { type UpdateFault, TREATMENT, type Treatment } from './treatment.ts'
@@ -30,7 +30,7 @@ export function scanUpdate(
   into: UpdateScan,
 ): void {
   into.clear()
-  const withdrawnStart = start + HEADER_OCTETS + 2
+  const withdrawnStart = start + MESSAGE_HEADER_OCTETS + 2
   const withdrawnEnd = withdrawnStart + u16(octets, withdrawnStart - 2)
   if (withdrawnEnd + 2 > end) throw listError('withdrawn routes', end - withdrawnStart)
   const attributesStart = withdrawnEnd + 2

@@ -1,6 +1,6 @@
 import { ByteWriter } from '../../lib/bytes.ts'
 import { type Family } from '../../net/ip-address.ts'
-import { HEADER_OCTETS, MESSAGE_OCTETS_MAX } from './header.ts'
+import { MESSAGE_HEADER_OCTETS, MESSAGE_OCTETS_MAX } from './header.ts'
 import { ATTRIBUTE, ATTRIBUTE_FLAG, MESSAGE_TYPE, SAFI } from './iana.ts'
 
 /** Octets of the longest NLRI: path identifier, length, IPv6 address. */
@@ -10,7 +10,7 @@ const NLRI_OCTETS_MAX = 4 + 1 + 16
 const IPV4_NLRI_OCTETS_MAX = 4 + 1 + 4
 
 /** Octets in front of the NLRI in an UPDATE of RFC 4760 without attributes or next hop. */
-const MP_OVERHEAD = HEADER_OCTETS + 2 + 2 + 4 + 3 + 1 + 1
+const MP_OVERHEAD = MESSAGE_HEADER_OCTETS + 2 + 2 + 4 + 3 + 1 + 1
 
 /**
  * Packs routes into UPDATEs, as many to a message as fit, one after another in one buffer.
@@ -71,7 +71,7 @@ export class UpdateWriter {
   ): boolean {
     const overhead =
       nextHop === undefined
-        ? HEADER_OCTETS + 4 + IPV4_NLRI_OCTETS_MAX
+        ? MESSAGE_HEADER_OCTETS + 4 + IPV4_NLRI_OCTETS_MAX
         : MP_OVERHEAD + nextHop.length + NLRI_OCTETS_MAX
     if (overhead + end - start > this.#octetsMax) return false
     this.#begin(family, nextHop === undefined ? 'announce' : 'mpReach')
@@ -218,7 +218,7 @@ export class UpdateWriter {
   #close(): void {
     const writer = this.#writer
     const start = this.#start
-    const body = start + HEADER_OCTETS
+    const body = start + MESSAGE_HEADER_OCTETS
     if (this.#kind === 'withdraw') {
       writer.patch16(body, writer.length - body - 2)
       writer.u16(0)

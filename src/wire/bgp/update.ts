@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter } from '../../lib/bytes.ts'
 import { ATTRIBUTES, type AttributeRow, ROW_BY_CODE } from './attribute-table.ts'
 import { type CodecContext } from './codec-context.ts'
-import { HEADER_OCTETS, writeMessage } from './header.ts'
+import { MESSAGE_HEADER_OCTETS, writeMessage } from './header.ts'
 import { ATTRIBUTE, ATTRIBUTE_FLAG, MESSAGE_TYPE } from './iana.ts'
 import { nlriOf, writeNlri } from './nlri.ts'
 import { type PathAttributes, type UnknownAttribute, type Update } from './path-attributes.ts'
@@ -147,7 +147,7 @@ export function encodeUpdate(writer: ByteWriter, update: Update, context: CodecC
     for (const nlri of update.announced) writeNlri(writer, nlri, addPathSend)
   })
   const length = writer.length - start
-  if (length > context.messageOctetsMax || length < HEADER_OCTETS) {
+  if (length > context.messageOctetsMax || length < MESSAGE_HEADER_OCTETS) {
     throw new RangeError(
       `Expected an UPDATE of up to ${context.messageOctetsMax} octets, found ${length}`,
     )

@@ -51,7 +51,7 @@ export function readOptions(argv: readonly string[], valued: string, plain: stri
 }
 
 /** The address that a command is about; there are no names to look up. Errors: RangeError. */
-export function destinationOf({ words, has }: Options): IpAddress {
+export function destinationArgument({ words, has }: Options): IpAddress {
   const [word] = words
   if (word === undefined) throw new RangeError('usage error: Destination address required')
   const address = parseIpAddress(word)

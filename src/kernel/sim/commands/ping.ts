@@ -5,7 +5,7 @@ import * as icmp from '../../../wire/packet/icmp.ts'
 import * as icmpv6 from '../../../wire/packet/icmpv6.ts'
 import { isKernelError, type Kernel } from '../../kernel.ts'
 import type { CommandResult } from './command-result.ts'
-import { destinationOf, type Options, readOptions } from './options.ts'
+import { destinationArgument, type Options, readOptions } from './options.ts'
 import { isEchoReply, sendProbe } from './probe.ts'
 
 /** Most requests of one command: nobody can interrupt it here. */
@@ -31,7 +31,7 @@ export async function ping(
   clock: Clock,
 ): Promise<CommandResult> {
   const options = readOptions(argv, 'ciIWwstM', '46nqOD')
-  const destination = destinationOf(options)
+  const destination = destinationArgument(options)
   let source: IpAddress
   try {
     source = sourceOf(kernel, options, destination)

@@ -24,7 +24,7 @@ export interface Probe {
   readonly dontFragment: boolean
 }
 
-export interface ProbeAnswer {
+export interface PingAnswer {
   /** Undefined when nothing came in time. */
   readonly packet: IpPacket | undefined
   readonly milliseconds: number
@@ -36,7 +36,7 @@ export async function sendProbe(
   clock: Clock,
   probe: Probe,
   timeoutMilliseconds: number,
-): Promise<ProbeAnswer> {
+): Promise<PingAnswer> {
   const sent = clock.now()
   return new Promise((resolve, reject) => {
     const captures = kernel.links().map(({ index }) =>

@@ -5,8 +5,8 @@ import * as icmp from '../../../wire/packet/icmp.ts'
 import * as icmpv6 from '../../../wire/packet/icmpv6.ts'
 import { isKernelError, type Kernel } from '../../kernel.ts'
 import type { CommandResult } from './command-result.ts'
-import { destinationOf, type Options, readOptions } from './options.ts'
-import { isEchoReply, type ProbeAnswer, sendProbe } from './probe.ts'
+import { destinationArgument, type Options, readOptions } from './options.ts'
+import { isEchoReply, type PingAnswer, sendProbe } from './probe.ts'
 
 /** Where UDP probes go, one port further each. */
 const FIRST_PORT = 33_434
@@ -25,7 +25,7 @@ export async function traceroute(
   clock: Clock,
 ): Promise<CommandResult> {
   const options = readOptions(argv, 'fmqwps', '46nIFU')
-  const destination = destinationOf(options)
+  const destination = destinationArgument(options)
   const family = familyOf(destination)
   const octets = Math.max(Number(options.words[1] ?? PACKET_OCTETS[family]), HEADER_OCTETS[family])
   if (!Number.isFinite(octets)) throw new RangeError(`Bad packet length "${options.words[1]}"`)
@@ -76,7 +76,7 @@ async function hop(trace: Trace, ttl: number): Promise<{ text: string; isLast: b
   return { text, isLast }
 }
 
-async function once(trace: Trace, ttl: number, probe: number): Promise<ProbeAnswer> {
+async function once(trace: Trace, ttl: number, probe: number): Promise<PingAnswer> {
   const { kernel, clock, options, destination, source, octets } = trace
   const sequence = (ttl - 1) * 3 + probe
   const common = {

@@ -1,3 +1,4 @@
+import { isInterfaceName } from '../../../net/interface-name.ts'
 import * as vxlan from '../../../wire/packet/vxlan.ts'
 import type { VxlanSettings } from '../../kernel.ts'
 import { addAddress, addRoutes4, startIpv6, stopIpv6 } from './address-config.ts'
@@ -37,8 +38,7 @@ export function registerDevice(
 }
 
 function checkName(namespace: Namespace, name: string): void {
-  // dev_valid_name: IFNAMSIZ with the final zero, no slash, colon or white space.
-  if (!/^[^\s/:]{1,15}$/.test(name) || name === '.' || name === '..') {
+  if (!isInterfaceName(name)) {
     throw refusal('EINVAL', `Unable to name a link "${name}": expected 1 to 15 characters`)
   }
   if (namespace.byName.has(name)) throw refusal('EEXIST', `Unable to create link ${name}`)

@@ -1,3 +1,4 @@
+import type { Secret } from '../../../lib/secret.ts'
 import type { Timer } from '../../../lib/clock.ts'
 import type { TcpConnection, TcpEndpoint, TcpHandlers } from '../../../net/transport.ts'
 import * as tcp from '../../../wire/packet/tcp.ts'
@@ -67,7 +68,7 @@ export class SimTcpConnection implements TcpConnection {
   readonly localPort: number
   readonly remoteAddr: Addr
   readonly remotePort: number
-  readonly md5Key: string | undefined
+  readonly md5Key: Secret | undefined
   readonly ttl: number | undefined
   readonly minimumTtl: number
   state: TcpState
@@ -107,7 +108,7 @@ export class SimTcpConnection implements TcpConnection {
     localPort: number
     remoteAddr: Addr
     remotePort: number
-    md5Key: string | undefined
+    md5Key: Secret | undefined
     ttl: number | undefined
     minimumTtl: number
     segmentOctets: number

@@ -1,3 +1,4 @@
+import type { Secret } from '../../../lib/secret.ts'
 import { familyOf, type IpAddress } from '../../../net/ip-address.ts'
 import type {
   TcpConnectOptions,
@@ -39,7 +40,7 @@ interface Listening {
   readonly options: TcpListenOptions
   readonly address: Addr | undefined
   readonly port: number
-  readonly keys: { remote: Addr; length: number; key: string }[]
+  readonly keys: { remote: Addr; length: number; key: Secret }[]
   onAccept(connection: SimTcpConnection): void
 }
 
@@ -130,7 +131,7 @@ export class TcpSockets implements TcpEnvironment {
     return connection
   }
 
-  #segmentOctets(route: OutputRoute, remote: Addr, md5Key: string | undefined): number {
+  #segmentOctets(route: OutputRoute, remote: Addr, md5Key: Secret | undefined): number {
     const mtu = outputMtu(this.namespace, route, remote)
     const headers = typeof remote === 'number' ? 40 : 60
     return mtu - headers - (md5Key === undefined ? 0 : SIGNATURE_OPTION_OCTETS)
@@ -178,7 +179,7 @@ export class TcpSockets implements TcpEnvironment {
       localPort: number
       remoteAddr: Addr
       remotePort: number
-      md5Key?: string | undefined
+      md5Key?: Secret | undefined
       ttl?: number | undefined
     },
     header: SegmentHeader,
@@ -201,7 +202,7 @@ export class TcpSockets implements TcpEnvironment {
     })
     const at = octets.length - segmentHeader.length - data.length
     if (from.md5Key !== undefined) {
-      const digest = signature(octets, at, octets.length, from.md5Key)
+      const digest = signature(octets, at, octets.length, from.md5Key.reveal())
       octets.set(digest, at + tcp.headerOctets(octets, at) - 16)
       writeTransportChecksum(octets, 0, IP_PROTOCOL.tcp, at, octets.length)
     }
@@ -269,14 +270,14 @@ export class TcpSockets implements TcpEnvironment {
   }
 
   /** The signature must be there and right if and only if a key is set (tcp_inbound_md5_hash). */
-  #isSigned(packet: Inbound, key: string | undefined): boolean {
+  #isSigned(packet: Inbound, key: Secret | undefined): boolean {
     const { counters } = this.namespace
     const { octets, at, end } = packet
     const digest = tcp.option(octets, at, tcp.OPTION.md5Signature)
     if (key === undefined && digest === undefined) return true
     if (key === undefined) counters.add('TcpExt.TCPMD5Unexpected')
     else if (digest === undefined) counters.add('TcpExt.TCPMD5NotFound')
-    else if (sameDigest(digest, signature(octets, at, end, key))) return true
+    else if (sameDigest(digest, signature(octets, at, end, key.reveal()))) return true
     else counters.add('TcpExt.TCPMD5Failure')
     return false
   }
@@ -316,7 +317,7 @@ export class TcpSockets implements TcpEnvironment {
     local: number,
     remote: number,
     listening: Listening,
-    key: string | undefined,
+    key: Secret | undefined,
   ): void {
     const route = routeOutput(this.namespace, {
       destination: packet.source,
@@ -388,7 +389,7 @@ export class TcpSockets implements TcpEnvironment {
 function setKey(
   listening: Listening,
   remote: IpAddress,
-  key: string | undefined,
+  key: Secret | undefined,
   prefixLength?: number,
 ): void {
   const addr = addrFromText(remote)
@@ -399,13 +400,13 @@ function setKey(
   listening.keys.sort((a, b) => b.length - a.length)
 }
 
-function keyFor(listening: Listening, remote: Addr): string | undefined {
+function keyFor(listening: Listening, remote: Addr): Secret | undefined {
   return listening.keys.find(
     (each) => typeof each.remote === typeof remote && sameNetwork(each.remote, remote, each.length),
   )?.key
 }
 
-function optionsOf(header: SegmentHeader, md5Key: string | undefined): { options?: Uint8Array } {
+function optionsOf(header: SegmentHeader, md5Key: Secret | undefined): { options?: Uint8Array } {
   const size = header.maximumSegment
   const sizeOctets = size === undefined ? 0 : 4
   const signatureOctets = md5Key === undefined ? 0 : SIGNATURE_OPTION_OCTETS

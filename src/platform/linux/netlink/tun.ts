@@ -1,3 +1,4 @@
+import { INTERFACE_NAME_OCTETS_MAX } from '../../../net/interface-name.ts'
 import { existsSync, mkdirSync } from 'node:fs'
 import { KernelError } from '../../../kernel/kernel.ts'
 import type { Context } from './context.ts'
@@ -14,7 +15,7 @@ const IFF_NO_PI = 0x1000
 /** Fails where the name is taken, also by a TUN device that waits for a process. */
 const IFF_TUN_EXCL = 0x8000
 const IFREQ_OCTETS = 40
-const IFNAMSIZ = 16
+const IFNAMSIZ = INTERFACE_NAME_OCTETS_MAX + 1
 
 /** Makes a TUN device that stays when the descriptor that made it is closed. */
 export function createTun(context: Context, linkName: string): void {

@@ -1,3 +1,4 @@
+import type { Secret } from '../../../lib/secret.ts'
 import { addressBits, familyOf, type IpAddress } from '../../../net/ip-address.ts'
 import { socketAddress } from './socket-address.ts'
 import type { OptionName } from './socket-options.ts'
@@ -11,10 +12,10 @@ const TCP_MD5SIG_FLAG_PREFIX = 1
 /** The option that sets, or without a key removes, the MD5 key (RFC 2385) of one address or prefix. */
 export function md5Signature(
   remote: IpAddress,
-  key: string | undefined,
+  key: Secret | undefined,
   prefixLength = addressBits(familyOf(remote)) as number,
 ): { option: OptionName; value: Uint8Array } {
-  const octets = Buffer.from(key ?? '', 'utf8')
+  const octets = Buffer.from(key?.reveal() ?? '', 'utf8')
   if (octets.length > KEY_OCTETS_MAX) {
     throw new RangeError(`Expected an MD5 key of at most ${KEY_OCTETS_MAX} octets for ${remote}`)
   }

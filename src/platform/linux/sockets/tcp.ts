@@ -1,3 +1,4 @@
+import type { Secret } from '../../../lib/secret.ts'
 import type { Closable } from '../../../lib/closable.ts'
 import { familyOf, type Family, type IpAddress } from '../../../net/ip-address.ts'
 import type {
@@ -211,7 +212,7 @@ class LinuxTcpListener implements TcpListener, Closable {
     this.#timer = setTimeout(() => this.#watch(), REST_MILLISECONDS)
   }
 
-  setMd5Key(remote: IpAddress, key: string | undefined, prefixLength?: number): void {
+  setMd5Key(remote: IpAddress, key: Secret | undefined, prefixLength?: number): void {
     const { option, value } = md5Signature(remote, key, prefixLength)
     try {
       setOption(this.#libc, this.#what, this.#fd, option, value)

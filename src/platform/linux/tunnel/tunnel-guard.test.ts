@@ -5,7 +5,7 @@ import { prefix } from '../../../net/prefix.ts'
 import type { LinuxKernel } from '../linux-kernel.ts'
 import { createLinuxMachine, type LinuxMachine } from '../machine.ts'
 import { until } from '../testing/until.ts'
-import { guardTunnel, tunnelDrops } from './tunnel.ts'
+import { guardTunnel, readTunnelDrops } from './tunnel.ts'
 
 const isRoot = process.getuid?.() === 0
 if (!isRoot) console.log('Skipped: guards of the kernel’s tunnel need root')
@@ -40,7 +40,8 @@ describe.skipIf(!isRoot)('a guard of the kernel’s tunnel', () => {
       underlays: [link],
       senders: senders.map(prefix),
     })
-  const dropped = (): number | undefined => tunnelDrops(node, node.link('eth0')!).get('stranger')
+  const dropped = (): number | undefined =>
+    readTunnelDrops(node, node.link('eth0')!).get('stranger')
   const received = (): number => node.counters().get('Ip.InReceives')!
 
   /** Sends packets, then a ping, whose answer says that all have come. Answers how many IP was given. */

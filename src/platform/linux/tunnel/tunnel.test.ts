@@ -8,7 +8,7 @@ import type { TunnelDrop } from '../../../kernel/tunnel-drops.ts'
 import type { LinuxKernel } from '../linux-kernel.ts'
 import { createLinuxMachine, type LinuxMachine } from '../machine.ts'
 import { until } from '../testing/until.ts'
-import { createTunnel, guardTunnel, removeTunnel, tunnelDrops } from './tunnel.ts'
+import { createTunnel, guardTunnel, removeTunnel, readTunnelDrops } from './tunnel.ts'
 
 const isRoot = process.getuid?.() === 0
 if (!isRoot) console.log('Skipped: tests of tunnels need root')
@@ -321,7 +321,7 @@ describe.skipIf(!isRoot)('a tunnel', () => {
     route(router, '10.211.3.4/32', 'net2', '172.16.2.1')
     router.sendPacket(ipv4('172.16.2.254', '10.211.3.4', 4, inner))
     await until(() => passed.some(({ octets }) => octets[9] === 4), 'what passes through')
-    expect(tunnelDrops(node2, uplink).get('stranger')).toBe(3)
+    expect(readTunnelDrops(node2, uplink).get('stranger')).toBe(3)
   })
 
   it('passes large segments whole', async ({ skip }) => {
@@ -415,7 +415,7 @@ describe.skipIf(!isRoot)('a tunnel', () => {
   }
 
   function drops(node: LinuxKernel): Record<string, number> {
-    return Object.fromEntries(tunnelDrops(node, node.link('tunl0')!))
+    return Object.fromEntries(readTunnelDrops(node, node.link('tunl0')!))
   }
 
   function checksum(header: Uint8Array): number {

@@ -57,7 +57,7 @@ export function tunnelPrograms(context: LinuxKernel) {
     remove: (name: string) => removeTunnel(context, name),
     watchPathMtus: (address: IpAddress, listener: (node: IpAddress, mtu: number) => void) =>
       watchPathMtus(context, address, listener),
-    drops: (link: Link) => tunnelDrops(context, link),
+    drops: (link: Link) => readTunnelDrops(context, link),
   }
 }
 
@@ -183,7 +183,7 @@ export function removeTunnel(context: LinuxKernel, name: string): void {
 }
 
 /** Packets that the programs dropped since the tunnel was made, by reason; empty without programs. */
-export function tunnelDrops(context: LinuxKernel, link: Link): ReadonlyMap<TunnelDrop, number> {
+export function readTunnelDrops(context: LinuxKernel, link: Link): ReadonlyMap<TunnelDrop, number> {
   const index = countingLink(context, link)
   if (index === undefined) return new Map()
   const maps = openTunnelMaps(context, index)
