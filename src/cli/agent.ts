@@ -32,24 +32,31 @@ export const agentCommand =
   (command, context) => {
     command
       .description(
-        'Run the agent of one node in the foreground: BGP, IPAM, routes, and the CNI plugin’s other half.\n' +
-          'SIGTERM ends it; routes and pods stay, and neighbors keep the routes to them.',
+        'Run the agent of this node in the foreground: BGP, IPAM, routes, and the service behind the CNI plugin.\n' +
+          'SIGTERM stops it. Routes and pods stay in place, and peers keep their routes to this node.',
       )
       .option('--node <name>', 'name of the Node resource (default: the host name)')
-      .option('--store <address>', 'datastore: unix:PATH, or etcd endpoints as in ETCD_ENDPOINTS')
+      .option(
+        '--store <address>',
+        'datastore: unix:PATH or etcd endpoints (default: ETCD_ENDPOINTS)',
+      )
       .option('--socket <path>', 'unix socket to serve', DEFAULT_AGENT_SOCKET)
-      .option('--state-dir <path>', 'folder for what outlives the agent', '/var/lib/tortie')
+      .option(
+        '--state-dir <path>',
+        'directory for state that outlives the agent',
+        '/var/lib/tortie',
+      )
       .addOption(
-        new Option('--tunnel <kind>', 'what tunl0 is made of: the kernel’s ipip module or eBPF')
+        new Option('--tunnel <kind>', 'how tunl0 is built: by the kernel’s ipip module or by eBPF')
           .choices(TUNNEL_KINDS)
           .default('auto' as const)
           .env('TORTIE_TUNNEL'),
       )
-      .option('--netns-path <path>', 'path of this network namespace, for commands shown to people')
       .option(
-        '--record <file>',
-        'write everything that comes in and goes out into a new file, for "tortie replay"',
+        '--netns-path <path>',
+        'path of this network namespace, for use in suggested commands',
       )
+      .option('--record <file>', 'record all inputs and outputs to a new file, for "tortie replay"')
       .addOption(debugOption(AGENT_TOPICS))
       .addHelpText('after', LOG_HELP)
       .action(async ({ store = context.env['ETCD_ENDPOINTS'], ...options }) => {

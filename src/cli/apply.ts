@@ -1,3 +1,4 @@
+import { LAB_OR_STORE_HELP } from './option-help.ts'
 import { UserError } from '../lib/errors.ts'
 import { valueAt } from '../lib/schema-problems.ts'
 import type { Draft, Resource } from '../model/resource.ts'
@@ -8,8 +9,11 @@ import { type Manifest, readManifests } from './read-manifests.ts'
 /** `tortie apply`: resources of a file are created, or updated where they are there, as calicoctl does. */
 export const defineApply: DefineCommand = (command, context) => {
   command
-    .requiredOption('-f, --filename <path>', 'YAML or JSON, many documents allowed; "-" is stdin')
-    .option('--lab <name>', 'the only lab that is up when absent, else ETCD_ENDPOINTS')
+    .requiredOption(
+      '-f, --filename <path>',
+      'YAML or JSON file, multiple documents allowed; "-" for stdin',
+    )
+    .option('--lab <name>', LAB_OR_STORE_HELP)
     .addHelpText('after', EXAMPLES)
     .action(async ({ filename, lab }) => {
       const file = filename === '-' ? 'standard input' : filename

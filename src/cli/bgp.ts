@@ -1,3 +1,4 @@
+import { LAB_HELP } from './option-help.ts'
 import type { Command } from '@commander-js/extra-typings'
 import type { RibPathDocument, RoutesRequest } from '../api/bgp-documents.ts'
 import type { BgpApi, BgpdApi, Connection } from '../api/methods.ts'
@@ -44,11 +45,11 @@ export function bgpCommand(connect: ConnectBgpd): DefineCommand {
 
 const EXAMPLES = `
 Examples:
-  tortie bgp neighbors                            of the bgpd of this machine
-  tortie bgp neighbors --node server01            of a node of the lab
-  tortie bgp routes --within 10.0.0.0/8 --best    with why each is the best
+  tortie bgp neighbors                            neighbors of this machine's bgpd
+  tortie bgp neighbors --node server01            neighbors of a node of the lab
+  tortie bgp routes --within 10.0.0.0/8 --best    best paths, and why they are
   tortie bgp route 10.1.0.0/24                    every path of one route, in full
-  tortie bgp history 10.1.0.0/24                  what became of it
+  tortie bgp history 10.1.0.0/24                  its recent changes
 `
 
 interface Program {
@@ -61,14 +62,14 @@ function askingBgpd(command: Command, name: string, description: string) {
   return command
     .command(name)
     .description(description)
-    .option('--socket <path>', `of a bgpd; ${BGPD_SOCKET} when absent`)
+    .option('--socket <path>', `socket of a bgpd (default: ${BGPD_SOCKET})`)
 }
 
 /** A sub-command that asks a speaker: of a bgpd or of an agent. */
 function asking(command: Command, name: string, description: string) {
   return askingBgpd(command, name, description)
-    .option('--node <name>', "ask the agent of a lab's node instead")
-    .option('--lab <name>', 'of --node; the only lab that is up when absent')
+    .option('--node <name>', 'ask the agent of this node instead')
+    .option('--lab <name>', `with --node: ${LAB_HELP}`)
 }
 
 /** Asks the speaker of a bgpd, or with --node that of a node's agent. */
@@ -115,9 +116,9 @@ function print(
 }
 
 function defineNeighbors(command: Command, program: Program): void {
-  asking(command, 'neighbors', 'Neighbors and their sessions; one of them in full.')
-    .argument('[address]', 'of one neighbor')
-    .option('--json', 'as JSON')
+  asking(command, 'neighbors', 'Show neighbors and their sessions, or one of them in full.')
+    .argument('[address]', 'address of one neighbor (default: all)')
+    .option('--json', 'print JSON')
     .action(async (address, options) => {
       const all = await ask(program, options, (one) => one.call('bgp.neighbors', {}))
       const now = program.context.clock.wallTime()
@@ -131,15 +132,15 @@ function defineNeighbors(command: Command, program: Program): void {
 }
 
 function defineRoutes(command: Command, program: Program): void {
-  asking(command, 'routes', 'Routes, each path on a line, with why the best is best.')
-    .option('--within <prefix>', 'those in a prefix')
-    .option('--from <address>', 'learned from a neighbor')
-    .option('--to <address>', 'advertised to a neighbor')
+  asking(command, 'routes', 'Show routes, one path per line, with why the best is best.')
+    .option('--within <prefix>', 'only routes inside this prefix')
+    .option('--from <address>', 'only paths received from this neighbor')
+    .option('--to <address>', 'only routes advertised to this neighbor')
     .option('-4, --ipv4', 'IPv4 only')
     .option('-6, --ipv6', 'IPv6 only')
     .option('--best', 'best paths only')
-    .option('--limit <paths>', 'end after so many', '10000')
-    .option('--json', 'as JSON')
+    .option('--limit <paths>', 'maximum number of paths', '10000')
+    .option('--json', 'print JSON')
     .action(async (options) => {
       const limit = Number(options.limit)
       if (!Number.isInteger(limit) || limit < 1) {
@@ -176,9 +177,13 @@ async function list(
 }
 
 function defineRoute(command: Command, program: Program): void {
-  asking(command, 'route', 'Every path of one route, in full, with where each lost to the best.')
-    .argument('<prefix>', 'such as 10.1.0.0/24, or an address for its /32 or /128')
-    .option('--json', 'as JSON')
+  asking(
+    command,
+    'route',
+    'Show every path of one route in full, with the step of the decision that ruled it out.',
+  )
+    .argument('<prefix>', 'such as 10.1.0.0/24; an address stands for its /32 or /128')
+    .option('--json', 'print JSON')
     .action(async (prefix, options) => {
       const wanted = prefixArgument(prefix)
       const paths = await ask(program, options, (one) => one.call('bgp.route', { prefix: wanted }))
@@ -188,9 +193,9 @@ function defineRoute(command: Command, program: Program): void {
 }
 
 function defineHistory(command: Command, program: Program): void {
-  asking(command, 'history', 'The latest changes of one route.')
+  asking(command, 'history', 'Show the latest changes of one route.')
     .argument('<prefix>', 'such as 10.1.0.0/24')
-    .option('--json', 'as JSON')
+    .option('--json', 'print JSON')
     .action(async (prefix, options) => {
       const wanted = prefixArgument(prefix)
       const entries = await ask(program, options, (one) =>
@@ -201,9 +206,9 @@ function defineHistory(command: Command, program: Program): void {
 }
 
 function defineReset(command: Command, program: Program): void {
-  asking(command, 'reset', 'Ends the session with a neighbor and begins it anew.')
-    .argument('<address>', 'of the neighbor')
-    .option('-m, --message <text>', 'what the neighbor is told (RFC 9003)')
+  asking(command, 'reset', 'Restart the session with a neighbor.')
+    .argument('<address>', 'address of the neighbor')
+    .option('-m, --message <text>', 'shutdown communication for the neighbor (RFC 9003)')
     .action(async (address, options) => {
       const { message } = options
       const neighbor = addressOption('The neighbor', address)
@@ -217,9 +222,9 @@ function defineReset(command: Command, program: Program): void {
 }
 
 function defineRefresh(command: Command, program: Program): void {
-  asking(command, 'refresh', 'Asks a neighbor for its routes again, or sends ours again.')
-    .argument('<address>', 'of the neighbor')
-    .option('--out', 'send ours instead')
+  asking(command, 'refresh', 'Send ROUTE-REFRESH (RFC 2918) to a neighbor, or resend our routes.')
+    .argument('<address>', 'address of the neighbor')
+    .option('--out', 'resend our routes instead')
     .action(async (address, options) => {
       const direction = options.out === true ? 'out' : 'in'
       const neighbor = addressOption('The neighbor', address)
@@ -228,16 +233,21 @@ function defineRefresh(command: Command, program: Program): void {
 }
 
 function defineReload(command: Command, program: Program): void {
-  askingBgpd(command, 'reload', 'Has a bgpd read its file again.').action(async (options) => {
-    const message = await askBgpd(program, options, (one) => one.call('bgpd.reload', {}))
-    program.context.out.write(`${message}\n`)
-  })
+  askingBgpd(command, 'reload', 'Make a bgpd reload its configuration file.').action(
+    async (options) => {
+      const message = await askBgpd(program, options, (one) => one.call('bgpd.reload', {}))
+      program.context.out.write(`${message}\n`)
+    },
+  )
 }
 
 function defineStop(command: Command, program: Program): void {
-  askingBgpd(command, 'stop', 'Ends a bgpd.')
-    .option('--graceful', 'neighbors and the kernel keep its routes until it is back (RFC 4724)')
-    .option('-m, --message <text>', 'what neighbors are told (RFC 9003)')
+  askingBgpd(command, 'stop', 'Stop a bgpd.')
+    .option(
+      '--graceful',
+      'let neighbors and the kernel keep its routes until it is back (RFC 4724)',
+    )
+    .option('-m, --message <text>', 'shutdown communication for neighbors (RFC 9003)')
     .action(async (options) => {
       const { graceful, message } = options
       await askBgpd(program, options, (one) =>

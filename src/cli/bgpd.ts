@@ -20,9 +20,12 @@ export function bgpdCommand(
 ): DefineCommand {
   return (command, context) => {
     command
-      .requiredOption('-c, --config <file>', 'YAML; its schema is schema/bgpd.schema.json')
-      .option('--check', 'only say whether the file is right')
-      .option('-R, --recover', 'come back after a crash: neighbors keep our routes (RFC 4724)')
+      .requiredOption('-c, --config <file>', 'YAML file (schema: schema/bgpd.schema.json)')
+      .option('--check', 'check the file and exit')
+      .option(
+        '-R, --recover',
+        'restart gracefully after a crash: neighbors kept our routes (RFC 4724)',
+      )
       .addOption(debugOption(BGPD_TOPICS))
       .addHelpText('after', LOG_HELP + HELP)
       .action(({ config, check, recover, debug }) =>
@@ -33,8 +36,8 @@ export function bgpdCommand(
 
 const HELP = `
 Signals:
-  SIGHUP            read the file again; only what differs changes, a file with mistakes changes nothing
-  SIGTERM, SIGINT   tell neighbors, take our routes out of the kernel, end
+  SIGHUP            reload the file; only differences are applied, and a file with errors changes nothing
+  SIGTERM, SIGINT   notify neighbors, withdraw our routes from the kernel, exit
 
 Example of a file:
   localAs: 65000
@@ -44,5 +47,5 @@ Example of a file:
   static:
     - { prefix: 192.0.2.0/24, communities: ["65000:100"] }
 
-See what it does with tortie bgp; all fields are in docs/bgpd.md.
+Inspect it with tortie bgp. docs/bgpd.md documents every field.
 `

@@ -3,10 +3,7 @@ import { type DebugTopic, debugTopics, debugWords } from '../lib/debug-topics.ts
 
 /** `--debug netlink,routes`: topics that a process tells of in its log from its start. */
 export function debugOption(known: readonly DebugTopic[]) {
-  return new Option(
-    '--debug <topics>',
-    `tell of these in the log, with commas between: ${known.join(', ')}`,
-  )
+  return new Option('--debug <topics>', `log these topics, comma-separated: ${known.join(', ')}`)
     .argParser((text: string): readonly DebugTopic[] => debugTopics(debugWords(text), known))
     .default([] as readonly DebugTopic[], 'none')
     .env('TORTIE_DEBUG')

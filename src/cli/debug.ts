@@ -1,3 +1,4 @@
+import { LAB_HELP } from './option-help.ts'
 import type { DebugApi, Connection, DebugState } from '../api/methods.ts'
 import { DEBUG_TOPICS, debugWords } from '../lib/debug-topics.ts'
 import { messageOf, UserError } from '../lib/errors.ts'
@@ -24,12 +25,12 @@ export function debugCommand(connect: ConnectDebug): DefineCommand {
   return (command, context) => {
     command
       .description(
-        'Show which topics agents tell of in their logs; with topics, switch these on and all others off.',
+        'Show which debug topics are on. With topics, switch these on and all others off.',
       )
       .argument('[topics...]', `${Object.keys(DEBUG_TOPICS).join(', ')}; or off`)
-      .option('--node <name>', 'one node of the lab; all of them when absent')
-      .option('--lab <name>', 'the only lab that is up when absent')
-      .option('--socket <path>', 'an agent or a bgpd by its socket instead')
+      .option('--node <name>', 'one node of the lab (default: all)')
+      .option('--lab <name>', LAB_HELP)
+      .option('--socket <path>', 'socket of an agent or a bgpd, instead of a lab')
       .addHelpText('after', HELP)
       .action(async (words, target) => {
         const wanted = wantedTopics(words)

@@ -1,3 +1,4 @@
+import { LAB_OR_STORE_HELP, NAMESPACE_HELP } from './option-help.ts'
 import { Option } from '@commander-js/extra-typings'
 import { closest } from '../lib/closest.ts'
 import { UserError } from '../lib/errors.ts'
@@ -20,12 +21,12 @@ interface GetOptions {
 export const defineGet: DefineCommand = (command, context) => {
   command
     .argument('<kind>', ALL_KINDS.map((kind) => kind.toLowerCase()).join(', '))
-    .argument('[names...]', 'of the resources; all of the kind when absent')
-    .addOption(new Option('-n, --namespace <name>', 'of namespaced kinds (default: "default")'))
-    .option('-A, --all-namespaces', 'of namespaced kinds')
+    .argument('[names...]', 'resource names (default: all)')
+    .addOption(new Option('-n, --namespace <name>', NAMESPACE_HELP))
+    .option('-A, --all-namespaces', 'all namespaces')
     .addOption(new Option('-a').implies({ allNamespaces: true }).hideHelp()) // calicoctl has it too
     .option('-o, --output <form>', FORMS.join(', '), 'ps')
-    .option('--lab <name>', 'the only lab that is up when absent, else ETCD_ENDPOINTS')
+    .option('--lab <name>', LAB_OR_STORE_HELP)
     .addHelpText('after', EXAMPLES)
     .action(async (word, names, options) => {
       const kind = kindOf(word)

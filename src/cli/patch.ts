@@ -1,3 +1,4 @@
+import { LAB_OR_STORE_HELP, NAMESPACE_HELP } from './option-help.ts'
 import { Option } from '@commander-js/extra-typings'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { fieldName, valueAt } from '../lib/schema-problems.ts'
@@ -14,16 +15,16 @@ const TYPES = ['strategic', 'merge'] as const
 /** `tortie patch`: changes some fields of one resource, as calicoctl does. */
 export const definePatch: DefineCommand = (command, context) => {
   command
-    .argument('<kind>', 'of the resource: ippool, node, felixconfiguration and the others')
-    .argument('<name>', 'of the resource')
-    .requiredOption('-p, --patch <json>', 'what is to be other: maps are merged, null removes')
+    .argument('<kind>', 'kind of the resource, such as ippool, node or felixconfiguration')
+    .argument('<name>', 'name of the resource')
+    .requiredOption('-p, --patch <json>', 'JSON merge patch (RFC 7396): null removes a field')
     .addOption(
-      new Option('-t, --type <type>', 'of the patch; both do the same for these kinds')
+      new Option('-t, --type <type>', 'type of the patch; both behave alike for these kinds')
         .choices(TYPES)
         .default('strategic' as const),
     )
-    .addOption(new Option('-n, --namespace <name>', 'of namespaced kinds (default: "default")'))
-    .option('--lab <name>', 'the only lab that is up when absent, else ETCD_ENDPOINTS')
+    .addOption(new Option('-n, --namespace <name>', NAMESPACE_HELP))
+    .option('--lab <name>', LAB_OR_STORE_HELP)
     .addHelpText('after', EXAMPLES)
     .action(async (word, name, { patch, namespace, lab }) => {
       const kind = kindOf(word)

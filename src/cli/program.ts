@@ -10,10 +10,10 @@ What to type first (as root, on Linux):
   tortie lab up seed                          three nodes, five pods, real BGP, in seconds
   tortie get workloadendpoint -A              the pods, their addresses and interfaces
   tortie trace network-5z4qp network-mngxw    every hop of a packet, both ways
-  tortie lab down                             everything gone
+  tortie lab down                             remove everything
 
 Environment: TORTIE_LOG is the level of logs (debug, info, warn, error; info when absent), TORTIE_DEBUG the
-topics that agents and bgpds tell of from their start, such as netlink,routes (tortie debug --help).
+debug topics that agents and bgpds log from their start, such as netlink,routes (tortie debug --help).
 
 Help for one command: tortie <command> --help
 `
@@ -31,7 +31,7 @@ export async function runProgram(
   const program = new Command('tortie')
     .description("A pod network in pure layer 3, in which you can see every packet's way.")
     .version(version, '-V, --version')
-    .helpCommand('help [command]', 'the same as <command> --help')
+    .helpCommand('help [command]', 'show help for a command')
     .addHelpText('after', NEXT)
     .enablePositionalOptions() // so that `lab exec` can pass options on
     .exitOverride()

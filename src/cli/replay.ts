@@ -7,13 +7,13 @@ import { ReplayEnded, type ReplayResult } from '../recording/replayer.ts'
 export const defineReplay: DefineCommand = (command, context) => {
   command
     .description(
-      'Run the agent of this version on a recording of "tortie agent --record": it hears what that one heard,\n' +
-        'in the same order and at the same times, and has to ask for and do the same. Nothing is changed:\n' +
-        'kernel, datastore, neighbors and clock are played from the file.',
+      'Replay a recording of "tortie agent --record" on this version of the agent. It gets the recorded inputs\n' +
+        'in their order and at their times, and must produce the recorded outputs. Nothing is touched: kernel,\n' +
+        'datastore, neighbors and clock come from the file.',
     )
     .argument('<file>', 'the recording')
-    .option('--log', 'also show what the agent has to say')
-    .addHelpText('after', '\nExit status: 0 if it was the same to the end, else 1.')
+    .option('--log', 'also print the log of the replayed agent')
+    .addHelpText('after', '\nExit status: 0 if the outputs are the same to the end, else 1.')
     .action(async (file, { log }) => {
       // Where the recording has no more to say, what the agent is about ends in the middle.
       context.expectRejections((thrown) => thrown instanceof ReplayEnded)

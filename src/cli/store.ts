@@ -14,13 +14,13 @@ export const storeCommand =
   (serve: (options: StoreServerOptions) => Promise<Closable>): DefineCommand =>
   (command, context) => {
     command
-      .requiredOption('--socket <path>', 'unix socket to serve on; only its owner may open it')
-      .option('--state-dir <path>', 'folder in which it is kept for its next run')
+      .requiredOption('--socket <path>', 'unix socket to serve, open to its owner only')
+      .option('--state-dir <path>', 'directory to persist the data in (default: memory only)')
       .addHelpText(
         'after',
         `
-Serves a store in etcd's v3 protocol until it is stopped; without --state-dir it begins empty. Any etcd
-client reads it; etcdctl 3.4 wants the socket's name without its folder:
+Serves etcd's v3 protocol until it is stopped; without --state-dir it starts empty. Any etcd client can use
+it; etcdctl 3.4 needs the socket's name without its directory:
   cd /run/tortie/labs/seed && ETCDCTL_API=3 etcdctl --endpoints unix://store.sock get --prefix /calico/
 `,
       )

@@ -1,3 +1,4 @@
+import { LAB_HELP } from './option-help.ts'
 import { InvalidArgumentError } from '@commander-js/extra-typings'
 import { messageOf, UserError } from '../lib/errors.ts'
 import { RpcError } from '../lib/rpc.ts'
@@ -21,7 +22,7 @@ export const defineTrace: DefineCommand = (command, context) => {
     .option('--fragment', 'allow fragmentation (clears DF)')
     .option('--tries <count>', 'probes to send until one is answered', wholeNumber, 2)
     .option('--timeout <seconds>', 'seconds to wait for each probe', seconds, 1)
-    .option('--lab <name>', 'lab to use (default: the running lab)')
+    .option('--lab <name>', LAB_HELP)
     .addHelpText('after', HELP)
     .action(async (from, to, options) => {
       const { output } = options

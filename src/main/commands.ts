@@ -5,43 +5,44 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'lab',
     summary:
-      'clusters of network namespaces on this machine: up, down, status, exec, restart, list',
+      'run clusters of network namespaces on this machine: up, down, status, exec, restart, list',
     group: 'Lab',
     load: async () => (await import('../cli/lab/lab-command.ts')).defineLab,
   },
   {
     name: 'get',
-    summary: 'resources of the cluster: node, workloadendpoint, ippool and the others',
+    summary: 'show resources of the cluster: node, workloadendpoint, ippool and others',
     group: 'Look',
     load: async () => (await import('../cli/get.ts')).defineGet,
   },
   {
     name: 'trace',
-    summary: "a packet's way, hop by hop: predicted beside observed, and the cause where they part",
+    summary:
+      'follow a packet hop by hop: predicted beside observed, and the cause where they differ',
     group: 'Look',
     load: async () => (await import('../cli/trace.ts')).defineTrace,
   },
   {
     name: 'debug',
-    summary: 'what a running agent or bgpd tells of itself in its log, topic by topic',
+    summary: 'switch debug topics of a running agent or bgpd',
     group: 'Look',
     load: async () => (await import('./debug-command.ts')).defineDebug,
   },
   {
     name: 'apply',
-    summary: 'resources of a file: creates those that are not there, updates the others',
+    summary: 'create or update resources from a file',
     group: 'Change',
     load: async () => (await import('../cli/apply.ts')).defineApply,
   },
   {
     name: 'patch',
-    summary: 'some fields of one resource, such as the ipipMode of a pool',
+    summary: 'change fields of one resource, such as the ipipMode of a pool',
     group: 'Change',
     load: async () => (await import('../cli/patch.ts')).definePatch,
   },
   {
     name: 'agent',
-    summary: 'the agent of one node: BGP, addresses, routes, and the other half of tortie-cni',
+    summary: 'run the agent of this node: BGP, IPAM, routes, and the service behind tortie-cni',
     group: 'Run',
     load: async () => {
       const { agentCommand } = await import('../cli/agent.ts')
@@ -53,13 +54,13 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'replay',
-    summary: 'what an agent was recorded doing, done again: the same, or where it parts',
+    summary: 'replay an agent recording and report the first difference',
     group: 'Look',
     load: async () => (await import('../cli/replay.ts')).defineReplay,
   },
   {
     name: 'store',
-    summary: "keeps a cluster's data in memory, served in etcd's protocol, as a lab needs it",
+    summary: "serve a small in-memory datastore in etcd's protocol, as labs use it",
     group: 'Run',
     load: async () => (await import('./store.ts')).defineStore,
   },
@@ -71,7 +72,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'bgp',
-    summary: 'neighbors and routes of a speaker, and why the best is best',
+    summary: 'inspect a BGP speaker: neighbors, routes, and why a path is best',
     group: 'BGP',
     load: async () => (await import('./bgp-command.ts')).defineBgp,
   },

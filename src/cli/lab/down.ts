@@ -1,3 +1,4 @@
+import { LAB_HELP } from '../option-help.ts'
 import type { Command } from '@commander-js/extra-typings'
 import type { CommandContext } from '../context.ts'
 import { chooseLab } from '../../lab/choose-lab.ts'
@@ -9,9 +10,9 @@ import { openLabPorts } from './open-lab-ports.ts'
 export function defineDown(command: Command, context: CommandContext): void {
   command
     .command('down')
-    .description('Removes a lab, whole or half built: programs, namespaces, files.')
-    .argument('[name]', 'the only lab that is up when absent')
-    .option('--all', 'all labs of this machine')
+    .description('Remove a lab, complete or half built: programs, namespaces, files.')
+    .argument('[name]', LAB_HELP)
+    .option('--all', 'remove all labs of this machine')
     .action(async (name, { all }) => {
       const machine = await context.openLabs()
       const { simulated } = machine

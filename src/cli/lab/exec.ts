@@ -1,3 +1,4 @@
+import { LAB_HELP } from '../option-help.ts'
 import type { Command } from '@commander-js/extra-typings'
 import type { CommandContext } from '../context.ts'
 import { UserError } from '../../lib/errors.ts'
@@ -10,10 +11,10 @@ import { openLabPorts } from './open-lab-ports.ts'
 export function defineExec(command: Command, context: CommandContext): void {
   command
     .command('exec')
-    .description('Runs a program in a node, router, network or pod; a shell when none is given.')
-    .argument('<where>', 'its name; of a pod also namespace/name')
-    .argument('[command...]', 'the program and its arguments, best after --')
-    .option('--lab <name>', 'the only lab that is up when absent')
+    .description('Run a program in a node, router, network or pod (default: a shell).')
+    .argument('<where>', 'name of the node, router, network or pod; namespace/name for a pod')
+    .argument('[command...]', 'program and arguments, after --')
+    .option('--lab <name>', LAB_HELP)
     .passThroughOptions()
     .action(async (where, words, { lab: named }) => {
       const machine = await context.openLabs()

@@ -8,7 +8,7 @@ import { readJournal } from '../../lab/journal.ts'
 export function defineList(command: Command, context: CommandContext): void {
   command
     .command('list')
-    .description('The labs on this machine.')
+    .description('List the labs of this machine.')
     .option('-o, --output <form>', 'json or name')
     .action(async (options) => {
       const { state, countPrograms } = await context.openLabs()

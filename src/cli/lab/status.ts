@@ -1,3 +1,4 @@
+import { LAB_HELP } from '../option-help.ts'
 import type { Command } from '@commander-js/extra-typings'
 import type { CommandContext } from '../context.ts'
 import { UserError } from '../../lib/errors.ts'
@@ -13,8 +14,8 @@ import { openLabPorts } from './open-lab-ports.ts'
 export function defineStatus(command: Command, context: CommandContext): void {
   command
     .command('status')
-    .description('Nodes, sessions and pods; exit status 1 when something is missing.')
-    .argument('[name]', 'the only lab that is up when absent')
+    .description('Show nodes, sessions and pods; exit status 1 when something is missing.')
+    .argument('[name]', LAB_HELP)
     .option('-o, --output <form>', 'json')
     .action(async (name, { output }) => {
       if (output !== undefined && output !== 'json') {

@@ -15,11 +15,11 @@ import { BUILT_IN, readTopology, topologyOf } from './topology-source.ts'
 export function defineUp(command: Command, context: CommandContext): void {
   command
     .command('up')
-    .description('Builds a lab and waits until every pod can reach every other.')
-    .argument('<topology>', `a YAML file, or a built-in one: ${BUILT_IN.join(', ')}`)
-    .option('--name <name>', 'another name than the one in the file')
-    .option('--simulated', 'on a simulated kernel, in one process: no root, any system')
-    .option('--show', 'print the topology file instead')
+    .description('Build a lab and wait until every pod can reach every other.')
+    .argument('<topology>', `a YAML file, or a built-in topology: ${BUILT_IN.join(', ')}`)
+    .option('--name <name>', 'name of the lab (default: the name in the file)')
+    .option('--simulated', 'use a simulated kernel, in one process: no root, any system')
+    .option('--show', 'print the topology file and exit')
     .action(async (source, { name, show, simulated }) => {
       const found = await readTopology(source, context)
       const { text } = found
