@@ -97,8 +97,8 @@ describe.skipIf(!isLinux)('bgpd as a process', () => {
         first.child.kill('SIGTERM')
         const { status, err } = await first.done
         expect(status).toBe(0)
-        expect(err).toMatch(/"reason":"KEEPALIVE received".*"msg":"session up"/)
-        expect(err).toMatch(/"reason":"stopped by the operator".*"msg":"session down"/)
+        expect(err).toMatch(/"reason":"KEEPALIVE received".*"msg":"Session up"/)
+        expect(err).toMatch(/"reason":"stopped by the operator".*"msg":"Session down"/)
         await eventually(async () => {
           const [down] = (await b.ask('neighbors')) as { state: string }[]
           expect(down!.state).not.toBe('Established')

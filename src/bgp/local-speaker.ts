@@ -126,7 +126,7 @@ export class LocalSpeaker implements Speaker {
   }
 
   neighborDown(neighbor: IpAddress, reason: string): void {
-    this.#core.log.info('neighbor is down', { neighbor, reason })
+    this.#core.log.info('Neighbor is down', { neighbor, reason })
     // RFC 9384: Cease, BFD Down.
     this.#peer(neighbor).neighbor.reset(shutdownNotification(CEASE_SUBCODE.bfdDown))
   }

@@ -131,7 +131,7 @@ export class Peers {
     for (const peer of this.#byAddress.values()) if (peer.range === range) count++
     if (count >= most) {
       const { log } = this.#host
-      log.warn('too many dynamic neighbors', { remote: address, range: range.range, most })
+      log.warn('Too many dynamic neighbors', { remote: address, range: range.range, most })
       return undefined
     }
     const { range: _, maximum: __, remoteAs, ...options } = range

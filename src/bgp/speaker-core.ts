@@ -233,7 +233,7 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     if (peer.faultsLogged++ >= FAULTS_LOGGED_MAX) return
     const { treatment, message, attribute } = this.#receiver.scan.faults[0]!
     const { address } = peer.neighbor
-    this.log.warn('malformed UPDATE', { neighbor: address, treatment, attribute, message })
+    this.log.warn('Malformed UPDATE', { neighbor: address, treatment, attribute, message })
   }
 
   #endOfRib(peer: Peer, family: Family): void {

@@ -136,11 +136,12 @@ export class KernelRoutes {
         ROUTES_PER_PASS,
       )
       if (!isWhole) this.#schedule(0)
-      if (written + removed + failed > 0) log.info('kernel routes', { written, removed, failed })
+      if (written + removed + failed > 0)
+        log.info('Kernel routes changed', { written, removed, failed })
       if (failed > 0) this.#schedule(RETRY_MILLISECONDS)
     } catch (thrown) {
       this.#isAnew = true
-      log.error('The kernel could not be read', { error: messageOf(thrown) })
+      log.error('Failed to read kernel routes', { error: messageOf(thrown) })
       this.#schedule(RETRY_MILLISECONDS)
     }
   }

@@ -232,7 +232,7 @@ describe('tortie bgp', () => {
     ['route 10.9.0.0/16', 'There is no route 10.9.0.0/16'],
     [
       'route 10.9.0.1/16',
-      '"10.9.0.1/16" is no prefix: expected such as 10.1.0.0/24, its host bits zero',
+      '"10.9.0.1/16" is not a prefix: expected a form like 10.1.0.0/24 with zero host bits',
     ],
     ['routes --from x', '--from is "x": expected an IP address'],
     ['routes --limit 0', '--limit is "0": expected a number of paths'],

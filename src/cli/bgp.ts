@@ -263,7 +263,9 @@ function prefixArgument(text: string): Prefix {
   const address = parseIpAddress(text)
   const prefix = address === undefined ? parsePrefix(text) : hostPrefix(address)
   if (prefix !== undefined) return prefix
-  throw new UserError(`"${text}" is no prefix: expected such as 10.1.0.0/24, its host bits zero`)
+  throw new UserError(
+    `"${text}" is not a prefix: expected a form like 10.1.0.0/24 with zero host bits`,
+  )
 }
 
 function addressOption(option: string, text: string): IpAddress {

@@ -82,7 +82,7 @@ describe('tortie debug', () => {
   })
 
   it.each([
-    ['netlink --socket /absent', 'Nobody answers at /absent: connect ENOENT /absent'],
+    ['netlink --socket /absent', 'Nothing answers at /absent: connect ENOENT /absent'],
     ['netlink --socket /a --node server01', 'Expected --socket, or --node and --lab, found both'],
     ['off netlink', 'Expected "off" or topics, found both'],
     ['netlnk', 'did you mean netlink? (topics: bgp.message, bgp.fsm, routes, netlink, store, cni)'],

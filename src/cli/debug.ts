@@ -88,7 +88,7 @@ async function open(
     throw new UserError('Expected --socket, or --node and --lab, found both')
   }
   const connection = await connect(socket).catch((thrown: unknown) => {
-    throw new UserError(`Nobody answers at ${socket}: ${messageOf(thrown)}`)
+    throw new UserError(`Nothing answers at ${socket}: ${messageOf(thrown)}`)
   })
   const call: Asked['call'] = (method, params) => connection.call(method, params)
   return { asked: [{ name: socket, call }], close: () => connection.close() }

@@ -87,7 +87,9 @@ async function find<K extends Kind>(
     return kind === 'WorkloadEndpoint' ? all.toSorted(byWorkload) : all
   }
   if (allNamespaces === true) {
-    throw new UserError('a name is of one namespace: use --namespace instead of --all-namespaces')
+    throw new UserError(
+      'a resource name needs one namespace: use --namespace instead of --all-namespaces',
+    )
   }
   return Promise.all(
     names.map(async (name) => {

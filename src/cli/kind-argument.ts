@@ -8,7 +8,9 @@ export function kindOf(word: string): Kind {
   const kind = findKind(word)
   if (kind !== undefined) return kind
   if (/^(po|pods?)$/i.test(word)) {
-    throw new UserError(`resource type '${word}' is of Kubernetes; did you mean workloadendpoint?`)
+    throw new UserError(
+      `resource type '${word}' is a Kubernetes resource; Calico's is workloadendpoint`,
+    )
   }
   const words = ALL_KINDS.flatMap((one) => [one, KINDS[one].plural, ...KINDS[one].aliases])
   const near = closest(word, words)

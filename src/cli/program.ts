@@ -83,7 +83,7 @@ function exitStatus(thrown: unknown, { err }: CommandContext): number {
     return 1
   }
   const stack = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
-  err.write(`tortie: a defect; please report it with what you typed\n${stack}\n`)
+  err.write(`tortie: internal error; please report it with the command you typed\n${stack}\n`)
   return 70 // EX_SOFTWARE of sysexits.h
 }
 

@@ -29,7 +29,7 @@ it; etcdctl 3.4 needs the socket's name without its directory:
         const log = await context.openLog('store')
         const server = await serve({ socketPath: socket, stateDir, log })
         const signal = await stopped
-        log.info('stopping', { signal })
+        log.info('Stopping', { signal })
         server.close()
       })
   }

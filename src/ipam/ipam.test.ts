@@ -217,7 +217,7 @@ describe.each(WAYS)('IPAM that changes $way', (way) => {
       const before = store.revision
       const wrong = ['10.211.0.9/24' as Prefix]
       const expected =
-        '10.211.0.9/24 is no block of addresses: expected a prefix such as 10.0.0.0/24, host bits zero'
+        '10.211.0.9/24 is not an address block: expected a prefix like 10.0.0.0/24 with zero host bits'
       const tunnel = { node: 'server01', podCidrs: wrong }
       for (const refused of [
         assign('a', { blocks: wrong }),

@@ -446,7 +446,7 @@ function demandBlocks(blocks: readonly Prefix[]): readonly Prefix[] {
   for (const cidr of blocks) {
     if (parsePrefix(cidr) !== cidr) {
       throw new UserError(
-        `${cidr} is no block of addresses: expected a prefix such as 10.0.0.0/24, host bits zero`,
+        `${cidr} is not an address block: expected a prefix like 10.0.0.0/24 with zero host bits`,
       )
     }
     blockSize(cidr)

@@ -150,7 +150,7 @@ class BlockRow implements ListedBlock {
     try {
       return decodeBlock(key, value)
     } catch (thrown) {
-      this.#log.warn('a stored block cannot be read', { key, error: messageOf(thrown) })
+      this.#log.warn('Failed to read a stored block', { key, error: messageOf(thrown) })
       return undefined
     }
   }

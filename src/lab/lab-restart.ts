@@ -12,7 +12,7 @@ import type { LabPorts } from './lab-ports.ts'
 export async function labRestart(lab: string, node: string, ports: LabPorts): Promise<void> {
   const { programs, state } = ports
   const journal = readJournal(state, lab)
-  if (journal === undefined) throw new UserError(`Lab ${lab} was left before it was built`)
+  if (journal === undefined) throw new UserError(`Lab ${lab} was never completely built`)
   const names = journal.nodes.map(({ name }) => name)
   const found = journal.nodes.find(({ name }) => name === node)
   if (found === undefined) {

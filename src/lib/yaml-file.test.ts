@@ -102,7 +102,7 @@ describe('a YAML file', () => {
     const list = Array.from({ length: 40 }, () => '{id: x}').join(', ')
     expect(messageOf(`name: a\nlist: [${list}]`)).toMatch(/has 40 mistakes[^]*and 15 more$/)
     expect(messageOf('x'.repeat((1 << 22) + 1))).toBe(
-      'f.yaml has more than 4194304 octets: is it the right file?',
+      'f.yaml is larger than 4194304 octets: is it the right file?',
     )
   })
 

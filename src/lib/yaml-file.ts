@@ -36,7 +36,7 @@ export function readYamlFile<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const { text, file, schema, octetsMax = OCTETS_MAX } = options
   if (text.length > octetsMax)
-    throw new UserError(`${file} has more than ${octetsMax} octets: is it the right file?`)
+    throw new UserError(`${file} is larger than ${octetsMax} octets: is it the right file?`)
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const place = (offset: number): string => {

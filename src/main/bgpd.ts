@@ -111,13 +111,13 @@ async function reloadFile(
     if (path === '-') throw new UserError('Standard input cannot be read again')
     const file = parseBgpdConfig(await context.readText(path), path, KEEPS)
     if (file.control !== daemon.current?.control) {
-      log.warn('The control socket stays where it is until the next start')
+      log.warn('A changed control socket takes effect at the next start')
     }
     daemon.apply(file)
   } catch (thrown) {
-    log.error('The configuration was not reloaded', { error: messageOf(thrown) })
+    log.error('Failed to reload the configuration', { error: messageOf(thrown) })
     throw thrown
   }
-  log.info('The configuration was reloaded', { path })
+  log.info('Reloaded the configuration', { path })
   return `${path} is in force`
 }

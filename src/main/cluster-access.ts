@@ -26,7 +26,7 @@ export async function openTargetStore(
       })
     }
     throw new UserError(
-      'No cluster to ask: no lab is up (tortie lab up seed), and ETCD_ENDPOINTS is not set',
+      'No cluster found: no lab is running (tortie lab up seed), and ETCD_ENDPOINTS is not set',
     )
   }
   const chosen = chosenLab(lab, labs, env)

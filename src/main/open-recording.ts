@@ -38,7 +38,7 @@ export function openRecording(path: string, log: Log): OpenRecording {
       const failed = file
       file = undefined
       closeSync(failed)
-      log.warn('The recording cannot be written; the agent goes on without', {
+      log.warn('Failed to write the recording; the agent continues without it', {
         path,
         error: messageOf(thrown),
       })
@@ -56,7 +56,7 @@ export function openRecording(path: string, log: Log): OpenRecording {
       characters += line.length
       if (characters >= BUFFER_CHARACTERS) flush()
       if (octets < MOST_OCTETS) return
-      log.warn('The recording is full; the agent goes on without', { path, octets })
+      log.warn('The recording is full; the agent continues without it', { path, octets })
       end()
     },
     later(task) {

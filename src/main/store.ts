@@ -22,7 +22,7 @@ async function runStoreServer(options: StoreServerOptions): Promise<Closable> {
   await demandUnserved(socketPath)
   const { store, clusterId, close } = await openStore(stateDir)
   const server = await serveEtcd({ store, address: `unix:${socketPath}`, clusterId, log })
-  log.info('store is served', { socketPath, revision: store.revision })
+  log.info('Serving the store', { socketPath, revision: store.revision })
   return {
     close() {
       server.close()

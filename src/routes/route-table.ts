@@ -156,7 +156,7 @@ export class RouteTable {
       if (!isKernelError(thrown)) throw thrown
       this.#tell(`not ${done}`, key, route, thrown.message)
       if (this.#refused.get(key) !== thrown.message) {
-        this.#needs.log.warn(`Unable to ${verb} a route; it is tried again`, {
+        this.#needs.log.warn(`Failed to ${verb} a route; retrying`, {
           route: key,
           error: thrown.message,
         })

@@ -237,7 +237,7 @@ class Stream<Value extends object> implements Closable {
   async #list(): Promise<void> {
     const prefix = this.#prefix
     const listing = await this.#ports.store.list(prefix).catch((thrown: unknown) => {
-      this.#ports.log.warn('cannot list; trying again', { prefix, error: messageOf(thrown) })
+      this.#ports.log.warn('Failed to list; retrying', { prefix, error: messageOf(thrown) })
     })
     if (!this.#open) return
     this.#setConnected(listing !== undefined)
@@ -258,7 +258,7 @@ class Stream<Value extends object> implements Closable {
   /** Who is told failed; what was not taken is told again from a fresh listing. */
   #fail(thrown: unknown): void {
     if (!this.#open) return
-    this.#ports.log.error('unable to take in what the store told; trying again', {
+    this.#ports.log.error('Failed to process changes of the datastore; retrying', {
       prefix: this.#prefix,
       error: messageOf(thrown),
     })
@@ -322,7 +322,7 @@ class Stream<Value extends object> implements Closable {
       },
       onEnd: (reason) => {
         if (!this.#open || isOver) return
-        this.#ports.log.info('the watch ended; listing again', { prefix, reason })
+        this.#ports.log.info('Watch ended; listing again', { prefix, reason })
         this.#again()
       },
     })
@@ -390,10 +390,10 @@ class Stream<Value extends object> implements Closable {
     const next = problems.map(({ field, value, expected }): FollowProblem => {
       const known = before.find((one) => one.field === field && one.value === value)
       if (known?.expected === expected && known.instead === instead) return known
-      log.warn('a stored row does not count as it is', { key, field, value, expected, instead })
+      log.warn('Rejected a stored row', { key, field, value, expected, instead })
       return { key, field, value, expected, instead, since }
     })
-    if (next.length === 0) log.info('a stored row counts again as it is', { key })
+    if (next.length === 0) log.info('A stored row is accepted again', { key })
     if (next.length === 0) this.#problems.delete(key)
     else this.#problems.set(key, next)
     this.#problemsChanged = true

@@ -119,7 +119,8 @@ export class LastGoodRows {
       this.#failure = undefined
     } catch (thrown) {
       const error = messageOf(thrown)
-      if (error !== this.#failure) log.warn('Unable to write the cluster as last seen', { error })
+      if (error !== this.#failure)
+        log.warn('Failed to save the last known state of the cluster', { error })
       this.#failure = error
     }
   }
@@ -144,7 +145,7 @@ export class LastGoodRows {
   #tellOfSize(): void {
     if (this.#toldOfSize) return
     this.#toldOfSize = true
-    this.#ports.log.warn('The cluster is too large to be kept on disk as a whole', {
+    this.#ports.log.warn('The cluster is too large to be saved to disk completely', {
       most: TOTAL_MAX,
     })
   }
@@ -162,7 +163,7 @@ export class LastGoodRows {
       return rows
     } catch (thrown) {
       const error = messageOf(thrown)
-      log.warn('The cluster as last seen cannot be read; the file is set aside', {
+      log.warn('Failed to read the last known state of the cluster; the file is set aside', {
         error,
         ...this.#setAside(),
       })

@@ -4,6 +4,6 @@ import type { StoredProblem } from '../model/decode-resource.ts'
 /** One line for each part of a stored resource that does not count. */
 export function logProblems(log: Log, problems: readonly StoredProblem[]): void {
   for (const { key, field, value, expected } of problems) {
-    log.warn('a part of a stored resource is left out', { key, field, value, expected })
+    log.warn('Ignored part of a stored resource', { key, field, value, expected })
   }
 }

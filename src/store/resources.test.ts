@@ -174,7 +174,7 @@ describe('resources in a store', () => {
     for (let times = 0; times < 3; times++) await resources.list('IPPool')
     expect(told).toEqual([
       [
-        'a stored resource cannot be read',
+        'Failed to read a stored resource',
         { key, field: 'spec.cidr', value: '7', expected: 'expected a CIDR such as 10.211.0.0/16' },
       ],
     ])

@@ -170,7 +170,7 @@ export class Resources {
       return decoded.resource
     }
     const { field, value, expected } = decoded.problem
-    if (isNews) this.#log.warn('a stored resource cannot be read', { key, field, value, expected })
+    if (isNews) this.#log.warn('Failed to read a stored resource', { key, field, value, expected })
     return this.#lastGoodOf(kind, stored)
   }
 

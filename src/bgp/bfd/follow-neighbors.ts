@@ -38,7 +38,7 @@ export function followNeighbors(bfd: Bfd, speaker: FollowedSpeaker): void {
       })
       sessions.set(neighbor, session)
     } catch (error) {
-      speaker.log.error('no BFD session', { neighbor, reason: messageOf(error) })
+      speaker.log.error('Failed to start a BFD session', { neighbor, reason: messageOf(error) })
     }
   }
   speaker.onEvent((event) => {

@@ -267,9 +267,9 @@ export class BgpNeighbor {
     this.#objectionText = undefined
     if (before === 'Established') this.flaps++
     const fields = { from: before, to: after, reason }
-    if (after === 'Established') this.#log.info('session up', fields)
-    else if (before === 'Established') this.#log.info('session down', fields)
-    else this.#log.debug('session state', fields)
+    if (after === 'Established') this.#log.info('Session up', fields)
+    else if (before === 'Established') this.#log.info('Session down', fields)
+    else this.#log.debug('Session state', fields)
     this.#host.stateChanged(this, before, after, reason)
   }
 

@@ -29,7 +29,7 @@ export function defineExec(command: Command, context: CommandContext): void {
       }
       const labPorts = openLabPorts(machine, context)
       const journal = readJournal(labPorts.state, lab)
-      if (journal === undefined) throw new UserError(`Lab ${lab} was left before it was built`)
+      if (journal === undefined) throw new UserError(`Lab ${lab} was never completely built`)
       const namespace = findNamespace(journal, where)
       const shell = context.env['SHELL'] ?? '/bin/sh'
       machine.becomeProgram(labPorts, lab, namespace, argv.length === 0 ? [shell] : argv)

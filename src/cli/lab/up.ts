@@ -47,7 +47,7 @@ export function defineUp(command: Command, context: CommandContext): void {
 /** How the host of a simulated lab, a process of its own, finds the same topology. */
 function hostedSource(source: string): string {
   if (source !== '-') return source
-  throw new UserError('A simulated lab reads its topology again: give a file instead of "-"')
+  throw new UserError('A simulated lab needs its topology as a file: "-" cannot be read twice')
 }
 
 function sayUp(

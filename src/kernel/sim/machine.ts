@@ -148,7 +148,7 @@ export class SimulatedMachine implements Machine, MachineCore {
       try {
         receiveFrame(device, this.#frames[at]!)
       } catch (error) {
-        this.#log.error('a simulated link failed to receive', {
+        this.#log.error('A simulated link failed to receive', {
           namespace: device.namespace.name,
           link: device.name,
           error,

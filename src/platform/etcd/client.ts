@@ -259,7 +259,7 @@ class EtcdWatch {
     if (this.#stream !== stream || !this.#open) return
     this.#stream = undefined
     this.#timer?.cancel()
-    this.#options.log.debug('watch interrupted; resuming', { prefix: this.#prefix, why })
+    this.#options.log.debug('Watch interrupted; resuming', { prefix: this.#prefix, why })
     this.#timer = this.#options.clock.after(this.#backoff.next(), () => {
       this.start()
     })

@@ -125,7 +125,7 @@ function watchHandler(
     const session = new WatchSession(store, service, (response) => {
       call.write(response)
       if (call.writableLength < MOST_UNREAD) return
-      log.warn('a watcher does not read; cutting it off', { peer: call.getPeer() })
+      log.warn('Disconnected a watcher that does not read', { peer: call.getPeer() })
       session.close()
       call.destroy(Object.assign(new Error('not read'), { code: status.RESOURCE_EXHAUSTED }))
     })

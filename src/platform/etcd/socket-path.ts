@@ -36,7 +36,8 @@ export async function placeSocket(
 
 /** Throws UserError if something answers at `path`. */
 export async function demandUnserved(path: string): Promise<void> {
-  if (await answers(path)) throw new UserError(`socket '${path}' is served by another process`)
+  if (await answers(path))
+    throw new UserError(`socket '${path}' is already served by another process`)
 }
 
 function answers(path: string): Promise<boolean> {

@@ -103,7 +103,7 @@ describe('the records of attachments on disk', () => {
     writeFileSync(join(folder, 'c1-eth0.json'), JSON.stringify({ ...WEB, version: 2 }))
     expect(open().list()).toEqual([])
     expect(warnings).toEqual([
-      'A file of a later version was left alone: the record of an attachment has version 2, and this Tortie reads up to 1: a later one wrote it; use that one, or update this',
+      'Ignored a file of a later version: the record of an attachment has version 2, and this Tortie reads up to 1: a later one wrote it; use that one, or update this',
     ])
     expect(readdirSync(folder)).toEqual(['c1-eth0.json'])
   })

@@ -75,15 +75,15 @@ function readRows<Row>({ folder, log, parse }: JsonFilesOptions<Row>): Map<strin
 function setAside(path: string, thrown: unknown, log: Log): void {
   const error = messageOf(thrown)
   if (thrown instanceof LaterVersion) {
-    log.warn('A file of a later version was left alone', { path, error })
+    log.warn('Ignored a file of a later version', { path, error })
     return
   }
   const aside = `${path}.unreadable`
   try {
     renameSync(path, aside)
-    log.warn('A file that cannot be read was set aside', { path, aside, error })
+    log.warn('Set aside an unreadable file', { path, aside, error })
   } catch (second) {
-    log.warn('A file that cannot be read was left', { path, error, setAside: messageOf(second) })
+    log.warn('Failed to set aside an unreadable file', { path, error, setAside: messageOf(second) })
   }
 }
 
