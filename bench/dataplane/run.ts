@@ -81,6 +81,7 @@ try {
   const settings: DataplaneSettings = {
     blocks: [],
     pools: [{ cidr: prefix('16.0.0.0/4'), ipipMode: 'Never', vxlanMode: 'Never' }],
+    serviceRanges: [],
     nodeNetworks: [prefix('10.0.0.0/24')],
     tunnel: undefined,
     ownAddress: address,

@@ -1,4 +1,5 @@
 import {
+  originatedBlocks,
   originatedPrefixes,
   type CalicoExportRules,
   type OwnBlock,
@@ -18,7 +19,7 @@ import type { IpAddress } from '../net/ip-address.ts'
 import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
 import type { FollowProblem, RowHandlers } from '../store/follower.ts'
 import { Attempts } from './attempts.ts'
-import { BgpPolicies, exportRules } from './bgp/bgp-policies.ts'
+import { BgpPolicies, exportRules, serviceRanges } from './bgp/bgp-policies.ts'
 import { nodeSpeakerConfig } from './bgp/bgp-configuration.ts'
 import { Bookkeeping, type NodeAddresses } from './datastore/bookkeeping.ts'
 import { ClusterView } from './cluster/cluster-view.ts'
@@ -521,8 +522,9 @@ export class NodeAgent {
     const { node } = this.#needs
     this.#knownMtus = mtus
     return {
-      blocks: originatedPrefixes(this.#exportRules().value),
+      blocks: originatedBlocks(this.#exportRules().value),
       pools: this.#modes.current,
+      serviceRanges: serviceRanges(this.#view),
       nodeNetworks: own === undefined ? [] : [prefixOf(own.address, own.prefixLength)],
       podLinks: {
         mtu: mtus.pod,

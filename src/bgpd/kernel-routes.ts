@@ -13,6 +13,7 @@ import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { familyOf, type IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
+import { metricAsChosen, metricBehind } from '../routes/foreign-routes.ts'
 import { RouteTable } from '../routes/route-table.ts'
 
 /** rtnetlink's RTPROT_BGP: what `ip route` prints as "proto bgp". */
@@ -69,6 +70,10 @@ export class KernelRoutes {
       kernel: needs.kernel,
       log: needs.log,
       isOurs,
+      metricBeside: (metric, foreign) =>
+        this.#settings.metric === undefined
+          ? metricBehind(metric, foreign)
+          : metricAsChosen(metric, foreign),
     })
     this.#watch = needs.kernel.watch((event) => this.#notice(event))
     this.#schedule(SETTLE_MILLISECONDS)
@@ -76,10 +81,14 @@ export class KernelRoutes {
 
   /** What others do to our routes, and to what next hops are reached by. */
   #notice(event: KernelEvent): void {
-    if (event.kind === 'route' && isOurs(event.route)) {
+    if (event.kind === 'route') {
       this.#table.observe(event.change, event.route)
-      if (!this.#table.inSync) this.#schedule(LOOK_MILLISECONDS)
-    } else if (DECIDES_WAYS.has(event.kind)) {
+      const isOwn = isOurs(event.route)
+      // What the host adds wins at once; who changes ours may do so again and again.
+      if (!this.#table.inSync) this.#schedule(isOwn ? LOOK_MILLISECONDS : SETTLE_MILLISECONDS)
+      if (isOwn) return
+    }
+    if (DECIDES_WAYS.has(event.kind)) {
       this.#isAnew = true
       this.#schedule(LOOK_MILLISECONDS)
     }
@@ -131,11 +140,13 @@ export class KernelRoutes {
     this.#timer = undefined
     try {
       this.#desire()
-      const { written, removed, failed, isWhole } = this.#table.apply(
+      const { written, removed, failed, contested, isWhole } = this.#table.apply(
         () => this.#holdsStale,
         ROUTES_PER_PASS,
       )
       if (!isWhole) this.#schedule(0)
+      if (this.#table.mustResync) this.#isAnew = true
+      if (contested > 0) this.#schedule(this.#isAnew ? RETRY_MILLISECONDS : SETTLE_MILLISECONDS)
       if (written + removed + failed > 0)
         log.info('Kernel routes changed', { written, removed, failed })
       if (failed > 0) this.#schedule(RETRY_MILLISECONDS)
@@ -148,7 +159,6 @@ export class KernelRoutes {
 
   /** Works out what should be there: of what changed, or of everything when next hops may have. */
   #desire(): void {
-    const { metric = METRIC } = this.#settings
     const asked = new Map<IpAddress, NextHop | string>()
     if (this.#isAnew) {
       this.#table.resync()
@@ -164,7 +174,7 @@ export class KernelRoutes {
       }
     } else {
       for (const prefix of this.#changed) {
-        this.#table.desire(prefix, this.#routeTo(prefix, asked), metric)
+        this.#table.desire(prefix, this.#routeTo(prefix, asked))
       }
     }
     this.#changed.clear()

@@ -1,14 +1,17 @@
 import {
   isKernelError,
   type Kernel,
+  KernelError,
   type Link,
+  type Route,
   ROUTE_PROTOCOL,
   ROUTE_TABLE,
 } from '../kernel/kernel.ts'
 import { addressBits, familyOf, type IpAddress } from '../net/ip-address.ts'
 import { mac } from '../net/mac-address.ts'
-import { hostPrefix, prefix } from '../net/prefix.ts'
+import { hostPrefix, prefix, prefixFamily } from '../net/prefix.ts'
 import { POD_GATEWAY, podRoute } from '../routes/desired-routes.ts'
+import { isOurRoute } from '../routes/ownership.ts'
 import { setHostEndSysctls, wrongHostEndSysctls } from '../routes/host-end.ts'
 
 /** All host ends have it: a pod's neighbour entry stays right when its host end is made anew. */
@@ -24,7 +27,7 @@ export interface PodNetwork {
 /**
  * Makes the veth pair, the pod's addresses and routes, and the host's route to each address; answers
  * the pod's end. A host end of the same name left by an earlier container of the pod is replaced.
- * Errors: KernelError; EEXIST if the pod has an interface of that name.
+ * Errors: KernelError; EEXIST if the pod has an interface of that name, or the host its own route to one.
  */
 export function attachPod(host: Kernel, pod: Kernel, network: PodNetwork): Link {
   const stale = host.link(network.hostInterfaceName)
@@ -45,9 +48,26 @@ export function attachPod(host: Kernel, pod: Kernel, network: PodNetwork): Link 
   for (const address of network.addresses) {
     const prefixLength = addressBits(familyOf(address))
     pod.addAddress({ linkIndex: podEnd.index, address, prefixLength, scope: 'global' })
-    host.replaceRoute(podRoute(address, hostEnd.index))
+    addHostRoute(host, podRoute(address, hostEnd.index))
   }
   return pod.link(network.interfaceName)!
+}
+
+/** The route of another pod that had the address is swapped for it; one of the host itself stays. */
+function addHostRoute(host: Kernel, route: Route): void {
+  try {
+    host.addRoute(route)
+  } catch (thrown) {
+    if (!isKernelError(thrown, 'EEXIST')) throw thrown
+    const names = new Map(host.links().map(({ index, name }) => [index, name]))
+    const before = host
+      .routes({ family: prefixFamily(route.destination) })
+      .filter(({ destination }) => destination === route.destination)
+      .find((row) => isOurRoute(row, (index) => names.get(index)))
+    if (before !== undefined) return host.swapRoute(before, route)
+    const why = `The host has a route of its own to ${route.destination}, the address of a pod`
+    throw new KernelError('EEXIST', why)
+  }
 }
 
 function addPodRoutes(pod: Kernel, linkIndex: number, addresses: readonly IpAddress[]): void {

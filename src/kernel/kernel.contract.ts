@@ -385,6 +385,45 @@ export function kernelContract(
         expect(events.filter(ofRoute)).toEqual([{ kind: 'route', change: 'set', route }])
       })
 
+      it('are swapped, which leaves others of the same priority alone', async () => {
+        const { a, left } = pair()
+        const [before, after] = ['10.1.0.2', '10.1.0.3'].map((gateway) =>
+          unicast('10.7.0.0/24', left, gateway, { protocol: ROUTE_PROTOCOL.bird }),
+        )
+        a.addRoute(before!)
+        // The kernel's own row of a new address stands behind whatever is there.
+        address(a, left, '10.7.0.1', 24)
+        const rows = (): readonly Route[] => a.routes({ family: 4 }).filter(to('10.7.0.0/24'))
+        const others = rows().filter(({ protocol }) => protocol !== ROUTE_PROTOCOL.bird)
+        expect(others).toHaveLength(1)
+        const events: KernelEvent[] = []
+        const watching = a.watch((event) => events.push(event))
+        a.swapRoute(before!, after!)
+        expect(rows()).toHaveLength(2)
+        expect(rows()).toEqual(expect.arrayContaining([after!, ...others]))
+        expect(() => a.swapRoute(before!, after!)).toThrow('EEXIST')
+        expect(rows()).toHaveLength(2)
+        const told = (): KernelEvent[] =>
+          events.filter((event) => event.kind === 'route' && to('10.7.0.0/24')(event.route))
+        await until(() => told().length === 2, 'the events')
+        watching.close()
+        expect(told()).toEqual([
+          { kind: 'route', change: 'set', route: after },
+          { kind: 'route', change: 'removed', route: before },
+        ])
+      })
+
+      it('are swapped in IPv6 too', () => {
+        const { a, left } = pair()
+        address(a, left, 'fd00:1::1', 64)
+        const [before, after] = ['fd00:1::2', 'fd00:1::3'].map((gateway) =>
+          unicast('fd00:2::/64', left, gateway, { priority: 1024 }),
+        )
+        a.addRoute(before!)
+        a.swapRoute(before!, after!)
+        expect(a.routes({ family: 6 }).filter(to('fd00:2::/64'))).toEqual([after])
+      })
+
       it('are added by replacing nothing', () => {
         const { a } = pair()
         a.replaceRoute(blackhole('10.211.0.0/24'))

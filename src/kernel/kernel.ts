@@ -37,6 +37,13 @@ export interface Kernel {
   addRoute(route: Route): void
   /** Adds, or swaps atomically with the route of the same destination, table, tos and priority. */
   replaceRoute(route: Route): void
+  /**
+   * Makes one route into another of the same destination, table and priority, with no moment without
+   * either. Where `before` is gone `after` is added. An IPv4 route of somebody else is left where it is,
+   * even one of the same priority; IPv6 has one row for all of these, which is replaced.
+   * Errors: as of {@link addRoute}; EEXIST, and nothing is done, where `after` is there already.
+   */
+  swapRoute(before: Route, after: Route): void
   /** Errors: ESRCH. */
   deleteRoute(route: Route): void
   /**

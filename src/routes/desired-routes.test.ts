@@ -7,6 +7,7 @@ import { type Prefix, prefix } from '../net/prefix.ts'
 import {
   desiredRoute,
   desiredRoutes,
+  isCalledFor,
   POD_GATEWAY_PREFIX,
   type RouteInputs,
 } from './desired-routes.ts'
@@ -32,6 +33,7 @@ const server01: RouteInputs = {
   remote: new Map(),
   surroundings: {
     pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'CrossSubnet', vxlanMode: 'Never' }],
+    serviceRanges: [],
     pathMtus: {},
     nodeNetworks: [prefix('172.16.170.0/24')],
     tunnelLinkIndex: tunl0,
@@ -168,6 +170,28 @@ describe('the routes of a node', () => {
     expect(route?.type).toBe('blackhole')
   })
 
+  it('has no route to addresses of services, whoever announces them', () => {
+    const services = [prefix('10.96.0.0/12')]
+    const learned = new Map(
+      ['10.96.0.0/12', '10.100.0.7/32', '10.0.0.0/8'].map((text) => [
+        prefix(text),
+        [ip('172.16.170.129')],
+      ]),
+    )
+    const inputs = { ...among({ serviceRanges: services }), learned }
+    const routes = [...desiredRoutes(inputs).keys()]
+    expect(routes.filter((each) => learned.has(each))).toEqual(['10.0.0.0/8'])
+    expect(isCalledFor(prefix('10.100.0.7/32'), inputs)).toBe(false)
+    expect(isCalledFor(prefix('10.0.0.0/8'), inputs)).toBe(true)
+  })
+
+  it('has the metric of Calico outside the pools, where the host may have routes of its own', () => {
+    const outside = prefix('198.51.100.0/24')
+    const learned = new Map([...server01.learned, [outside, [router]]])
+    expect(desiredRoute(outside, { ...server01, learned })?.priority).toBe(1024)
+    expect(desiredRoute(inRack, { ...server01, learned })?.priority).toBe(0)
+  })
+
   it('has a way to the gateway of pods only where there are pods or a block for them', () => {
     const [pods, blocks] = [new Map<Prefix, number>(), new Set<Prefix>()]
     expect(hopsTo(POD_GATEWAY_PREFIX, server01)).toEqual([{ linkIndex: lo }])
@@ -180,13 +204,15 @@ describe('the routes of a node', () => {
 function recordingKernel(rows: Route[]) {
   const done: string[] = []
   let refuse: string | undefined
-  const kernel: Pick<Kernel, 'routes' | 'replaceRoute' | 'deleteRoute'> = {
+  const write = (verb: string, route: Route, before?: Route): void => {
+    if (refuse !== undefined) throw new KernelError(refuse, 'Add route')
+    done.push(`${verb} ${route.destination}`)
+    rows = [...rows.filter((row) => row !== before), route]
+  }
+  const kernel: Pick<Kernel, 'routes' | 'addRoute' | 'swapRoute' | 'deleteRoute'> = {
     routes: () => rows,
-    replaceRoute(route) {
-      if (refuse !== undefined) throw new KernelError(refuse, 'Replace route')
-      done.push(`replace ${route.destination}`)
-      rows = [...rows.filter((row) => row.destination !== route.destination), route]
-    },
+    addRoute: (route) => write('add', route),
+    swapRoute: (before, after) => write('swap', after, before),
     deleteRoute(route) {
       done.push(`delete ${route.destination}`)
       rows = rows.filter((row) => row.destination !== route.destination)
@@ -240,7 +266,7 @@ describe('the route table', () => {
     table.observe('set', stale)
     table.observe('removed', desiredRoute(inRack, server01)!)
     table.apply(() => false)
-    expect(done).toEqual(['replace 10.211.1.0/24', 'delete 10.211.9.0/24'])
+    expect(done).toEqual(['add 10.211.1.0/24', 'delete 10.211.9.0/24'])
   })
 
   it('leaves alone what is not ours', () => {
@@ -319,6 +345,6 @@ describe('the route table', () => {
     done.length = 0
     table.forgetLink(cali)
     table.apply(() => false)
-    expect(done).toEqual(['replace 10.211.0.6/32'])
+    expect(done).toEqual(['add 10.211.0.6/32'])
   })
 })

@@ -1,6 +1,7 @@
 import { type NextHop, type Route, ROUTE_PROTOCOL, ROUTE_TABLE } from '../kernel/kernel.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
-import { hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
+import { covers, hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
+import { NORMAL_METRIC } from './foreign-routes.ts'
 import { followsBlocks, hopTo, type RemoteNode, type Surroundings } from './encapsulation.ts'
 
 /** Everything that the routes of a node follow from. */
@@ -42,14 +43,20 @@ export function desiredRoute(destination: Prefix, inputs: RouteInputs): Route | 
   }
   if (isOfAgent) return remoteRoute(destination, inputs)
   const nextHops = inputs.learned.get(destination)
+  if (isOfServices(destination, inputs.surroundings)) return undefined
   if (nextHops !== undefined) return learnedRoute(destination, nextHops, inputs)
   return destination === POD_GATEWAY_PREFIX ? podGatewayRoute(inputs) : undefined
 }
 
+/** Packets to services are for whoever translates their addresses; a route would be in its way. */
+function isOfServices(destination: Prefix, { serviceRanges }: Surroundings): boolean {
+  return serviceRanges.some((range) => covers(range, destination))
+}
+
 /** Whether other nodes have something at a destination that there should be a route to, if one can be. */
 export function isCalledFor(destination: Prefix, inputs: RouteInputs): boolean {
-  const rows = followsBlocks(destination, inputs.surroundings) ? inputs.remote : inputs.learned
-  return rows.has(destination)
+  if (followsBlocks(destination, inputs.surroundings)) return inputs.remote.has(destination)
+  return inputs.learned.has(destination) && !isOfServices(destination, inputs.surroundings)
 }
 
 /** All routes that should be in the main table of a node, by destination. */
@@ -161,7 +168,8 @@ function learnedRoute(
     table: ROUTE_TABLE.main,
     protocol: ROUTE_PROTOCOL.bird,
     scope: 'global',
-    priority: 0,
+    // Pools are the cluster's alone. Elsewhere the host must be free to add what it likes, and win.
+    priority: surroundings.pools.some(({ cidr }) => covers(cidr, prefix)) ? 0 : NORMAL_METRIC,
     nextHops: hops,
     ...(mtu === undefined ? {} : { mtu }),
   }

@@ -14,6 +14,8 @@ export interface PoolEncapsulation {
 /** What decides by which link packets to another node's pods leave. */
 export interface Surroundings {
   readonly pools: readonly PoolEncapsulation[]
+  /** Addresses of services: announced, and never in the kernel (Calico's rejectcidrs). */
+  readonly serviceRanges: readonly Prefix[]
   /** Network of this node's own address: what CrossSubnet compares next hops with. */
   readonly nodeNetworks: readonly Prefix[]
   /** Index of tunl0, absent while there is none. */

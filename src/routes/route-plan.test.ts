@@ -53,6 +53,7 @@ function surroundingsOf(
   const modes = { ipipMode: 'Never', vxlanMode: 'Never', [`${kind}Mode`]: mode } as const
   const surroundings: Surroundings = {
     pools: [{ cidr: prefix('10.1.0.0/16'), ...modes }],
+    serviceRanges: [],
     vxlanLinkIndex: hasTunnel ? 4 : undefined,
     uplinkIndex: 2,
     pathMtus: {},

@@ -39,6 +39,7 @@ export class RoutePlan {
       remote,
       surroundings: {
         pools: [],
+        serviceRanges: [],
         pathMtus: {},
         nodeNetworks: [],
         tunnelLinkIndex: undefined,

@@ -39,7 +39,7 @@ describe.skipIf(!canRunLabs('recording an agent'))('an agent that is recorded', 
     expect(await agent.ended()).toBe(0)
     expect(statSync(file).mode & 0o777).toBe(0o600)
     const text = readFileSync(file, 'utf8')
-    expect(text).toContain('"call":"replaceRoute"')
+    expect(text).toContain('"call":"addRoute"')
     const { stdout, status } = tortie('replay', file)
     expect(stdout).toMatch(/^server01: \d{2,} events, \d{3,} effects: the same\n$/)
     expect(status).toBe(0)
@@ -47,7 +47,7 @@ describe.skipIf(!canRunLabs('recording an agent'))('an agent that is recorded', 
 
   it('is told apart from one that does something else, by line', () => {
     const lines = readFileSync(file, 'utf8').split('\n')
-    const at = lines.findIndex((line) => line.includes('"call":"replaceRoute"'))
+    const at = lines.findIndex((line) => line.includes('"call":"addRoute"'))
     const changed = join(folder, 'changed.jsonl')
     writeFileSync(
       changed,
@@ -56,7 +56,7 @@ describe.skipIf(!canRunLabs('recording an agent'))('an agent that is recorded', 
     const { stdout, status } = tortie('replay', changed)
     expect(stdout).toContain(`then a difference at line ${at + 1}`)
     expect(stdout).toMatch(
-      /recorded {2}kernel\.replaceRoute\(.*"type":"not .*\n {2}now {7}kernel\.replaceRoute/,
+      /recorded {2}kernel\.addRoute\(.*"type":"not .*\n {2}now {7}kernel\.addRoute/,
     )
     expect(status).toBe(1)
   })

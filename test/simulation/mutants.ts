@@ -25,7 +25,7 @@ export const MUTANTS: readonly Mutant[] = [
     mistake: 'next hops are mixed up, so that nodes send by each other',
     found: new RegExp(`a packet from n\\d+ to ${ADDRESS} runs in a loop: n\\d+ > n\\d+`),
     sabotage: {
-      kernel: (kernel) => ({ replaceRoute: (route) => kernel.replaceRoute(detour(kernel, route)) }),
+      kernel: (kernel) => writing(kernel, (route) => detour(kernel, route)),
     },
   },
   {
@@ -51,14 +51,7 @@ export const MUTANTS: readonly Mutant[] = [
             kernel.addAddress({ ...address, address: prefixAddress(destination) })
           }
         },
-        replaceRoute(route) {
-          kernel.replaceRoute(route)
-          const newest = kernel.links().findLast(({ name }) => name.startsWith('cali'))
-          if (newest === undefined) return
-          for (const each of podRoutes(kernel)) {
-            kernel.replaceRoute({ ...each, nextHops: [{ linkIndex: newest.index }] })
-          }
-        },
+        ...writing(kernel, (route) => route, giveAllToNewest),
       }),
     },
   },
@@ -73,33 +66,24 @@ export const MUTANTS: readonly Mutant[] = [
     mistake: 'a block has no blackhole',
     found: /free in .* of n\d+, leads from n\d+ to/,
     sabotage: {
-      kernel: (kernel) => ({
-        replaceRoute(route) {
-          if (route.type !== 'blackhole') kernel.replaceRoute(route)
-        },
-      }),
+      kernel: (kernel) =>
+        writing(kernel, (route) => (route.type === 'blackhole' ? undefined : route)),
     },
   },
   {
     mistake: 'no route to blocks of the other network',
     found: /is not reached from n\d+/,
     sabotage: {
-      kernel: (kernel) => ({
-        replaceRoute(route) {
-          if (route.nextHops[0]?.onlink !== true) kernel.replaceRoute(route)
-        },
-      }),
+      kernel: (kernel) =>
+        writing(kernel, (route) => (route.nextHops[0]?.onlink === true ? undefined : route)),
     },
   },
   {
     mistake: 'no pod gets a default route',
     found: /no answer: p\d+ > p\d+/,
     sabotage: {
-      kernel: (kernel) => ({
-        replaceRoute(route) {
-          if (route.destination !== '0.0.0.0/0') kernel.replaceRoute(route)
-        },
-      }),
+      kernel: (kernel) =>
+        writing(kernel, (route) => (route.destination === '0.0.0.0/0' ? undefined : route)),
     },
   },
   {
@@ -146,7 +130,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     mistake: 'an agent that starts does not look at the routes that are there',
     found: /route .* set after a restart of n\d+/,
-    sabotage: { kernel: () => ({ routes: () => [] }) },
+    sabotage: {
+      kernel: (kernel) => ({
+        routes: () => [],
+        addRoute: (route) => kernel.replaceRoute(route),
+      }),
+    },
   },
 ]
 
@@ -163,6 +152,32 @@ function changing(store: Store, change: (asked: Transaction) => Transaction | un
     },
     watch: (prefix, fromRevision, handlers) => store.watch(prefix, fromRevision, handlers),
     close: () => store.close(),
+  }
+}
+
+/** Routes are written as `change` makes them, or not at all, in whichever way they are written. */
+function writing(
+  kernel: Kernel,
+  change: (route: Route) => Route | undefined,
+  after: (kernel: Kernel) => void = () => {},
+): Partial<Kernel> {
+  const changed = (route: Route, write: (route: Route) => void): void => {
+    const other = change(route)
+    if (other !== undefined) write(other)
+    after(kernel)
+  }
+  return {
+    addRoute: (route) => changed(route, (other) => kernel.addRoute(other)),
+    replaceRoute: (route) => changed(route, (other) => kernel.replaceRoute(other)),
+    swapRoute: (old, route) => changed(route, (other) => kernel.swapRoute(old, other)),
+  }
+}
+
+function giveAllToNewest(kernel: Kernel): void {
+  const newest = kernel.links().findLast(({ name }) => name.startsWith('cali'))
+  if (newest === undefined) return
+  for (const each of podRoutes(kernel)) {
+    kernel.replaceRoute({ ...each, nextHops: [{ linkIndex: newest.index }] })
   }
 }
 

@@ -29,13 +29,9 @@ export function exportRules(
   const bgp = view.get('BGPConfiguration', 'default')?.spec ?? {}
   const own = view.get('BGPConfiguration', `node.${nodeName}`)
   const ofNode = own?.spec.prefixAdvertisements !== undefined
-  const clusterIps = cidrsOf('spec.serviceClusterIPs', bgp.serviceClusterIPs)
-  const externalIps = cidrsOf('spec.serviceExternalIPs', bgp.serviceExternalIPs)
-  const loadBalancerIps = cidrsOf('spec.serviceLoadBalancerIPs', bgp.serviceLoadBalancerIPs)
+  const ranges = rangesOf(view)
   const services = {
-    clusterIps: clusterIps.value,
-    externalIps: externalIps.value,
-    loadBalancerIps: loadBalancerIps.value,
+    ...ranges.value,
     aggregatesLoadBalancers: bgp.serviceLoadBalancerAggregation !== 'Disabled',
   }
   // A node's own settings replace the cluster's, as a whole.
@@ -55,7 +51,7 @@ export function exportRules(
     advertisements: advertisements.value,
   }
   const problems = [
-    ...[clusterIps, externalIps, loadBalancerIps].flatMap((range) => range.problems),
+    ...ranges.problems,
     ...advertisements.problems.map(({ field, value, reason }) =>
       clusterProblem(settings, {
         field,
@@ -66,6 +62,29 @@ export function exportRules(
     ),
   ]
   return { value, problems }
+}
+
+/** Where services have their addresses, whoever announces them: routes to them are the cluster's own affair. */
+export function serviceRanges(view: ClusterView): readonly Prefix[] {
+  const { clusterIps, externalIps, loadBalancerIps } = rangesOf(view).value
+  return [...clusterIps, ...externalIps, ...loadBalancerIps]
+}
+
+function rangesOf(
+  view: ClusterView,
+): Derived<Record<'clusterIps' | 'externalIps' | 'loadBalancerIps', readonly Prefix[]>> {
+  const bgp = view.get('BGPConfiguration', 'default')?.spec ?? {}
+  const clusterIps = cidrsOf('spec.serviceClusterIPs', bgp.serviceClusterIPs)
+  const externalIps = cidrsOf('spec.serviceExternalIPs', bgp.serviceExternalIPs)
+  const loadBalancerIps = cidrsOf('spec.serviceLoadBalancerIPs', bgp.serviceLoadBalancerIPs)
+  return {
+    value: {
+      clusterIps: clusterIps.value,
+      externalIps: externalIps.value,
+      loadBalancerIps: loadBalancerIps.value,
+    },
+    problems: [clusterIps, externalIps, loadBalancerIps].flatMap(({ problems }) => problems),
+  }
 }
 
 /** A range without a length is a single address, as in Calico; an empty entry says nothing. */

@@ -49,6 +49,7 @@ function node() {
   let settings: Omit<DataplaneSettings, 'podLinks'> = {
     blocks: [block],
     pools: [{ cidr: prefix('10.1.0.0/16'), ipipMode: 'Never', vxlanMode: 'Never' }],
+    serviceRanges: [],
     nodeNetworks: [prefix('10.0.0.0/24')],
     tunnel: undefined,
     ownAddress: ip('10.0.0.1'),

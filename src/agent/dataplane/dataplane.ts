@@ -39,6 +39,7 @@ import type { TunnelEnd, VxlanDevice } from '../tunnel/vxlan-settings.ts'
 export interface DataplaneSettings extends NodeTunnelSettings {
   readonly blocks: readonly Prefix[]
   readonly pools: readonly PoolEncapsulation[]
+  readonly serviceRanges: readonly Prefix[]
   readonly nodeNetworks: readonly Prefix[]
   readonly podLinks: PodLinkSettings
   readonly vxlan: VxlanDevice | undefined
@@ -109,7 +110,7 @@ export class Dataplane {
   #watch: Closable | undefined
   #resyncTimer: Timer | undefined
   #hostEndTimer: Timer | undefined
-  #pending: Timer | undefined
+  #pending: { readonly timer: Timer; readonly due: number } | undefined
   #passedAt = -Infinity
   /** What the next pass has to look at, beside the routes that were touched. */
   #mustReadTable = true
@@ -176,7 +177,7 @@ export class Dataplane {
     this.#watch?.close()
     this.#hostEndTimer?.cancel()
     this.#resyncTimer?.cancel()
-    this.#pending?.cancel()
+    this.#pending?.timer.cancel()
     this.#tunnel.close()
   }
 
@@ -200,19 +201,23 @@ export class Dataplane {
 
   /** Asks for a pass soon; any number of askers share one. */
   schedule(milliseconds = 0): void {
-    if (this.#watch === undefined || this.#pending !== undefined) return
+    if (this.#watch === undefined) return
     const { clock } = this.#needs
-    const wait = Math.max(milliseconds, this.#passedAt + PASS_MILLISECONDS - clock.now())
-    this.#pending = clock.after(wait, () => {
+    const due = Math.max(clock.now() + milliseconds, this.#passedAt + PASS_MILLISECONDS)
+    // Who waits to try again something that was refused does not keep others waiting.
+    if (this.#pending !== undefined && this.#pending.due <= due) return
+    this.#pending?.timer.cancel()
+    const timer = clock.after(due - clock.now(), () => {
       this.#pending = undefined
       this.#pass()
     })
+    this.#pending = { timer, due }
   }
 
   /** Does the pass that is due now rather than in a moment. */
   settle(): void {
     if (this.#pending === undefined) return
-    this.#pending.cancel()
+    this.#pending.timer.cancel()
     this.#pending = undefined
     this.#pass()
   }
@@ -396,7 +401,10 @@ export class Dataplane {
       else this.#finish()
       const { isWhole: _, ...counts } = applied
       if (applied.written + applied.removed > 0) log.info('Routes changed', counts)
-      if (applied.failed > 0) this.schedule(this.#backoff.next())
+      // What is in the way is told of in a moment; if it is not, everything has to be read anew.
+      if (this.#table.mustResync) this.#mustReadTable = true
+      else if (applied.contested > 0) this.schedule()
+      if (applied.failed > 0 || this.#mustReadTable) this.schedule(this.#backoff.next())
       else if (this.#refusedSysctl === undefined) this.#backoff.reset()
       this.#failure = undefined
     } catch (thrown) {
@@ -427,7 +435,7 @@ export class Dataplane {
 
   #readSettings(): void {
     const { kernel, settings } = this.#needs
-    const { blocks, pools, nodeNetworks, podLinks, ...rest } = settings()
+    const { blocks, pools, serviceRanges, nodeNetworks, podLinks, ...rest } = settings()
     if (JSON.stringify(podLinks) !== JSON.stringify(this.#podLinks)) this.#mustReadPods = true
     this.#podLinks = podLinks
     const isAnew = this.#surroundings === undefined
@@ -435,7 +443,7 @@ export class Dataplane {
     const loopbackLinkIndex = this.#links.named('lo')?.index ?? 1
     this.#plan.setBlocks(new Set(blocks))
     const { pathMtus } = this.#tunnel
-    const own = { pools, nodeNetworks, tunnelLinkIndex, pathMtus }
+    const own = { pools, serviceRanges, nodeNetworks, tunnelLinkIndex, pathMtus }
     const ways = { ...own, ...this.#keepVxlan(rest) }
     const text = JSON.stringify({ ...ways, loopbackLinkIndex })
     if (text !== this.#surroundings) {

@@ -80,11 +80,7 @@ describe('what Calico announces', () => {
       'reject: neither in an IP pool nor a service prefix',
     ],
     ['a service range', '10.96.0.0/12', 'accept: a service prefix'],
-    [
-      'an address in a service range',
-      '10.96.0.1/32',
-      'reject: neither in an IP pool nor a service prefix',
-    ],
+    ['an address in a service range', '10.96.0.1/32', 'accept: a service prefix'],
     ['a service address', '203.0.113.7/32', 'accept: a service prefix'],
     [
       'a reflected range, by no reflector',
@@ -137,10 +133,9 @@ describe('what Calico announces', () => {
     expect(other.accept && other.attributes).toEqual(ATTRIBUTES)
   })
 
-  it('originates every block but single addresses, whatever its state, and the services', () => {
+  it('originates every block but single addresses and pending ones, and the services', () => {
     expect(originatedPrefixes(RULES)).toEqual([
       '10.211.0.0/24',
-      '10.211.7.0/24',
       '10.211.8.0/24',
       '10.99.0.0/26',
       'fd00:211::/122',

@@ -63,7 +63,7 @@ export function calicoExport(rules: CalicoExportRules): (route: FilterRoute) => 
       if (isSame(prefix, block)) return accept('a block of this node')
       if (inside(block)) return reject('the block that it is in is announced whole')
     }
-    if (services.some((service) => isSame(prefix, service))) return accept('a service prefix')
+    if (services.some(inside)) return accept('a service prefix')
     if (ranges.some(inside)) return accept('a service prefix that this node reflects')
     if (openPools.some(inside)) return accept('in an IP pool')
     return reject('neither in an IP pool nor a service prefix')
@@ -99,10 +99,16 @@ function withCommunities(
 }
 
 /**
- * What a node originates: every block that it has an affinity to, whatever its state, except those of a
- * single address, and its service prefixes; each once. Which of them go out is {@link calicoExport}'s.
+ * The blocks that a node originates and has a blackhole for: those that it has an affinity to, except
+ * those of a single address. A pending affinity may yet be another node's, and is as good as none
+ * (confd, "Ignore pending block affinities").
  */
+export function originatedBlocks({ blocks }: Pick<CalicoExportRules, 'blocks'>): readonly Prefix[] {
+  const held = cidrsOf(blocks.filter(({ state }) => state !== 'pending'))
+  return [...new Set(held.filter((cidr) => !isSingle(cidr)))]
+}
+
+/** What a node originates: its blocks and its service prefixes. What goes out is {@link calicoExport}'s. */
 export function originatedPrefixes(rules: CalicoExportRules): readonly Prefix[] {
-  const blocks = cidrsOf(rules.blocks).filter((cidr) => !isSingle(cidr))
-  return [...new Set([...blocks, ...rules.servicePrefixes])]
+  return [...new Set([...originatedBlocks(rules), ...rules.servicePrefixes])]
 }

@@ -64,7 +64,7 @@ import {
   toRoute,
   toRule,
 } from './configuration/port-values.ts'
-import { addRoute, deleteRoute, replaceRoute } from './configuration/route-config.ts'
+import { addRoute, deleteRoute, replaceRoute, swapRoute } from './configuration/route-config.ts'
 import { routeInput4 } from './routing/route-input.ts'
 import { CaptureTap } from './links/taps.ts'
 import { vxlanDriver } from './links/vxlan-driver.ts'
@@ -186,6 +186,10 @@ export class SimulatedKernel implements Kernel {
 
   replaceRoute(route: Route): void {
     replaceRoute(this.#namespace, route)
+  }
+
+  swapRoute(before: Route, after: Route): void {
+    swapRoute(this.#namespace, before, after)
   }
 
   deleteRoute(route: Route): void {

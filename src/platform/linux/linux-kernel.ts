@@ -45,7 +45,14 @@ import { deleteNeighbor, listNeighbors, setNeighbor } from './netlink/neighbors.
 import { NETLINK, NetlinkSocket } from './netlink/netlink-socket.ts'
 import { RawSender } from './capture/raw-sender.ts'
 import { OpenHandles } from './process/open-handles.ts'
-import { addRoute, deleteRoute, listRoutes, lookupRoute, replaceRoute } from './netlink/routes.ts'
+import {
+  addRoute,
+  deleteRoute,
+  listRoutes,
+  lookupRoute,
+  replaceRoute,
+  swapRoute,
+} from './netlink/routes.ts'
 import { addRule, deleteRule, listRules } from './netlink/rules.ts'
 import { readSysctl, writeSysctl } from './sysctl.ts'
 import { LinuxTcpStack } from './sockets/tcp.ts'
@@ -159,6 +166,10 @@ export class LinuxKernel implements Kernel, Context {
 
   replaceRoute(route: Route): void {
     replaceRoute(this, route)
+  }
+
+  swapRoute(before: Route, after: Route): void {
+    swapRoute(this, before, after)
   }
 
   deleteRoute(route: Route): void {

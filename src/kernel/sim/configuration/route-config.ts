@@ -23,6 +23,22 @@ export function replaceRoute(namespace: Namespace, route: Route): void {
   insertRoute(namespace, route, true)
 }
 
+/** Adds a route behind those of the same priority (NLM_F_APPEND), and takes out the one before it. */
+export function swapRoute(namespace: Namespace, before: Route, after: Route): void {
+  const built = buildRoute(namespace, after)
+  const routing = namespace.routing(addrFamily(built.destination))
+  if (routing.family === 6) return replaceRoute(namespace, after)
+  const rows = routing.table(built.table).at(built.destination, built.length)
+  const old = rows.find((row) => row.priority === built.priority && isMeant(before, row))
+  if (rows.some((row) => same(row, built))) {
+    throw refusal('EEXIST', `Unable to append route ${describe(after)}`)
+  }
+  routing.table(built.table).insert(built)
+  routing.changed()
+  announce(namespace, built, 'set')
+  if (old !== undefined) dropRoute(namespace, old)
+}
+
 function insertRoute(namespace: Namespace, route: Route, replace: boolean): void {
   const built = buildRoute(namespace, route)
   const family = addrFamily(built.destination)

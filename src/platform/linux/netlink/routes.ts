@@ -80,13 +80,27 @@ export function replaceRoute(context: Context, route: Route): void {
   change(context, 'Replace', route, RTM.newRoute, NLM_F.create | NLM_F.replace)
 }
 
+/**
+ * Appended behind the other, which then goes: NLM_F_REPLACE takes the first row of a metric, whoever put it
+ * there. In IPv6 an appended row would become one more next hop of the other.
+ */
+export function swapRoute(context: Context, before: Route, after: Route): void {
+  if (prefixFamily(after.destination) === 6) return replaceRoute(context, after)
+  change(context, 'Append', after, RTM.newRoute, NLM_F.create | NLM_F.append)
+  try {
+    deleteRoute(context, before)
+  } catch (thrown) {
+    if (!isKernelError(thrown, 'ESRCH')) throw thrown
+  }
+}
+
 export function deleteRoute(context: Context, route: Route): void {
   change(context, 'Delete', route, RTM.deleteRoute, 0)
 }
 
 function change(
   { netlink, name }: Context,
-  verb: 'Add' | 'Replace' | 'Delete',
+  verb: 'Add' | 'Append' | 'Replace' | 'Delete',
   route: Route,
   type: number,
   flags: number,
