@@ -53,6 +53,9 @@ const MAY_REACH = ['platform', 'main']
 const CAST_TO_PARSED_TEXT =
   /\bas (unknown as )?(readonly )?(IpAddress|Prefix|InterfaceAddress(Text)?|MacAddress)\b/
 
+/** By its name it is an object that keeps all of its languages: 450 KB more that every start reads. */
+const ZOD_BY_NAME = /import (type )?\{[^}]*\} from 'zod'/
+
 const source = resolve(import.meta.dirname, '../src')
 
 function folderOf(path: string): string {
@@ -84,6 +87,9 @@ function breaches(path: string, text: string): string[] {
   }
   if (own !== 'net' && CAST_TO_PARSED_TEXT.test(text)) {
     found.push(`${relative(source, path)} casts text to an address or a prefix; parse it`)
+  }
+  if (ZOD_BY_NAME.test(text)) {
+    found.push(`${relative(source, path)} imports zod by name; import * as z from 'zod'`)
   }
   if (!MAY_REACH.includes(own)) {
     for (const { pattern, what } of HANDED_IN) {
@@ -134,6 +140,11 @@ describe('the law of the tree', () => {
     'x as unknown as Prefix',
   ])('sees that text is believed to be an address: %s', (cast) => {
     expect(breaches(join(source, 'agent/planted.ts'), `const t = ${cast}\n`)).toHaveLength(1)
+  })
+
+  it('sees zod with all its languages', () => {
+    const text = "import { z } from 'zod'\n"
+    expect(breaches(join(source, 'api/planted.ts'), text)).toHaveLength(1)
   })
 
   it('sees time that is not handed in', () => {

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { parsePrefix, type Prefix } from '../net/prefix.ts'
 import { CNI_ID, CNI_VERSIONS } from './cni-protocol.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { bgpdSchema } from './config-schema.ts'
 
 /** The text of schema/bgpd.schema.json: what an editor checks a configuration with. */

@@ -1,5 +1,5 @@
 import { isInterfaceName } from '../net/interface-name.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 import { Secret } from '../lib/secret.ts'
 import { parseCommunityValue } from '../bgp/filters/communities.ts'
 import { ip, parseIpAddress } from '../net/ip-address.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { checkFileVersion } from '../lib/file-version.ts'
 import { firstProblem } from '../lib/schema-problems.ts'
 import { type IpAddress, parseIpAddress } from '../net/ip-address.ts'

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { valueAt } from '../lib/schema-problems.ts'
 import { readYamlFile } from '../lib/yaml-file.ts'
 import { checkTopology, type TopologyDraft } from './check-topology.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { topologySchema } from './topology-schema.ts'
 
 /** The text of schema/topology.schema.json: what an editor checks a topology file with. */

@@ -1,5 +1,5 @@
 import { INTERFACE_NAME_OCTETS_MAX, isInterfaceName } from '../net/interface-name.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 import { ip, parseIpAddress } from '../net/ip-address.ts'
 import {
   interfaceAddress as toInterfaceAddress,

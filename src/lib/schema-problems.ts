@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { closest } from './closest.ts'
 
 /** Where in a file something is: the keys and indexes from the root. */

@@ -1,5 +1,5 @@
 import { type Document, isAlias, isMap, isSeq, LineCounter, parseDocument } from 'yaml'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { messageOf, UserError } from './errors.ts'
 import {
   fieldName,

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Checks } from './checks.ts'
 import { isCommunity } from './community.ts'
 import { asNumber, cidrOrAddress, community, port } from './fields.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Family } from '../net/ip-address.ts'
 import type { Checks } from './checks.ts'
 import { asNumber, cidrOrAddress, community, integer } from './fields.ts'

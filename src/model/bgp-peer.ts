@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { secretReference } from './bgp-configuration.ts'
 import type { Checks } from './checks.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseGoPattern } from '../lib/go-pattern.ts'
 import { address, cidrOrAddress, integer, port } from './fields.ts'
 import { loose } from './loose.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Family, type IpAddress, familyOf, parseIpAddress } from '../net/ip-address.ts'
 import { type MacAddress, parseMacAddress } from '../net/mac-address.ts'
 import {

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { overlaps, prefix, prefixFamily, prefixLength } from '../net/prefix.ts'
 import type { Checks } from './checks.ts'
 import { cidr, integer, selector } from './fields.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /**
  * An object schema that lets fields through which it does not know, so that what a newer Calico wrote

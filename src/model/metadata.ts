@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { loose } from './loose.ts'
 
 /** The metadata of Kubernetes objects, in the order in which Go writes it. */

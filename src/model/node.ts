@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Checks } from './checks.ts'
 import { address, asNumber, cidr, addressOnLink, macAddress } from './fields.ts'
 import { loose } from './loose.ts'

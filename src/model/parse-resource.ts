@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { UserError } from '../lib/errors.ts'
 import { Checks, checkLabels } from './checks.ts'
 import { sortedKeys, stringifyJson } from './json.ts'

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { Problem } from './problem.ts'
 
 /** The keys and indexes from the root of a document. */

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Checks } from './checks.ts'
 import { cidr, cidrOrAddress, integer } from './fields.ts'
 import { loose } from './loose.ts'

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { bgpConfigurationSpec } from './bgp-configuration.ts'
 import type { bgpFilterSpec } from './bgp-filter.ts'
 import type { bgpPeerSpec } from './bgp-peer.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { hostPrefix } from '../net/prefix.ts'
 import type { Checks } from './checks.ts'
 import { address, hostNetwork, macAddress } from './fields.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /**
  * The trace as JSON: `tortie trace -o json`, and what its table is made of. Published as

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { traceDocument } from './trace-document.ts'
 
 /** The text of schema/trace.schema.json: what `tortie trace -o json` prints. */
