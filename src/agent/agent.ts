@@ -9,10 +9,12 @@ import type { Speaker } from '../bgp/speaker.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Closable } from '../lib/closable.ts'
 import { Backoff } from '../lib/backoff.ts'
+import { type Reconciliation, Scheduler } from '../lib/reconcile/scheduler.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { BlockOwners } from '../ipam/block-owners.ts'
-import type { Kernel, Machine } from '../kernel/kernel.ts'
+import type { Kernel, KernelEvent, Machine } from '../kernel/kernel.ts'
+import type { FilterTable } from '../kernel/packet-filter.ts'
 import type { ClusterProblem, Derived } from '../model/cluster-problem.ts'
 import type { Kind, Resource } from '../model/resource.ts'
 import type { IpAddress } from '../net/ip-address.ts'
@@ -28,7 +30,7 @@ import { externalNodes } from './cluster/external-nodes.ts'
 import type { SavedSysctls } from './dataplane/host-sysctls.ts'
 import { KnownProblems } from './cluster/known-problems.ts'
 import { LearnedRoutes } from './bgp/learned-routes.ts'
-import { FilterKeeper } from './packet-filter/filter-keeper.ts'
+import { PacketFilterReconciler } from './packet-filter/packet-filter-reconciler.ts'
 import { filterTable } from './packet-filter/filter-table.ts'
 import { linksWith, nodeAddress } from './cluster/node-addresses.ts'
 import { ParsedSelectors } from './cluster/parsed-selectors.ts'
@@ -124,7 +126,9 @@ export class NodeAgent {
   readonly #needs: AgentNeeds
   readonly #view = new ClusterView()
   readonly #dataplane: Dataplane
-  readonly #filter: FilterKeeper
+  readonly #scheduler: Scheduler<KernelEvent>
+  readonly #filter: PacketFilterReconciler
+  readonly #packetFilter: Reconciliation<FilterTable>
   readonly #learned = new LearnedRoutes()
   readonly #announced = new Set<Prefix>()
   readonly #closables: Closable[] = []
@@ -172,7 +176,7 @@ export class NodeAgent {
       onAged: () => {
         this.#attempts.try('VXLAN', () => this.#vxlan.update(this.#view, this.#modes.hasVxlan))
         this.#dataplane.settingsChanged()
-        this.#filter.changed()
+        this.#wantPacketFilter()
         this.#books.ask()
       },
     })
@@ -191,21 +195,13 @@ export class NodeAgent {
       },
       onFailure: () => this.#retry(),
     })
-    this.#filter = new FilterKeeper({
+    this.#filter = new PacketFilterReconciler({
       kernel: needs.kernel,
-      clock: needs.clock,
-      random: needs.random,
       log: needs.log,
-      table: () =>
-        filterTable({
-          view: this.#view,
-          node: needs.node,
-          hasVxlan: this.#modes.hasVxlan,
-          ownNetwork: this.#ownNetwork(),
-          formerPools: this.#modes.former.flat().map(({ cidr }) => cidr),
-          strictLinks: this.#dataplane.strictLinks,
-        }),
+      onAvailability: () => this.#dataplane.settingsChanged(),
     })
+    this.#scheduler = new Scheduler({ clock: needs.clock, random: needs.random, log: needs.log })
+    this.#packetFilter = this.#scheduler.add(this.#filter)
     this.#dataplane = new Dataplane({
       kernel: needs.kernel,
       machine: needs.machine,
@@ -221,7 +217,7 @@ export class NodeAgent {
       keepsLearnedRoutes: () => this.#keepsLearnedRoutes,
       keepsRemoteRoutes: () => this.#vxlan.isBehind,
       savedSysctls: needs.savedSysctls,
-      onPacketFilter: () => this.#filter.changed(),
+      onStrictLinks: () => this.#wantPacketFilter(),
       onVxlanLink: () => this.#books.ask(),
     })
   }
@@ -268,7 +264,7 @@ export class NodeAgent {
     this.#changeTimer?.cancel()
     for (const closable of this.#closables) closable.close()
     this.#dataplane.stop()
-    this.#filter.stop()
+    this.#scheduler.stop()
     await this.#needs.speaker.stop(options)
   }
 
@@ -299,7 +295,7 @@ export class NodeAgent {
   /** Does what is due now rather than in a moment, so that a status is about what stays. */
   settle(): void {
     this.#dataplane.settle()
-    this.#filter.settle()
+    this.#scheduler.settle()
   }
 
   /** As of the last passes; changes nothing. */
@@ -320,7 +316,7 @@ export class NodeAgent {
       ...behind,
       ...this.#attempts.problems(),
       ...this.#dataplane.problems(),
-      ...this.#filter.problems(),
+      ...this.#scheduler.problems(),
     ]
     const problems = this.#problems.list()
     const tunnel = this.#dataplane.tunnelStatus()
@@ -415,7 +411,7 @@ export class NodeAgent {
     ]
     for (const [part, run] of parts) this.#attempts.try(part, run)
     this.#dataplane.settingsChanged()
-    this.#filter.changed()
+    this.#wantPacketFilter()
     this.#books.ask()
     if (this.#attempts.failed) this.#retry()
   }
@@ -429,6 +425,25 @@ export class NodeAgent {
     ]
   }
 
+  #onKernelEvent(event: KernelEvent): void {
+    if (event.kind === 'overrun') this.#scheduler.forget()
+    else this.#scheduler.observe(event)
+  }
+
+  #wantPacketFilter(): void {
+    if (!this.#dataplaneStarted) return
+    this.#packetFilter.want(
+      filterTable({
+        view: this.#view,
+        node: this.#needs.node,
+        hasVxlan: this.#modes.hasVxlan,
+        ownNetwork: this.#ownNetwork(),
+        formerPools: this.#modes.former.flat().map(({ cidr }) => cidr),
+        strictLinks: this.#dataplane.strictLinks,
+      }),
+    )
+  }
+
   #startDataplane(): void {
     if (this.#dataplaneStarted) return
     this.#dataplaneStarted = true
@@ -440,8 +455,8 @@ export class NodeAgent {
         this.#endRestart('not all neighbors came back in time'),
       )
     }
+    this.#closables.push(this.#needs.kernel.watch((event) => this.#onKernelEvent(event)))
     this.#dataplane.start()
-    this.#filter.start()
   }
 
   #endRestart(reason: string): void {

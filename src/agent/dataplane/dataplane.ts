@@ -71,8 +71,8 @@ export interface DataplaneNeeds {
   keepsLearnedRoutes(): boolean
   /** The same of routes in pools with VXLAN. */
   keepsRemoteRoutes(): boolean
-  /** Somebody changed the packet filter, or may have; or {@link Dataplane.strictLinks} changed. */
-  onPacketFilter?(): void
+  /** {@link Dataplane.strictLinks} changed. */
+  onStrictLinks?(): void
   /** vxlan.calico is there now. */
   onVxlanLink?(): void
 }
@@ -316,8 +316,6 @@ export class Dataplane {
         if (this.#vxlanPeers.observe(event)) this.schedule()
         return
       case 'packetFilter':
-        this.#needs.onPacketFilter?.()
-        return
       case 'rule':
     }
   }
@@ -364,7 +362,6 @@ export class Dataplane {
 
   /** Nothing that was told or read before is believed any more. */
   #forgetAll(): void {
-    this.#needs.onPacketFilter?.()
     this.#mustReadTable = true
     this.#mustReadPods = true
     this.#mustReadSettings = true
@@ -470,7 +467,7 @@ export class Dataplane {
         ? NO_REVERSE_PATHS
         : reversePaths(this.#needs.kernel, this.#sysctls, ownAddress, tunnels)
     const { strictLinks } = this.#reversePaths
-    if (before?.strictLinks.join() !== strictLinks.join()) this.#needs.onPacketFilter?.()
+    if (before?.strictLinks.join() !== strictLinks.join()) this.#needs.onStrictLinks?.()
   }
 
   /** What the kernel refuses here keeps nothing else from being done. */
