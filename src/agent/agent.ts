@@ -21,7 +21,8 @@ import type { IpAddress } from '../net/ip-address.ts'
 import { contains, hostPrefix, type Prefix, prefixOf } from '../net/prefix.ts'
 import type { FollowProblem, RowHandlers } from '../store/follower.ts'
 import { Attempts } from './attempts.ts'
-import { BgpPolicies, exportRules, serviceRanges } from './bgp/bgp-policies.ts'
+import { BgpPolicies, exportRules } from './bgp/bgp-policies.ts'
+import { serviceRanges } from './bgp/service-ranges.ts'
 import { nodeSpeakerConfig } from './bgp/bgp-configuration.ts'
 import { Bookkeeping, type NodeAddresses } from './datastore/bookkeeping.ts'
 import { ClusterView } from './cluster/cluster-view.ts'
@@ -328,6 +329,7 @@ export class NodeAgent {
       neighbors,
       packetFilter: this.#filterStatus(),
       learnedRoutes: this.#learned.rows.size,
+      passedOver: this.#dataplane.passedOver(),
       ...(tunnel === undefined ? {} : { tunnel }),
       lacking,
       problems,

@@ -45,6 +45,8 @@ export interface AgentStatus {
     readonly counters: Readonly<Record<string, number>>
   }
   readonly learnedRoutes: number
+  /** What BGP learned and the node does not use, "203.0.113.0/24: …", with the reason; older agents do not say. */
+  readonly passedOver?: readonly string[]
   /** Absent where nothing is tunnelled. */
   readonly tunnel?: TunnelStatus
   /** What the node should have and has not, one sentence each: links of pods, routes. */

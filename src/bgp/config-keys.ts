@@ -10,7 +10,18 @@ export function globalKey(config: SpeakerConfig): string {
 }
 
 /** What can be changed while a session stays up. */
-const CHANGEABLE = new Set(['importPolicy', 'exportPolicy', 'prefixLimit', 'description'])
+const CHANGEABLE = new Set([
+  'importPolicy',
+  'importRanges',
+  'exportPolicy',
+  'prefixLimit',
+  'description',
+])
+
+/** Whether the same is used of what a neighbor says. */
+export function isSameImport(a: NeighborConfig, b: NeighborConfig): boolean {
+  return a.importPolicy === b.importPolicy && a.importRanges?.join() === b.importRanges?.join()
+}
 
 /** Whether a session can stay up when its neighbor's configuration changes from one to the other. */
 export function isSameSession(a: NeighborConfig, b: NeighborConfig): boolean {

@@ -103,6 +103,8 @@ export interface NeighborOptions {
   readonly enforceFirstAs?: boolean
   /** LOCAL_PREF of routes that arrive without one. Default 100. */
   readonly defaultLocalPreference?: number
+  /** Only routes to these, and to what lies in them, are used. Default: all. */
+  readonly importRanges?: readonly Prefix[]
   /** Prefixes accepted per family. */
   readonly prefixLimit?: PrefixLimit
   /** BFD while the session is established (RFC 5882); needs the speaker's `bfd` port. Absent: none. */

@@ -23,6 +23,8 @@ const INELIGIBLE: Readonly<Record<PathStatus, string | undefined>> = {
   [PATH_STATUS.ownCluster]: 'the cluster list contains our cluster (RFC 4456)',
   [PATH_STATUS.ownNextHop]: 'the next hop is our own address',
   [PATH_STATUS.noPolicy]: 'there is no import policy (RFC 8212)',
+  [PATH_STATUS.martian]: 'nobody has a route to such a prefix (RFC 7454 section 6.1.1)',
+  [PATH_STATUS.outsideRanges]: 'it is outside the prefixes that the neighbor may announce',
 }
 
 /** What a set of attributes says. */

@@ -7,7 +7,8 @@ import type { PolicyNeighbor, RoutePolicy } from './policy.ts'
 import { attributesOfBlock, blockOfAttributes, type RouteAttributes } from './route-attributes.ts'
 import type { AttributeTable } from './rib/attribute-table.ts'
 import { PATH_STATUS, type PathStatus } from './rib/path-state.ts'
-import { prefixOfRow, prefixOfWords } from './rib/prefix-text.ts'
+import { prefixOfRow, prefixOfWords, type PrefixWords } from './rib/prefix-text.ts'
+import { isMartian, isWithin } from './rib/prefix-words.ts'
 import type { Rib } from './rib/rib.ts'
 
 /** What the import of routes must know of the session they come from. */
@@ -29,6 +30,8 @@ export interface ImportRules {
   /** RFC 8212: there is no policy and there must be one. */
   readonly lacksPolicy: boolean
   readonly policy: RoutePolicy | undefined
+  /** What routes are used to; undefined for anything. */
+  readonly ranges: readonly PrefixWords[] | undefined
 }
 
 export type Ribs = Readonly<Record<Family, Rib>>
@@ -78,9 +81,11 @@ export class RouteReceiver {
       const { stride } = rib.prefixes
       const { words, lengths, pathIds, count } = list
       const { source } = rules
-      const status = this.statusOf(rules, set)
+      const ofPath = this.statusOf(rules, set)
       for (let at = 0; at < count; at++) {
-        rib.update(words, at * stride, lengths[at]!, source, pathIds[at]!, set, set, status)
+        const length = lengths[at]!
+        const status = ofPath || statusOfPrefix(rules, words, at * stride, stride, length)
+        rib.update(words, at * stride, length, source, pathIds[at]!, set, set, status)
       }
     }
     this.#attributes.release(set)
@@ -130,7 +135,8 @@ export class RouteReceiver {
       const result = this.#applied(rules, list.family, prefix, received)
       const { source } = rules
       const pathId = list.pathIds[at]!
-      rib.update(list.words, words, length, source, pathId, received, result.set, result.status)
+      const status = result.status || statusOfPrefix(rules, list.words, words, stride, length)
+      rib.update(list.words, words, length, source, pathId, received, result.set, status)
       this.#attributes.release(result.set)
     }
   }
@@ -142,19 +148,14 @@ export class RouteReceiver {
     const { prefixes } = rib
     const received = rib.pathReceived[path]!
     const flags = rib.pathFlags[path]!
-    const { set, status } = this.#applied(rules, rib.family, prefixOfRow(prefixes, row), received)
+    const result = this.#applied(rules, rib.family, prefixOfRow(prefixes, row), received)
+    const { set } = result
     const pathId = rib.pathIds[path]!
-    const at = row * prefixes.stride
-    rib.update(
-      prefixes.words,
-      at,
-      prefixes.lengths[row]!,
-      rules.source,
-      pathId,
-      received,
-      set,
-      status,
-    )
+    const { words, stride } = prefixes
+    const at = row * stride
+    const length = prefixes.lengths[row]!
+    const status = result.status || statusOfPrefix(rules, words, at, stride, length)
+    rib.update(words, at, length, rules.source, pathId, received, set, status)
     rib.pathFlags[path] = flags
     this.#attributes.release(set)
   }
@@ -198,4 +199,20 @@ export class RouteReceiver {
     }
     return this.#decoded
   }
+}
+
+/** Whether routes to a prefix, in `words[at]`, can be used at all, whatever their attributes. */
+function statusOfPrefix(
+  { ranges }: ImportRules,
+  words: Uint32Array,
+  at: number,
+  stride: 1 | 4,
+  length: number,
+): PathStatus {
+  if (isMartian(words, at, stride, length)) return PATH_STATUS.martian
+  if (ranges === undefined) return PATH_STATUS.eligible
+  for (let n = 0; n < ranges.length; n++) {
+    if (isWithin(words, at, stride, length, ranges[n]!)) return PATH_STATUS.eligible
+  }
+  return PATH_STATUS.outsideRanges
 }

@@ -5,6 +5,7 @@ import type { EstablishedSession, BgpNeighbor } from './session/neighbor.ts'
 import { acceptAll, type PolicyNeighbor, rejectAll, type RoutePolicy } from './policy.ts'
 import type { ImportRules } from './receive.ts'
 import type { ExportRules } from './rib/export-rules.ts'
+import { wordsOf } from './rib/prefix-text.ts'
 import { DEFAULT_LOCAL_PREFERENCE } from './rib/attribute-table.ts'
 
 const DEFAULT_ADD_PATHS = 16
@@ -46,6 +47,7 @@ export function importRules(
     localPreference: preference === DEFAULT_LOCAL_PREFERENCE ? undefined : preference,
     lacksPolicy: lacksPolicy(speaker, neighbor, config.importPolicy),
     policy: computed(config.importPolicy),
+    ranges: config.importRanges?.map(wordsOf),
   }
 }
 

@@ -13,7 +13,7 @@ import { Advertiser, type Subscription } from './advertiser.ts'
 import { type MultipathRules, usedPaths } from './best-path-feed.ts'
 import { BestPathFeeds } from './best-path-feeds.ts'
 import { checkConfig } from './check-config.ts'
-import { globalKey } from './config-keys.ts'
+import { globalKey, isSameImport } from './config-keys.ts'
 import type { NeighborConfig, SpeakerConfig } from './config.ts'
 import { policyAdapter } from './export-policy.ts'
 import type { DownCause } from './session/fsm.ts'
@@ -147,7 +147,7 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
   adjusted(peer: Peer, before: NeighborConfig): void {
     const { config, session } = peer.neighbor
     if (session === undefined) return
-    if (before.importPolicy !== config.importPolicy) {
+    if (!isSameImport(before, config)) {
       peer.routes.rules = importRules(this.config, peer.neighbor, session, peer.source)
       this.#reapply(peer)
     }

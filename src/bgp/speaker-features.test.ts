@@ -178,6 +178,41 @@ describe('policies', () => {
     expect(statusOf(a, B).flaps).toBe(0)
   })
 
+  it('let in only what lies in the ranges of a neighbor, which may change on a session', async () => {
+    const inside = { importRanges: [prefix('10.211.0.0/16'), prefix('fd00::/8')] }
+    for (const importPolicy of [undefined, tagging]) {
+      const policy = importPolicy === undefined ? {} : { importPolicy }
+      const { clock, a, b, configA } = pair({ a: { ...inside, ...policy } })
+      const texts = ['10.211.1.0/24', '10.211.0.0/16', '10.210.0.0/15', '0.0.0.0/0']
+      for (const text of texts) b.speaker.announce(prefix(text))
+      await clock.advance(SETTLE)
+      const used = (): string[] => texts.filter((text) => a.best.has(text))
+      expect(used()).toEqual(texts.slice(0, 2))
+      expect(a.speaker.paths(prefix('0.0.0.0/0'))[0]!.ineligible).toContain('outside')
+      expect(statusOf(a, B).families[0]).toMatchObject({ received: 4, accepted: 2 })
+      a.speaker.configure(whole(A, { ...configA, neighbors: [to(B, 64512, policy)] }))
+      await clock.advance(100)
+      expect(used()).toEqual(texts)
+      a.speaker.configure(
+        whole(A, { ...configA, neighbors: [to(B, 64512, { ...inside, ...policy })] }),
+      )
+      await clock.advance(100)
+      expect(used()).toEqual(texts.slice(0, 2))
+      expect(statusOf(a, B).flaps).toBe(0)
+    }
+  })
+
+  it('take no martian, whatever they say', async () => {
+    for (const importPolicy of [undefined, tagging]) {
+      const { clock, a, b } = pair({ a: importPolicy === undefined ? {} : { importPolicy } })
+      const texts = ['127.0.0.0/8', '169.254.1.1/32', '240.0.0.0/4', '0.0.0.0/0']
+      for (const text of texts) b.speaker.announce(prefix(text))
+      await clock.advance(SETTLE)
+      expect(texts.filter((text) => a.best.has(text))).toEqual(['0.0.0.0/0'])
+      expect(a.speaker.paths(prefix('127.0.0.0/8'))[0]!.ineligible).toContain('RFC 7454')
+    }
+  })
+
   it('are asked again after a route refresh, and nothing is lost by it', async () => {
     const { clock, a, b } = pair()
     b.speaker.announce(NET)

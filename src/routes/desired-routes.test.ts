@@ -8,6 +8,7 @@ import {
   desiredRoute,
   desiredRoutes,
   isCalledFor,
+  whyPassedOver,
   POD_GATEWAY_PREFIX,
   type RouteInputs,
 } from './desired-routes.ts'
@@ -34,6 +35,8 @@ const server01: RouteInputs = {
   surroundings: {
     pools: [{ cidr: prefix('10.211.0.0/16'), ipipMode: 'CrossSubnet', vxlanMode: 'Never' }],
     serviceRanges: [],
+    ownAddresses: [prefix('172.16.170.128/32')],
+    hostRouteLength: (address) => (address.startsWith('172.16.170.') ? 24 : 0),
     pathMtus: {},
     nodeNetworks: [prefix('172.16.170.0/24')],
     tunnelLinkIndex: tunl0,
@@ -183,6 +186,33 @@ describe('the routes of a node', () => {
     expect(routes.filter((each) => learned.has(each))).toEqual(['10.0.0.0/8'])
     expect(isCalledFor(prefix('10.100.0.7/32'), inputs)).toBe(false)
     expect(isCalledFor(prefix('10.0.0.0/8'), inputs)).toBe(true)
+  })
+
+  it('has no route to its own addresses, nor one that its own next hop would be reached by', () => {
+    const learned = new Map(
+      [
+        ['172.16.170.128/32', ['172.16.170.1']], // own
+        ['172.16.170.0/24', ['172.16.170.1']], // as long as the host's
+        ['172.16.170.1/32', ['172.16.170.1']],
+        ['172.16.0.0/16', ['172.16.170.1']], // the host has a longer one
+        ['0.0.0.0/0', ['172.16.170.1']],
+        ['192.0.2.0/24', ['192.0.2.1', '172.16.170.1']], // one of two
+        ['192.0.2.128/25', ['192.0.2.129']],
+      ].map(([text, hops]) => [prefix(text as string), (hops as string[]).map((hop) => ip(hop))]),
+    )
+    const inputs = { ...server01, learned }
+    const routes = desiredRoutes(inputs)
+    expect([...routes.keys()].filter((each) => learned.has(each))).toEqual([
+      '172.16.0.0/16',
+      '0.0.0.0/0',
+      '192.0.2.0/24',
+    ])
+    expect(routes.get(prefix('192.0.2.0/24'))?.nextHops).toMatchObject([
+      { gateway: '172.16.170.1' },
+    ])
+    expect(whyPassedOver(prefix('172.16.170.128/32'), inputs)).toBe('an address of this node')
+    expect(whyPassedOver(prefix('172.16.170.1/32'), inputs)).toContain('next hop 172.16.170.1')
+    expect(isCalledFor(prefix('172.16.170.1/32'), inputs)).toBe(false)
   })
 
   it('has the metric of Calico outside the pools, where the host may have routes of its own', () => {

@@ -1,6 +1,13 @@
 import { type NextHop, type Route, ROUTE_PROTOCOL, ROUTE_TABLE } from '../kernel/kernel.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
-import { covers, hostPrefix, isHostPrefix, type Prefix } from '../net/prefix.ts'
+import {
+  contains,
+  covers,
+  hostPrefix,
+  isHostPrefix,
+  type Prefix,
+  prefixLength,
+} from '../net/prefix.ts'
 import { NORMAL_METRIC } from './foreign-routes.ts'
 import { followsBlocks, hopTo, type RemoteNode, type Surroundings } from './encapsulation.ts'
 
@@ -43,20 +50,37 @@ export function desiredRoute(destination: Prefix, inputs: RouteInputs): Route | 
   }
   if (isOfAgent) return remoteRoute(destination, inputs)
   const nextHops = inputs.learned.get(destination)
-  if (isOfServices(destination, inputs.surroundings)) return undefined
+  if (nextHops !== undefined && whyPassedOver(destination, inputs) !== undefined) return undefined
   if (nextHops !== undefined) return learnedRoute(destination, nextHops, inputs)
   return destination === POD_GATEWAY_PREFIX ? podGatewayRoute(inputs) : undefined
 }
 
-/** Packets to services are for whoever translates their addresses; a route would be in its way. */
-function isOfServices(destination: Prefix, { serviceRanges }: Surroundings): boolean {
-  return serviceRanges.some((range) => covers(range, destination))
+/**
+ * Why what BGP learned is not for the kernel of this node, undefined where it is. Packets to services are
+ * for whoever translates their addresses. A route by which its own next hop would be reached leads nowhere
+ * (BIRD: "resolvable through recursive route"), unless the host has a longer one to the next hop.
+ */
+export function whyPassedOver(
+  destination: Prefix,
+  { learned, surroundings }: Pick<RouteInputs, 'learned' | 'surroundings'>,
+): string | undefined {
+  const { serviceRanges, ownAddresses } = surroundings
+  if (serviceRanges.some((range) => covers(range, destination))) return 'an address of services'
+  if (ownAddresses.includes(destination)) return 'an address of this node'
+  const nextHops = learned.get(destination) ?? []
+  return nextHops.length > 0 && nextHops.every((hop) => leadsBack(destination, hop, surroundings))
+    ? `its next hop ${nextHops[0]} is in it, and the host has no longer route there`
+    : undefined
+}
+
+function leadsBack(prefix: Prefix, nextHop: IpAddress, { hostRouteLength }: Surroundings): boolean {
+  return contains(prefix, nextHop) && hostRouteLength(nextHop) <= prefixLength(prefix)
 }
 
 /** Whether other nodes have something at a destination that there should be a route to, if one can be. */
 export function isCalledFor(destination: Prefix, inputs: RouteInputs): boolean {
   if (followsBlocks(destination, inputs.surroundings)) return inputs.remote.has(destination)
-  return inputs.learned.has(destination) && !isOfServices(destination, inputs.surroundings)
+  return inputs.learned.has(destination) && whyPassedOver(destination, inputs) === undefined
 }
 
 /** All routes that should be in the main table of a node, by destination. */
@@ -154,6 +178,7 @@ function learnedRoute(
   let hops: readonly NextHop[] = []
   let mtu: number | undefined
   for (const nextHop of nextHops) {
+    if (leadsBack(prefix, nextHop, surroundings)) continue
     const hop = hopTo(prefix, { address: nextHop, tunnelAddress: undefined }, surroundings)
     if (hop === undefined) continue
     hops = hops.length === 0 ? [hop] : [...hops, hop]

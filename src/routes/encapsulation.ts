@@ -26,6 +26,10 @@ export interface Surroundings {
   readonly vxlanLinkIndex: number | undefined
   /** Index of the link that has this node's own address. */
   readonly uplinkIndex: number | undefined
+  /** Addresses of this node, each as a prefix. */
+  readonly ownAddresses: readonly Prefix[]
+  /** Length of the longest prefix by which the host has a route of its own to an address; -1 for none. */
+  hostRouteLength(address: IpAddress): number
   /** How the kernel reaches an address that is no route of ours; undefined when it does not. */
   resolve(address: IpAddress): { linkIndex: number; gateway: IpAddress | undefined } | undefined
 }

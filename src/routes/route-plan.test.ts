@@ -54,6 +54,8 @@ function surroundingsOf(
   const surroundings: Surroundings = {
     pools: [{ cidr: prefix('10.1.0.0/16'), ...modes }],
     serviceRanges: [],
+    ownAddresses: [],
+    hostRouteLength: (address) => (address.startsWith('10.0.0.') ? 24 : -1),
     vxlanLinkIndex: hasTunnel ? 4 : undefined,
     uplinkIndex: 2,
     pathMtus: {},

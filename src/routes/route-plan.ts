@@ -5,6 +5,7 @@ import {
   desiredRoutes,
   isCalledFor,
   POD_GATEWAY_PREFIX,
+  whyPassedOver,
   type RouteInputs,
 } from './desired-routes.ts'
 import { followsBlocks, type RemoteNode, type Surroundings } from './encapsulation.ts'
@@ -21,6 +22,8 @@ export class RoutePlan {
   readonly #touched = new Set<Prefix>()
   #isAllTouched = true
   readonly #unreachable = new Set<Prefix>()
+  /** What was learned and is not for this node's kernel. */
+  readonly #passedOver = new Set<Prefix>()
 
   /**
    * @param learned what BGP learned, as it is at any time; {@link touch} says what changed in it
@@ -40,6 +43,8 @@ export class RoutePlan {
       surroundings: {
         pools: [],
         serviceRanges: [],
+        ownAddresses: [],
+        hostRouteLength: () => -1,
         pathMtus: {},
         nodeNetworks: [],
         tunnelLinkIndex: undefined,
@@ -106,12 +111,11 @@ export class RoutePlan {
     const routes = desiredRoutes(this.#inputs)
     this.#table.setDesired(routes)
     this.#unreachable.clear()
+    this.#passedOver.clear()
     const { learned, remote } = this.#inputs
     for (const rows of [learned, remote]) {
       for (const destination of rows.keys()) {
-        if (!routes.has(destination) && isCalledFor(destination, this.#inputs)) {
-          this.#unreachable.add(destination)
-        }
+        if (!routes.has(destination)) this.#explain(destination, undefined)
       }
     }
   }
@@ -119,9 +123,40 @@ export class RoutePlan {
   #settleOne(destination: Prefix): void {
     const route = desiredRoute(destination, this.#inputs)
     this.#table.desire(destination, route)
-    if (route === undefined && isCalledFor(destination, this.#inputs)) {
-      this.#unreachable.add(destination)
-    } else this.#unreachable.delete(destination)
+    this.#explain(destination, route)
+  }
+
+  /** Takes note of why there is no route, where there might be one. */
+  #explain(destination: Prefix, route: unknown): void {
+    const isLacking = route === undefined && isCalledFor(destination, this.#inputs)
+    if (isLacking) this.#unreachable.add(destination)
+    else this.#unreachable.delete(destination)
+    const isPassed =
+      route === undefined && !isLacking && whyPassedOver(destination, this.#inputs) !== undefined
+    if (isPassed) this.#passedOver.add(destination)
+    else this.#passedOver.delete(destination)
+  }
+
+  /** Whether a destination is a pod's or a block of this node. */
+  isOwn(destination: Prefix): boolean {
+    const { pods, blocks } = this.#inputs
+    return pods.has(destination) || blocks.has(destination)
+  }
+
+  /** Whether BGP has a way to it that this node could use. */
+  isLearned(destination: Prefix): boolean {
+    return this.#inputs.learned.has(destination) && !this.#passedOver.has(destination)
+  }
+
+  /** What was learned and gets no route on purpose, with the reason; the first of them, one sentence each. */
+  passedOver(most = Infinity): readonly string[] {
+    const shown = [...this.#passedOver].slice(0, most)
+    return shown.map((each) => `${each}: ${whyPassedOver(each, this.#inputs)}`)
+  }
+
+  /** How many they are. */
+  get passedOverCount(): number {
+    return this.#passedOver.size
   }
 
   /**

@@ -7,7 +7,8 @@ import {
   type Route,
   ROUTE_TABLE,
 } from '../kernel/kernel.ts'
-import { type Prefix, prefixFamily } from '../net/prefix.ts'
+import { addressBits, familyOf, type IpAddress } from '../net/ip-address.ts'
+import { type Prefix, prefixFamily, prefixOf } from '../net/prefix.ts'
 import { ForeignRoutes, metricBehind, NORMAL_METRIC } from './foreign-routes.ts'
 
 export interface RouteTableNeeds {
@@ -103,9 +104,16 @@ export class RouteTable {
     return priority === route.priority ? route : { ...route, priority }
   }
 
-  /** Whether the host has a route of its own to a destination, so that ours, if any, stands behind it. */
-  isForeign(destination: Prefix): boolean {
-    return this.#foreign.has(destination)
+  /** Destinations to which the host has routes of its own, so that ours, if any, stand behind them. */
+  foreignDestinations(): Iterable<Prefix> {
+    return this.#foreign.destinations()
+  }
+
+  /** Length of the longest prefix that has an address and to which the host has a route of its own; -1 for none. */
+  foreignLength(address: IpAddress): number {
+    let length = addressBits(familyOf(address))
+    while (length >= 0 && !this.#foreign.has(prefixOf(address, length))) length--
+    return length
   }
 
   /** The host's own rows to a destination are others. */

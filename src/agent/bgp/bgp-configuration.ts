@@ -9,6 +9,7 @@ import { type BGPPeer, identifierOf, type Node } from '../../model/resource.ts'
 import { familyOf, type IpAddress } from '../../net/ip-address.ts'
 import type { ClusterView } from '../cluster/cluster-view.ts'
 import { nodeAddress } from '../cluster/node-addresses.ts'
+import { serviceRanges } from './service-ranges.ts'
 
 /** What {@link nodeSpeakerConfig} is told beside the resources. */
 export interface BgpEnvironment {
@@ -178,10 +179,13 @@ function meshNeighbors(cluster: Cluster): NeighborConfig[] {
   const { view, node } = cluster
   const enabled = view.get('BGPConfiguration', 'default')?.spec.nodeToNodeMeshEnabled ?? true
   if (!enabled || clusterIdOf(node) !== undefined) return []
+  // Nodes have nothing to say of other networks: no default route, and no node's own address.
+  const importRanges = [...view.list('IPPool').map(({ spec }) => spec.cidr), ...serviceRanges(view)]
   return view
     .list('Node')
     .filter((other) => other !== node && clusterIdOf(other) === undefined)
     .flatMap((other) => nodeNeighbor(cluster, other, undefined))
+    .map((neighbor) => ({ ...neighbor, importRanges }))
 }
 
 /**

@@ -177,6 +177,48 @@ it('looks for ways anew when the network between the nodes changes', async () =>
   dataplane.stop()
 })
 
+it('leaves the rack’s own network and the host’s default route to the host, and says so', async () => {
+  const { clock, kernel, dataplane, learned, attach } = node()
+  const linkIndex = kernel.link('eth0')!.index
+  const gateway = ip('10.0.0.254')
+  const route = { type: 'unicast', table: 254, scope: 'global', protocol: 4 } as const
+  const nextHops = [{ linkIndex, gateway }]
+  const everything = prefix('0.0.0.0/0')
+  kernel.addRoute({ ...route, destination: everything, priority: 100, nextHops })
+  const foreign = () => kernel.routes({ family: 4 }).filter(({ protocol }) => protocol !== 12)
+  const before = foreign()
+  dataplane.start()
+  const rack = prefix('10.0.0.0/24')
+  for (const destination of [rack, everything]) learned.set(destination, [ip('10.0.0.2')])
+  learned.set(prefix('10.0.0.1/32'), [ip('10.0.0.2')])
+  dataplane.waysChanged([...learned.keys()])
+  await clock.advance(1_000)
+  dataplane.settle()
+  expect(foreign()).toEqual(expect.arrayContaining([...before]))
+  expect(kernel.routes({ protocol: 12 }).filter(({ type }) => type === 'unicast')).toMatchObject([
+    { destination: everything, priority: 1024, nextHops: [{ gateway: '10.0.0.2' }] },
+  ])
+  expect(dataplane.problems()).toEqual([])
+  expect([...dataplane.passedOver()].sort()).toEqual([
+    '0.0.0.0/0: the host has a route of its own, which is used',
+    '10.0.0.0/24: its next hop 10.0.0.2 is in it, and the host has no longer route there',
+    '10.0.0.1/32: an address of this node',
+  ])
+  // A pod's address that the host claims is told of.
+  const claim = { ...route, destination: prefix('10.1.0.9/32'), priority: 0, nextHops }
+  kernel.addRoute(claim)
+  attach('a')
+  await clock.advance(100)
+  expect(dataplane.problems()).toEqual([])
+  kernel.replaceRoute({ ...claim, destination: prefix('10.1.0.5/32') })
+  await clock.advance(1_000)
+  dataplane.settle()
+  expect(dataplane.problems()).toEqual([
+    'the host has a route of its own to 10.1.0.5/32, which is used instead',
+  ])
+  dataplane.stop()
+})
+
 it('has both ends of pods’ links take the TCP segments that the ways out take', async () => {
   const { clock, dataplane, attach, ends, setPodLinks } = node()
   dataplane.start()

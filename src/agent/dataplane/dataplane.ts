@@ -17,7 +17,7 @@ import {
 } from '../../kernel/kernel.ts'
 import type { IpAddress } from '../../net/ip-address.ts'
 import { hostPrefix, isHostPrefix, type Prefix } from '../../net/prefix.ts'
-import type { PoolEncapsulation, RemoteNode } from '../../routes/encapsulation.ts'
+import type { PoolEncapsulation, RemoteNode, Surroundings } from '../../routes/encapsulation.ts'
 import { setHostEndSysctls } from '../../routes/host-end.ts'
 import { isOurRoute, POD_LINK_PREFIX, VXLAN_LINK } from '../../routes/ownership.ts'
 import { RoutePlan } from '../../routes/route-plan.ts'
@@ -122,6 +122,8 @@ export class Dataplane {
   #podLinks: PodLinkSettings | undefined
   /** What all routes follow from, as text; undefined when the ways to other nodes may be others. */
   #surroundings: string | undefined
+  /** As of the last time that they might be others. */
+  #ownAddresses: readonly Prefix[] = []
   readonly #tunnel: NodeTunnel
   /** Pods without their link, one sentence each. */
   #missingLinks: readonly string[] = []
@@ -231,7 +233,24 @@ export class Dataplane {
     const routes = [...this.#plan.unreachable(SENTENCES_MAX), ...this.#refused()]
     const more = this.#plan.unreachableCount - SENTENCES_MAX
     if (more > 0) routes.push(`no way to ${more} more destinations`)
+    for (const destination of this.#table.foreignDestinations()) {
+      if (!this.#plan.isOwn(destination)) continue
+      routes.push(`the host has a route of its own to ${destination}, which is used instead`)
+    }
     return [...failure, ...this.#refusedOfVxlan, ...[...this.#missingLinks, ...routes].sort()]
+  }
+
+  /** What BGP learned and is not used, with the reason; the first of each kind, one sentence each. */
+  passedOver(): readonly string[] {
+    const found = [...this.#plan.passedOver(SENTENCES_MAX)]
+    const more = this.#plan.passedOverCount - SENTENCES_MAX
+    if (more > 0) found.push(`${more} more prefixes`)
+    for (const destination of this.#table.foreignDestinations()) {
+      if (found.length > 2 * SENTENCES_MAX) break
+      if (!this.#plan.isLearned(destination)) continue
+      found.push(`${destination}: the host has a route of its own, which is used`)
+    }
+    return found
   }
 
   #refused(): string[] {
@@ -377,12 +396,13 @@ export class Dataplane {
         this.#links.read(kernel.links())
         this.#vxlanPeers.forget()
       }
+      // What routes the host has itself decides about ours.
+      if (this.#mustReadTable) this.#table.resync()
       if (this.#mustReadSettings) this.#readSettings()
       if (this.#mustReadPods) this.#readPods()
       this.#keepSysctls()
       this.#keepHostEnds()
       const isSettled = this.#plan.settle(ROUTES_PER_PASS)
-      if (this.#mustReadTable) this.#table.resync()
       this.#mustReadTable = false
       const [keepsLearned, keepsRemote] = [keepsLearnedRoutes(), keepsRemoteRoutes()]
       this.#vxlanPeers.write()
@@ -440,11 +460,21 @@ export class Dataplane {
     const loopbackLinkIndex = this.#links.named('lo')?.index ?? 1
     this.#plan.setBlocks(new Set(blocks))
     const { pathMtus } = this.#tunnel
-    const own = { pools, serviceRanges, nodeNetworks, tunnelLinkIndex, pathMtus }
+    if (isAnew) this.#ownAddresses = kernel.addresses().map(({ address }) => hostPrefix(address))
+    const own = {
+      pools,
+      serviceRanges,
+      nodeNetworks,
+      tunnelLinkIndex,
+      pathMtus,
+      ownAddresses: this.#ownAddresses,
+    }
     const ways = { ...own, ...this.#keepVxlan(rest) }
     const text = JSON.stringify({ ...ways, loopbackLinkIndex })
     if (text !== this.#surroundings) {
-      this.#plan.setSurroundings({ ...ways, resolve: resolver(kernel) }, loopbackLinkIndex)
+      const hostRouteLength = cached((address: IpAddress) => this.#table.foreignLength(address))
+      const resolve = cached((address: IpAddress) => lookUp(kernel, address))
+      this.#plan.setSurroundings({ ...ways, hostRouteLength, resolve }, loopbackLinkIndex)
     }
     this.#surroundings = text
     this.#readReversePaths(rest)
@@ -591,20 +621,22 @@ function isLearned(route: Route): boolean {
   return route.protocol === ROUTE_PROTOCOL.bird && route.nextHops.length > 0
 }
 
-/** Asks the kernel for the way to a next hop, once each. */
-function resolver(kernel: Kernel) {
-  type Way = { linkIndex: number; gateway: IpAddress | undefined } | undefined
-  const known = new Map<IpAddress, Way>()
-  return (address: IpAddress): Way => {
-    if (known.has(address)) return known.get(address)
-    let way: Way
-    try {
-      const { type, linkIndex, gateway } = kernel.lookupRoute({ destination: address })
-      way = type === 'unicast' ? { linkIndex, gateway } : undefined
-    } catch (thrown) {
-      if (!isKernelError(thrown)) throw thrown
-    }
-    known.set(address, way)
-    return way
+/** Answers each question once: next hops are few, and have many routes. */
+function cached<Answer>(ask: (address: IpAddress) => Answer): (address: IpAddress) => Answer {
+  const known = new Map<IpAddress, Answer>()
+  return (address) => {
+    if (!known.has(address)) known.set(address, ask(address))
+    return known.get(address)!
+  }
+}
+
+/** The kernel's way to a next hop. */
+function lookUp(kernel: Kernel, destination: IpAddress): ReturnType<Surroundings['resolve']> {
+  try {
+    const { type, linkIndex, gateway } = kernel.lookupRoute({ destination })
+    return type === 'unicast' ? { linkIndex, gateway } : undefined
+  } catch (thrown) {
+    if (!isKernelError(thrown)) throw thrown
+    return undefined
   }
 }

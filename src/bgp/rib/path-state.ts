@@ -19,5 +19,7 @@ export const PATH_STATUS = {
   ownCluster: 4,
   ownNextHop: 5,
   noPolicy: 6,
+  martian: 7,
+  outsideRanges: 8,
 } as const
 export type PathStatus = (typeof PATH_STATUS)[keyof typeof PATH_STATUS]

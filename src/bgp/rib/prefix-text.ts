@@ -8,8 +8,13 @@ import {
 } from '../../net/prefix.ts'
 import type { PrefixTable } from './prefix-table.ts'
 
-/** The words of a prefix as the tables have them, the most significant first. */
-export function wordsOf(prefix: Prefix): { words: Uint32Array; length: number } {
+/** A prefix as the tables have it: words of its address, the most significant first. */
+export interface PrefixWords {
+  readonly words: Uint32Array
+  readonly length: number
+}
+
+export function wordsOf(prefix: Prefix): PrefixWords {
   const octets = addressOctets(prefixAddress(prefix))
   const view = new DataView(octets.buffer, octets.byteOffset, octets.length)
   const words = Uint32Array.from({ length: octets.length / 4 }, (_, at) => view.getUint32(at * 4))

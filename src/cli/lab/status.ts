@@ -46,6 +46,7 @@ function headline({ lab, journal, programs, missingNamespaces, ...rest }: LabSta
   for (const { name, agent } of rest.nodes) {
     if ('error' in agent) continue // the table says it
     lines.push(...agent.lacking.map((what) => `${name} lacks something: ${what}`))
+    lines.push(...(agent.passedOver ?? []).map((what) => `${name} does not use a route: ${what}`))
     lines.push(
       ...(agent.problems ?? []).map(
         (problem) => `${name}: ${describeProblem(problem)}${sinceWhen(problem)}`,
