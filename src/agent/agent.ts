@@ -132,6 +132,7 @@ export class NodeAgent {
   readonly #packetFilter: Reconciliation<FilterTable>
   readonly #learned = new LearnedRoutes()
   readonly #announced = new Set<Prefix>()
+  readonly #poolsSeen = new Set<Prefix>()
   readonly #closables: Closable[] = []
   readonly #policies = new BgpPolicies()
   readonly #vxlan: VxlanNetwork
@@ -472,10 +473,17 @@ export class NodeAgent {
   #configureSpeaker(): void {
     const { value, problems } = nodeSpeakerConfig(this.#view, this.#needs.node, {
       selects: (selector, labels) => this.#selectors.selects(selector, labels),
+      meshRanges: () => this.#meshRanges(),
       policies: this.#policies.of(this.#view, this.#exportRules().value),
     })
     this.#bgpProblems = problems
     if (value !== undefined) this.#needs.speaker.configure(value)
+  }
+
+  /** A pool that is deleted while pods have its addresses stays one as long as this agent lives. */
+  #meshRanges(): readonly Prefix[] {
+    for (const { spec } of this.#view.list('IPPool')) this.#poolsSeen.add(spec.cidr)
+    return [...this.#poolsSeen, ...serviceRanges(this.#view)]
   }
 
   #exportRules(): Derived<CalicoExportRules> {

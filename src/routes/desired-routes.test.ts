@@ -184,6 +184,12 @@ describe('the routes of a node', () => {
     const inputs = { ...among({ serviceRanges: services }), learned }
     const routes = [...desiredRoutes(inputs).keys()]
     expect(routes.filter((each) => learned.has(each))).toEqual(['10.0.0.0/8'])
+    // Not even a range that is set where pods are takes their routes away, but one of a balancers' pool.
+    const overPool = among({ serviceRanges: [prefix('10.211.0.0/16')] })
+    expect(desiredRoute(inRack, overPool)?.nextHops).toHaveLength(1)
+    const [pool] = overPool.surroundings.pools
+    const balancers = among({ ...overPool.surroundings, pools: [{ ...pool!, isOfServices: true }] })
+    expect(desiredRoute(inRack, balancers)).toBeUndefined()
     expect(isCalledFor(prefix('10.100.0.7/32'), inputs)).toBe(false)
     expect(isCalledFor(prefix('10.0.0.0/8'), inputs)).toBe(true)
   })

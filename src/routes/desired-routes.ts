@@ -64,13 +64,21 @@ export function whyPassedOver(
   destination: Prefix,
   { learned, surroundings }: Pick<RouteInputs, 'learned' | 'surroundings'>,
 ): string | undefined {
-  const { serviceRanges, ownAddresses } = surroundings
-  if (serviceRanges.some((range) => covers(range, destination))) return 'an address of services'
+  const { ownAddresses } = surroundings
+  if (isOfServices(destination, surroundings)) return 'an address of services'
   if (ownAddresses.includes(destination)) return 'an address of this node'
   const nextHops = learned.get(destination) ?? []
   return nextHops.length > 0 && nextHops.every((hop) => leadsBack(destination, hop, surroundings))
     ? `its next hop ${nextHops[0]} is in it, and the host has no longer route there`
     : undefined
+}
+
+/** A range that was set where pods have their addresses must not cut them off. */
+function isOfServices(destination: Prefix, { serviceRanges, pools }: Surroundings): boolean {
+  return (
+    serviceRanges.some((range) => covers(range, destination)) &&
+    !pools.some(({ cidr, isOfServices }) => isOfServices !== true && covers(cidr, destination))
+  )
 }
 
 function leadsBack(prefix: Prefix, nextHop: IpAddress, { hostRouteLength }: Surroundings): boolean {

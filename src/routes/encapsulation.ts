@@ -9,6 +9,8 @@ export interface PoolEncapsulation {
   readonly cidr: Prefix
   readonly ipipMode: Mode
   readonly vxlanMode: Mode
+  /** Its addresses are load balancers', and no pod has any. */
+  readonly isOfServices?: boolean
 }
 
 /** What decides by which link packets to another node's pods leave. */

@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { describeProblem } from '../../model/cluster-problem.ts'
 import type { Draft, Kind } from '../../model/resource.ts'
 import { parseSelector } from '../../model/selector.ts'
+import { prefix } from '../../net/prefix.ts'
 import { nodeSpeakerConfig } from './bgp-configuration.ts'
 import { ClusterView } from '../cluster/cluster-view.ts'
 import { uncheckedResource } from '../testing/unchecked-resource.ts'
 
 const environment = {
+  meshRanges: () => [prefix('10.211.0.0/16')],
   selects: (selector: string, labels: Readonly<Record<string, string>>) =>
     parseSelector(selector).matches(labels),
   policies: () => ({ value: {}, problems: [] }),
@@ -55,6 +57,9 @@ describe('BGP of a node', () => {
       { address: '172.16.170.128', remoteAs: 64512, passive: false, description: 'server01' },
       { address: '172.16.170.130', remoteAs: 64512, passive: true, description: 'server03' },
     ])
+    // Nodes of the mesh have nothing to say of other networks; a router of a BGPPeer has.
+    for (const { importRanges } of config!.neighbors)
+      expect(importRanges).toEqual(['10.211.0.0/16'])
   })
 
   it('has exactly one active end of each session, by comparing addresses as strings', () => {
@@ -138,6 +143,8 @@ describe('BGP of a node', () => {
       ttlSecurityHops: 1,
       nextHop: 'keep',
     })
+    const [outside] = nodeSpeakerConfig(cluster, 'server09', environment).value!.neighbors
+    expect(outside).not.toHaveProperty('importRanges')
     expect(neighborsOf(cluster, 'other')).toEqual(['172.16.170.9'])
   })
 

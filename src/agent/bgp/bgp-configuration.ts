@@ -7,14 +7,16 @@ import { parsePeerAddress } from '../../model/bgp-peer.ts'
 import { type ClusterProblem, clusterProblem, type Derived } from '../../model/cluster-problem.ts'
 import { type BGPPeer, identifierOf, type Node } from '../../model/resource.ts'
 import { familyOf, type IpAddress } from '../../net/ip-address.ts'
+import type { Prefix } from '../../net/prefix.ts'
 import type { ClusterView } from '../cluster/cluster-view.ts'
 import { nodeAddress } from '../cluster/node-addresses.ts'
-import { serviceRanges } from './service-ranges.ts'
 
 /** What {@link nodeSpeakerConfig} is told beside the resources. */
 export interface BgpEnvironment {
   /** Whether labels satisfy a selector. Throws UserError on what is none. */
   selects(selector: string, labels: Readonly<Record<string, string>>): boolean
+  /** Where nodes of the mesh have routes to; they have nothing to say of other networks. */
+  meshRanges(): readonly Prefix[]
   /** Policy on what is accepted from and announced to a neighbor. */
   policies(neighbor: {
     readonly internal: boolean
@@ -176,11 +178,10 @@ function portOf(view: ClusterView, node: Node): number {
 }
 
 function meshNeighbors(cluster: Cluster): NeighborConfig[] {
-  const { view, node } = cluster
+  const { view, node, environment } = cluster
   const enabled = view.get('BGPConfiguration', 'default')?.spec.nodeToNodeMeshEnabled ?? true
   if (!enabled || clusterIdOf(node) !== undefined) return []
-  // Nodes have nothing to say of other networks: no default route, and no node's own address.
-  const importRanges = [...view.list('IPPool').map(({ spec }) => spec.cidr), ...serviceRanges(view)]
+  const importRanges = environment.meshRanges()
   return view
     .list('Node')
     .filter((other) => other !== node && clusterIdOf(other) === undefined)

@@ -62,6 +62,7 @@ export class PoolModes implements Closable {
       cidr: pool.spec.cidr,
       ipipMode: pool.spec.ipipMode,
       vxlanMode: vxlanModeOf(pool),
+      ...(pool.spec.allowedUses.includes('LoadBalancer') ? { isOfServices: true } : {}),
     }))
   }
 
