@@ -1,9 +1,12 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
-import { Dataplane, type DataplaneSettings } from '../../src/agent/dataplane/dataplane.ts'
-import { memorySysctls } from '../../src/agent/dataplane/host-sysctls.ts'
+import { KernelView } from '../../src/agent/dataplane/kernel-view.ts'
+import { RoutesReconciler } from '../../src/agent/dataplane/routes-reconciler.ts'
+import type { KernelEvent } from '../../src/kernel/kernel.ts'
 import { silentLog } from '../../src/lib/log.ts'
+import { Scheduler } from '../../src/lib/reconcile/scheduler.ts'
 import { ip, type IpAddress } from '../../src/net/ip-address.ts'
 import { type Prefix, prefix } from '../../src/net/prefix.ts'
+import type { RemoteNode } from '../../src/routes/encapsulation.ts'
 import { createLinuxMachine } from '../../src/platform/linux/machine.ts'
 import { systemClock } from '../../src/platform/node/clock.ts'
 import { systemRandom } from '../../src/platform/node/random.ts'
@@ -24,12 +27,12 @@ const names = [`tb${process.pid}n`, `tb${process.pid}s`] as const
 const learned = new Map<Prefix, readonly IpAddress[]>()
 
 /** Asks at a steady pace: what each question waited for its turn and for its answer, in milliseconds. */
-function asking(dataplane: Dataplane): { stop(): number[] } {
+function asking(scheduler: Scheduler<KernelEvent>): { stop(): number[] } {
   const waits: number[] = []
   let due = performance.now() + ASK_MILLISECONDS
   const timer = setInterval(() => {
-    dataplane.settle()
-    dataplane.problems()
+    scheduler.settle()
+    scheduler.problems()
     const now = performance.now()
     waits.push(now - Math.min(due, now))
     due = now + ASK_MILLISECONDS
@@ -56,12 +59,12 @@ const pause = (milliseconds: number): Promise<void> =>
 
 async function measured(
   what: string,
-  dataplane: Dataplane,
+  scheduler: Scheduler<KernelEvent>,
   work: () => Promise<void>,
 ): Promise<void> {
   const delay = monitorEventLoopDelay({ resolution: 1 })
   delay.enable()
-  const questions = asking(dataplane)
+  const questions = asking(scheduler)
   await work()
   delay.disable()
   report(what, questions.stop(), delay.max / 1e6)
@@ -78,54 +81,52 @@ try {
   uplink.changeLink(uplink.link('port')!.index, { up: true })
   const address = ip('10.0.0.1')
   node.addAddress({ linkIndex: index, address, prefixLength: 24, scope: 'global' })
-  const settings: DataplaneSettings = {
-    blocks: [],
-    pools: [{ cidr: prefix('16.0.0.0/4'), ipipMode: 'Never', vxlanMode: 'Never' }],
-    serviceRanges: [],
-    nodeNetworks: [prefix('10.0.0.0/24')],
-    tunnel: undefined,
-    ownAddress: address,
-    nodeAddresses: () => [],
-    externalNodes: [],
-    vxlan: undefined,
-    tunnelEnds: [],
-    isTunnelUsed: false,
-    isUnfiltered: false,
-    podLinks: { mtu: 1500, mtuMayGrow: true, segmentOctets: undefined },
-  }
-  const dataplane = new Dataplane({
-    kernel: node,
-    machine,
-    tunnelKind: 'auto',
-    tunnelPrograms: undefined,
+  const view = new KernelView(node)
+  view.read()
+  const scheduler = new Scheduler<KernelEvent>({
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
-    savedSysctls: memorySysctls(),
-    settings: () => settings,
-    pods: () => [],
-    learned,
-    remote: new Map(),
-    keepsLearnedRoutes: () => false,
-    keepsRemoteRoutes: () => false,
   })
-  dataplane.start()
-  await measured('nothing happens', dataplane, () => pause(QUIET_MILLISECONDS))
+  const remote = new Map<Prefix, RemoteNode>()
+  const reconciler = new RoutesReconciler({ kernel: node, view, log: silentLog, learned, remote })
+  const routes = scheduler.add(reconciler)
+  const watch = node.watch((event) => {
+    view.observe(event)
+    scheduler.observe(event)
+  })
+  routes.want({
+    pods: [],
+    blocks: [],
+    surroundings: {
+      pools: [{ cidr: prefix('16.0.0.0/4'), ipipMode: 'Never', vxlanMode: 'Never' }],
+      serviceRanges: [],
+      nodeNetworks: [prefix('10.0.0.0/24')],
+      tunnelLinkIndex: undefined,
+      pathMtus: {},
+      vxlanLinkIndex: undefined,
+      uplinkIndex: undefined,
+    },
+    keepsLearned: false,
+    keepsRemote: false,
+  })
+  await measured('nothing happens', scheduler, () => pause(QUIET_MILLISECONDS))
   const began = performance.now()
-  await measured(`${ROUTES} routes arrive`, dataplane, async () => {
+  await measured(`${ROUTES} routes arrive`, scheduler, async () => {
     for (let from = 0; from < ROUTES; from += BATCH) {
       const batch = Array.from({ length: Math.min(BATCH, ROUTES - from) }, (_, n) => {
         const number = from + n
         return prefix(`${16 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}.0/24`)
       })
       for (const destination of batch) learned.set(destination, [ip('10.0.0.2')])
-      dataplane.waysChanged(batch)
+      if (reconciler.touch(batch)) routes.request()
       await new Promise((resolve) => setImmediate(resolve))
     }
-    while (dataplane.problems().length > 0) await pause(5)
+    while (scheduler.problems().length > 0) await pause(5)
   })
   console.log(`in the kernel after ${((performance.now() - began) / 1000).toFixed(1)} s`)
-  dataplane.stop()
+  watch.close()
+  scheduler.stop()
 } finally {
   node.close()
   uplink.close()

@@ -8,7 +8,7 @@ import { type ClusterProblem, clusterProblem, type Derived } from '../../model/c
 import { type BGPPeer, identifierOf, type Node } from '../../model/resource.ts'
 import { familyOf, type IpAddress } from '../../net/ip-address.ts'
 import type { Prefix } from '../../net/prefix.ts'
-import type { ClusterView } from '../cluster/cluster-view.ts'
+import type { ViewOf } from '../cluster/derived.ts'
 import { nodeAddress } from '../cluster/node-addresses.ts'
 
 /** What {@link nodeSpeakerConfig} is told beside the resources. */
@@ -26,8 +26,11 @@ export interface BgpEnvironment {
 }
 
 /** What neighbors follow from; what does not follow is added to the problems. */
+/** What a speaker is configured from. */
+export type BgpView = ViewOf<'Node' | 'BGPConfiguration' | 'BGPPeer' | 'BGPFilter'>
+
 interface Cluster {
-  readonly view: ClusterView
+  readonly view: BgpView
   readonly node: Node
   readonly own: IpAddress
   readonly environment: BgpEnvironment
@@ -40,7 +43,7 @@ interface Cluster {
  * that a speaker cannot have is left out and named. Undefined while the node has no IPv4 address.
  */
 export function nodeSpeakerConfig(
-  view: ClusterView,
+  view: BgpView,
   nodeName: string,
   environment: BgpEnvironment,
 ): Derived<SpeakerConfig | undefined> {
@@ -113,7 +116,7 @@ function isSameSession(a: NeighborConfig, b: NeighborConfig): boolean {
 }
 
 /** AS numbers, ports and cluster ids that are none: they are as good as absent, for every agent alike. */
-function settingProblems(view: ClusterView): ClusterProblem[] {
+function settingProblems(view: BgpView): ClusterProblem[] {
   const problems: ClusterProblem[] = []
   const check = (
     resource: string,
@@ -161,7 +164,7 @@ function firstRight<Value>(
   return values.find((value) => value !== undefined && isRight(value)) ?? otherwise
 }
 
-function asNumberOf(view: ClusterView, node: Node): number {
+function asNumberOf(view: BgpView, node: Node): number {
   const common = view.get('BGPConfiguration', 'default')?.spec.asNumber
   return firstRight(isAsNumber, [node.spec.bgp?.asNumber, common], BGP_DEFAULTS.asNumber)
 }
@@ -171,7 +174,7 @@ function clusterIdOf(node: Node): IpAddress | undefined {
   return id !== undefined && isRouterId(id) ? id : undefined
 }
 
-function portOf(view: ClusterView, node: Node): number {
+function portOf(view: BgpView, node: Node): number {
   const own = view.get('BGPConfiguration', `node.${node.metadata.name}`)?.spec.listenPort
   const common = view.get('BGPConfiguration', 'default')?.spec.listenPort
   return firstRight(isPort, [own, common], BGP_DEFAULTS.listenPort)

@@ -12,7 +12,7 @@ import { messageOf } from '../../lib/errors.ts'
 import { type ClusterProblem, clusterProblem, type Derived } from '../../model/cluster-problem.ts'
 import { type BGPFilter, type BGPPeer, identifierOf } from '../../model/resource.ts'
 import type { BgpEnvironment } from './bgp-configuration.ts'
-import type { ClusterView } from '../cluster/cluster-view.ts'
+import type { ViewOf } from '../cluster/derived.ts'
 import { announcedRanges } from './service-ranges.ts'
 
 /** Kubernetes: a node with it takes no traffic of load balancers, so it announces none of their addresses. */
@@ -20,7 +20,7 @@ const EXCLUDE_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers'
 
 /** What a node announces and to whom it says nothing, from the cluster's resources. */
 export function exportRules(
-  view: ClusterView,
+  view: ViewOf<'Node' | 'IPPool' | 'BGPConfiguration'>,
   nodeName: string,
   blocks: readonly OwnBlock[],
 ): Derived<CalicoExportRules> {
@@ -63,34 +63,37 @@ export function exportRules(
   return { value, problems }
 }
 
-/** Policies for neighbors; the same functions as long as nothing that they follow from changes. */
+/**
+ * Policies for neighbors of a node that announces by one state of rules. The same functions as long as
+ * it lives, so that the speaker applies nothing again that has not changed.
+ */
 export class BgpPolicies {
-  #key = ''
-  #policies: RoutePolicies | undefined
+  readonly #policies: RoutePolicies
   /** Why a filter is none, by the resource; undefined of one that can be obeyed. */
   readonly #faults = new WeakMap<BGPFilter, { readonly fault: string | undefined }>()
 
-  /** @returns what {@link speakerConfig} asks for */
-  of(view: ClusterView, rules: CalicoExportRules): BgpEnvironment['policies'] {
-    const key = JSON.stringify(rules)
-    if (this.#policies === undefined || key !== this.#key) {
-      this.#policies = routePolicies(rules)
-      this.#key = key
-    }
-    const policies = this.#policies
+  constructor(rules: CalicoExportRules) {
+    this.#policies = routePolicies(rules)
+  }
+
+  /** @returns what {@link nodeSpeakerConfig} asks for */
+  of(view: ViewOf<'BGPFilter'>): BgpEnvironment['policies'] {
     return ({ peer }) => {
       const { value: filters, problems } = this.#filtersOf(view, peer)
       // What was to be filtered must not pass because nobody knows how.
       if (problems.length > 0) return { value: CLOSED, problems }
-      const importPolicy = policies.importPolicy(filters)
-      const exportPolicy = policies.exportPolicy(filters)
+      const importPolicy = this.#policies.importPolicy(filters)
+      const exportPolicy = this.#policies.exportPolicy(filters)
       const value = { exportPolicy, ...(importPolicy === undefined ? {} : { importPolicy }) }
       return { value, problems }
     }
   }
 
   /** The filters that a peer names, in its order. */
-  #filtersOf(view: ClusterView, peer: BGPPeer | undefined): Derived<readonly NamedFilter[]> {
+  #filtersOf(
+    view: ViewOf<'BGPFilter'>,
+    peer: BGPPeer | undefined,
+  ): Derived<readonly NamedFilter[]> {
     const names = peer?.spec.filters ?? []
     const problems: ClusterProblem[] = []
     const value = names.flatMap((name, at) => {

@@ -2,17 +2,17 @@ import { type ClusterProblem, clusterProblem, type Derived } from '../../model/c
 import { identifierOf } from '../../model/resource.ts'
 import { parseIpAddress } from '../../net/ip-address.ts'
 import { hostPrefix, parsePrefix, type Prefix } from '../../net/prefix.ts'
-import type { ClusterView } from '../cluster/cluster-view.ts'
+import type { ViewOf } from '../cluster/derived.ts'
 
 /** Where services have their addresses, whoever announces them: routes to them are the cluster's own affair. */
-export function serviceRanges(view: ClusterView): readonly Prefix[] {
+export function serviceRanges(view: ViewOf<'BGPConfiguration'>): readonly Prefix[] {
   const { clusterIps, externalIps, loadBalancerIps } = announcedRanges(view).value
   return [...clusterIps, ...externalIps, ...loadBalancerIps]
 }
 
 /** The same by field of BGPConfiguration "default", and which entries are none. */
 export function announcedRanges(
-  view: ClusterView,
+  view: ViewOf<'BGPConfiguration'>,
 ): Derived<Record<'clusterIps' | 'externalIps' | 'loadBalancerIps', readonly Prefix[]>> {
   const bgp = view.get('BGPConfiguration', 'default')?.spec ?? {}
   const clusterIps = cidrsOf('spec.serviceClusterIPs', bgp.serviceClusterIPs)

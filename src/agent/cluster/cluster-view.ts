@@ -1,5 +1,7 @@
-import { type ClusterProblem, type Derived } from '../../model/cluster-problem.ts'
+import type { ClusterProblem } from '../../model/cluster-problem.ts'
 import type { Kind, Resource, ResourceOf } from '../../model/resource.ts'
+import { type Contradiction, KindRows } from './kind-rows.ts'
+import { ownClaims } from './node-addresses.ts'
 import { separatePools } from './separate-pools.ts'
 import { uniqueNodes } from './unique-nodes.ts'
 
@@ -14,25 +16,10 @@ export const FOLLOWED_KINDS = [
   'ClusterInformation',
 ] as const satisfies readonly Kind[]
 
-/** A resource with the revision of the store that created it: of two that contradict each other the older counts. */
-export interface DatedResource<K extends Kind = Kind> {
-  readonly resource: ResourceOf<K>
-  readonly createRevision: number
-}
-
-type Rows = ReadonlyMap<string, DatedResource>
-
-/** Rows of a kind that contradict each other: what is left of them, oldest first. */
-const CONTRADICTIONS: {
-  readonly [K in Kind]?: (rows: readonly DatedResource<K>[]) => Derived<readonly ResourceOf<K>[]>
-} = { Node: uniqueNodes, IPPool: separatePools }
-
-interface Answer {
-  /** In order of name. */
-  readonly list: readonly Resource[]
-  /** Of a kind whose rows can contradict each other: what counts. */
-  readonly counting: ReadonlySet<Resource> | undefined
-  readonly problems: readonly ClusterProblem[]
+/** Kinds whose rows can contradict each other. */
+const CONTRADICTIONS: { readonly [K in Kind]?: Contradiction<K> } = {
+  Node: { settle: uniqueNodes, claims: ownClaims },
+  IPPool: { settle: separatePools },
 }
 
 /**
@@ -40,81 +27,67 @@ interface Answer {
  * rows that contradict each other it has the oldest, and names the others.
  */
 export class ClusterView {
-  readonly #rows = new Map<Kind, Map<string, DatedResource>>()
-  /** Answers since the last change of a kind. */
-  readonly #answers = new Map<Kind, Answer>()
+  readonly #kinds = new Map<Kind, KindRows<Kind>>()
+  #problems: readonly ClusterProblem[] | undefined
   /** By whoever reads them. */
   readonly #rowProblems = new Map<string, readonly ClusterProblem[]>()
 
   set(resource: Resource, createRevision = 0): void {
-    let rows = this.#rows.get(resource.kind)
-    if (rows === undefined) this.#rows.set(resource.kind, (rows = new Map()))
-    rows.set(resource.metadata.name, { resource, createRevision })
-    this.#answers.delete(resource.kind)
+    this.#of(resource.kind).set({ resource, createRevision })
+    this.#problems = undefined
   }
 
   delete(kind: Kind, name: string): void {
-    this.#rows.get(kind)?.delete(name)
-    this.#answers.delete(kind)
+    this.#of(kind).delete(name)
+    this.#problems = undefined
   }
 
   get<K extends Kind>(kind: K, name: string): ResourceOf<K> | undefined {
-    const resource = this.#rows.get(kind)?.get(name)?.resource
-    if (resource === undefined || CONTRADICTIONS[kind] === undefined) {
-      return resource as ResourceOf<K> | undefined
-    }
-    const isCounting = this.#answer(kind).counting?.has(resource) ?? true
-    return isCounting ? (resource as ResourceOf<K>) : undefined
+    return this.#of(kind).get(name)
   }
 
-  /** In order of name, so that what follows from it does not depend on the order of arrival. */
+  /**
+   * In order of name, so that what follows from it does not depend on the order of arrival. The same array
+   * until a row of the kind changes.
+   */
   list<K extends Kind>(kind: K): readonly ResourceOf<K>[] {
-    return this.#answer(kind).list as readonly ResourceOf<K>[]
+    return this.#of(kind).list()
   }
 
   /** The oldest first. */
   listByAge<K extends Kind>(kind: K): readonly ResourceOf<K>[] {
-    const rows = this.#rows.get(kind)
-    const age = ({ metadata }: Resource): number => rows?.get(metadata.name)?.createRevision ?? 0
-    return this.list(kind).toSorted((a, b) => age(a) - age(b))
+    return this.#of(kind).listByAge()
+  }
+
+  /** How many rows there are, those included that do not count. */
+  count(kind: Kind): number {
+    return this.#of(kind).size
   }
 
   /** Rows that cannot be read. @param source who says so, and says all that he has to say */
   setRowProblems(source: string, problems: readonly ClusterProblem[]): void {
     this.#rowProblems.set(source, problems)
+    this.#problems = undefined
   }
 
-  /** Rows that cannot be read, and those that contradict others and do not count. */
+  /**
+   * Rows that cannot be read, and those that contradict others and do not count. The same array until a
+   * row changes.
+   */
   problems(): readonly ClusterProblem[] {
-    const contradictions = FOLLOWED_KINDS.flatMap((kind) => this.#answer(kind).problems)
-    return [...[...this.#rowProblems.values()].flat(), ...contradictions]
+    this.#problems ??= [
+      ...[...this.#rowProblems.values()].flat(),
+      ...FOLLOWED_KINDS.flatMap((kind) => this.#of(kind).problems()),
+    ]
+    return this.#problems
   }
 
-  #answer(kind: Kind): Answer {
-    let answer = this.#answers.get(kind)
-    if (answer === undefined) {
-      answer = answerOf(kind, this.#rows.get(kind) ?? new Map())
-      this.#answers.set(kind, answer)
+  #of<K extends Kind>(kind: K): KindRows<K> {
+    let rows = this.#kinds.get(kind) as KindRows<K> | undefined
+    if (rows === undefined) {
+      rows = new KindRows(CONTRADICTIONS[kind])
+      this.#kinds.set(kind, rows as unknown as KindRows<Kind>)
     }
-    return answer
+    return rows
   }
-}
-
-function answerOf(kind: Kind, rows: Rows): Answer {
-  const sorted = [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
-  const settle = CONTRADICTIONS[kind] as
-    | ((rows: readonly DatedResource[]) => Derived<readonly Resource[]>)
-    | undefined
-  if (settle === undefined) {
-    return { list: sorted.map(({ resource }) => resource), counting: undefined, problems: [] }
-  }
-  const { value, problems } = settle(byAge(sorted))
-  const counting = new Set(value)
-  const list = sorted.map(({ resource }) => resource).filter((resource) => counting.has(resource))
-  return { list, counting, problems }
-}
-
-/** Stable: of two of one revision the first by name. */
-function byAge(rows: readonly DatedResource[]): DatedResource[] {
-  return rows.toSorted((a, b) => a.createRevision - b.createRevision)
 }

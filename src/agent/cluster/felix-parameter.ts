@@ -1,11 +1,11 @@
 import type { ResourceOf } from '../../model/resource.ts'
-import type { ClusterView } from './cluster-view.ts'
+import type { ViewOf } from './derived.ts'
 
 type FelixSpec = ResourceOf<'FelixConfiguration'>['spec']
 
 /** A parameter of Felix as it holds for one node: "node.<name>" before "default". */
 export function felixParameter<Key extends keyof FelixSpec>(
-  view: ClusterView,
+  view: ViewOf<'FelixConfiguration'>,
   node: string | undefined,
   key: Key,
 ): FelixSpec[Key] | undefined {

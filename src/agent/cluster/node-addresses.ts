@@ -1,4 +1,4 @@
-import type { Kernel } from '../../kernel/kernel.ts'
+import type { LinkAddress } from '../../kernel/kernel.ts'
 import type { Node } from '../../model/resource.ts'
 import { type Family, familyOf, type IpAddress } from '../../net/ip-address.ts'
 import {
@@ -18,7 +18,9 @@ export function nodeAddress(node: Node): InterfaceAddress | undefined {
 }
 
 /** Addresses by which others know a node, each as a prefix; undefined while it has none of a family. */
-type OwnPrefixes = Readonly<Record<Family, Prefix | undefined>>
+type OwnPrefixes = Readonly<Record<Family, Prefix | undefined>> & {
+  readonly claims: readonly Prefix[]
+}
 
 /** What Nodes say, read once for all agents of a process that are told of the same ones. */
 const KNOWN_PREFIXES = new WeakMap<Node, OwnPrefixes>()
@@ -28,10 +30,17 @@ export function ownPrefixesOf(node: Node): OwnPrefixes {
   let own = KNOWN_PREFIXES.get(node)
   if (own === undefined) {
     const { ipv4Address, ipv6Address } = node.spec.bgp ?? {}
-    own = { 4: ownPrefix(ipv4Address), 6: ownPrefix(ipv6Address) }
+    const prefixes = [ownPrefix(ipv4Address), ownPrefix(ipv6Address)] as const
+    const claims = prefixes.filter((prefix) => prefix !== undefined)
+    own = { 4: prefixes[0], 6: prefixes[1], claims }
     KNOWN_PREFIXES.set(node, own)
   }
   return own
+}
+
+/** The same in a list. */
+export function ownClaims(node: Node): readonly Prefix[] {
+  return ownPrefixesOf(node).claims
 }
 
 function ownPrefix(text: InterfaceAddressText | undefined): Prefix | undefined {
@@ -50,9 +59,9 @@ export function nodePrefixes(nodes: readonly Node[], family: Family): Prefix[] {
 
 /** The links that have an address, by index: other nodes' packets come in by them. */
 export function linksWith(
-  kernel: Pick<Kernel, 'addresses'>,
+  addresses: readonly LinkAddress[],
   own: IpAddress | undefined,
 ): readonly number[] {
   if (own === undefined) return []
-  return kernel.addresses().flatMap(({ address, linkIndex }) => (address === own ? linkIndex : []))
+  return addresses.flatMap(({ address, linkIndex }) => (address === own ? linkIndex : []))
 }

@@ -1,3 +1,5 @@
+import { shareEqual } from '../../lib/share-equal.ts'
+import type { Prefix } from '../../net/prefix.ts'
 import type { PoolEncapsulation } from '../../routes/encapsulation.ts'
 
 type Pools = readonly PoolEncapsulation[]
@@ -12,26 +14,42 @@ export const FORMER_MILLISECONDS = 10_000
 /** The pools as they were a moment ago. */
 export class PoolHistory {
   #current: Pools = []
-  #currentText = ''
-  #former: readonly { readonly pools: Pools; readonly until: number }[] = []
+  #dated: readonly { readonly pools: Pools; readonly until: number }[] = []
+  #former: readonly Pools[] = []
+  #seen: readonly Prefix[] = []
 
   /** To be called with the pools as they are, at any time; true when they changed. */
   update(pools: Pools, now: number): boolean {
-    const text = JSON.stringify(pools)
-    if (text === this.#currentText) return false
     const before = this.#current
-    this.#current = pools
-    this.#currentText = text
-    if (before.length === 0) return false // no packet went any way
-    this.#former = [
-      { pools: before, until: now + FORMER_MILLISECONDS },
-      ...this.#former.filter(({ until }) => until > now),
-    ]
+    this.#current = shareEqual(before, pools)
+    this.#see(pools)
+    if (this.#current === before || before.length === 0) return false // no packet went any way
+    this.#dated = [{ pools: before, until: now + FORMER_MILLISECONDS }, ...this.#dated]
+    this.age(now)
     return true
   }
 
-  /** What they were within the last {@link FORMER_MILLISECONDS}, latest first. */
-  former(now: number): readonly Pools[] {
-    return this.#former.filter(({ until }) => until > now).map(({ pools }) => pools)
+  #see(pools: Pools): void {
+    const more = pools.map(({ cidr }) => cidr).filter((cidr) => !this.#seen.includes(cidr))
+    if (more.length > 0) this.#seen = [...this.#seen, ...more]
+  }
+
+  /** Prefixes of all pools that there ever were. The same array until there is one more. */
+  get seen(): readonly Prefix[] {
+    return this.#seen
+  }
+
+  /** Forgets what they were more than {@link FORMER_MILLISECONDS} ago. */
+  age(now: number): void {
+    this.#dated = this.#dated.filter(({ until }) => until > now)
+    this.#former = shareEqual(
+      this.#former,
+      this.#dated.map(({ pools }) => pools),
+    )
+  }
+
+  /** What they were, latest first. The same array until that changes. */
+  get former(): readonly Pools[] {
+    return this.#former
   }
 }

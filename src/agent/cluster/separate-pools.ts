@@ -2,7 +2,7 @@ import { type ClusterProblem, clusterProblem, type Derived } from '../../model/c
 import { identifierOf, type IPPool } from '../../model/resource.ts'
 import { addressOctets } from '../../net/ip-address.ts'
 import { overlaps, parsePrefix, type Prefix, prefixAddress } from '../../net/prefix.ts'
-import type { DatedResource } from './cluster-view.ts'
+import type { DatedResource } from './kind-rows.ts'
 
 interface Counting {
   readonly pool: IPPool

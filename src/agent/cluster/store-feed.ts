@@ -3,7 +3,7 @@ import type { Ipam } from '../../ipam/ipam.ts'
 import type { BlockAffinity, Kind } from '../../model/resource.ts'
 import { comparePrefixes } from '../../net/prefix.ts'
 import type { Resources } from '../../store/resources.ts'
-import type { ClusterFeed } from '../agent.ts'
+import type { ClusterFeed } from './cluster-feed.ts'
 import { FOLLOWED_KINDS } from './cluster-view.ts'
 
 /** The cluster as the agent follows it, out of the datastore. */

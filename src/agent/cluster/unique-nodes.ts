@@ -1,7 +1,7 @@
 import { type ClusterProblem, clusterProblem, type Derived } from '../../model/cluster-problem.ts'
 import { identifierOf, type Node } from '../../model/resource.ts'
 import { type Prefix, prefixAddress } from '../../net/prefix.ts'
-import type { DatedResource } from './cluster-view.ts'
+import type { DatedResource } from './kind-rows.ts'
 import { ownPrefixesOf } from './node-addresses.ts'
 
 /**

@@ -5,7 +5,7 @@ import type { DocumentOf, Node } from '../../model/resource.ts'
 import type { IpAddress } from '../../net/ip-address.ts'
 import type { Prefix } from '../../net/prefix.ts'
 import type { Resources } from '../../store/resources.ts'
-import type { OwnTunnel } from './bookkeeping.ts'
+import type { OwnTunnel } from './own-rows-reconciler.ts'
 
 export interface NodeIpamNeeds {
   readonly node: string

@@ -14,7 +14,7 @@ import { type Family, familyOf, ip } from '../../net/ip-address.ts'
 import { covers, hostPrefix, type Prefix, prefix } from '../../net/prefix.ts'
 import { POD_LINK_PREFIX } from '../../routes/ownership.ts'
 import * as vxlan from '../../wire/packet/vxlan.ts'
-import type { ClusterView } from '../cluster/cluster-view.ts'
+import type { ViewOf } from '../cluster/derived.ts'
 import { externalNodes } from '../cluster/external-nodes.ts'
 import { felixParameter } from '../cluster/felix-parameter.ts'
 import { nodePrefixes } from '../cluster/node-addresses.ts'
@@ -30,7 +30,7 @@ const FROM_PODS = `${POD_LINK_PREFIX}*`
 
 /** What a node's table follows from. */
 export interface FilterInputs {
-  readonly view: ClusterView
+  readonly view: ViewOf<'Node' | 'IPPool' | 'FelixConfiguration'>
   /** Name of the Node resource. */
   readonly node: string
   /** Whether packets come in VXLAN. */
@@ -63,7 +63,7 @@ export function filterTable(inputs: FilterInputs): FilterTable {
 }
 
 /** Pools that only stand for load balancers' addresses are no pod's. */
-function podPools(view: ClusterView): readonly IPPool[] {
+function podPools(view: ViewOf<'IPPool'>): readonly IPPool[] {
   return view.list('IPPool').filter(({ spec }) => !spec.allowedUses.includes('LoadBalancer'))
 }
 
@@ -105,7 +105,7 @@ function isMasqueraded({ spec }: IPPool): boolean {
 }
 
 /** Pools with natOutgoing of one encapsulation. */
-function poolsWithMode(view: ClusterView, mode: EncapsulationMode): readonly IPPool[] {
+function poolsWithMode(view: ViewOf<'IPPool'>, mode: EncapsulationMode): readonly IPPool[] {
   return podPools(view).filter((pool) => {
     const { ipipMode, vxlanMode } = pool.spec
     return isMasqueraded(pool) && (ipipMode === 'Never' ? vxlanMode : ipipMode) === mode
@@ -174,7 +174,7 @@ function protocolIs(protocol: number): FilterMatch {
   return { kind: 'protocol', protocol }
 }
 
-function vxlanPackets(view: ClusterView, node: string): readonly FilterMatch[] {
+function vxlanPackets(view: ViewOf<'FelixConfiguration'>, node: string): readonly FilterMatch[] {
   const ports = felixParameter(view, node, 'vxlanPort') ?? vxlan.PORT
   return [protocolIs(PROTOCOL.udp), { kind: 'destinationPort', ports }]
 }

@@ -1,13 +1,13 @@
 import type { NewSource } from '../../kernel/packet-filter.ts'
 import { parsePortRange } from '../../model/felix-configuration.ts'
-import type { ClusterView } from '../cluster/cluster-view.ts'
+import type { ViewOf } from '../cluster/derived.ts'
 import { felixParameter } from '../cluster/felix-parameter.ts'
 
 /**
  * What packets that leave pools with natOutgoing get instead of an address of their link and any port
  * (Felix: natOutgoingAddress, natPortRange).
  */
-export function outgoingNat(view: ClusterView, node: string): NewSource {
+export function outgoingNat(view: ViewOf<'FelixConfiguration'>, node: string): NewSource {
   const address = felixParameter(view, node, 'natOutgoingAddress')
   const ports = portRange(felixParameter(view, node, 'natPortRange'))
   return {

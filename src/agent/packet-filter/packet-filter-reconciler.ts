@@ -15,8 +15,8 @@ export interface PacketFilterNeeds {
 /** What a kernel answers that has no packet filter, or not all that a rule needs. */
 const UNABLE = ['EPROTONOSUPPORT', 'EOPNOTSUPP', 'ENOENT'] as const
 
-/** Keeps a node's table of the packet filter as desired, whoever changes it. */
-export class PacketFilterReconciler implements Reconciler<FilterTable, KernelEvent> {
+/** Keeps a node's table of the packet filter as desired, whoever changes it; where none is, it stays. */
+export class PacketFilterReconciler implements Reconciler<FilterTable | undefined, KernelEvent> {
   readonly name = 'packet filter'
   readonly pace = {
     /** Nodes come in crowds, and each is a member of a set. */
@@ -32,7 +32,8 @@ export class PacketFilterReconciler implements Reconciler<FilterTable, KernelEve
     this.#needs = needs
   }
 
-  reconcile(desired: FilterTable): Outcome {
+  reconcile(desired: FilterTable | undefined): Outcome {
+    if (desired === undefined) return 'done'
     const { kernel, log } = this.#needs
     this.#isInstalled = false
     try {

@@ -4,7 +4,7 @@ import { type ClusterProblem, clusterProblem } from '../../model/cluster-problem
 import { identifierOf } from '../../model/resource.ts'
 import type { IpAddress } from '../../net/ip-address.ts'
 import * as vxlan from '../../wire/packet/vxlan.ts'
-import type { ClusterView } from '../cluster/cluster-view.ts'
+import type { ViewOf } from '../cluster/derived.ts'
 import { felixParameter } from '../cluster/felix-parameter.ts'
 import type { TunnelDevice } from './tunnel-device.ts'
 import { usesVxlan } from './vxlan-settings.ts'
@@ -17,13 +17,16 @@ const HOST_LINKS = '^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)'
 const FALLBACK_MTU = 1460
 
 /** Whether any pool, disabled ones included, may send packets through IPIP (Felix: ipipEnabled auto). */
-export function tunnelsAnything(view: ClusterView, node?: string): boolean {
+export function tunnelsAnything(
+  view: ViewOf<'FelixConfiguration' | 'IPPool'>,
+  node?: string,
+): boolean {
   const forced = felixParameter(view, node, 'ipipEnabled')
   return forced ?? view.list('IPPool').some(({ spec }) => spec.ipipMode !== 'Never')
 }
 
 /** Whether nodes have a tunl0 that takes packets out of their outer headers, used by pools or not. */
-export function hasTunnel(view: ClusterView, node?: string): boolean {
+export function hasTunnel(view: ViewOf<'FelixConfiguration'>, node?: string): boolean {
   return felixParameter(view, node, 'ipipEnabled') !== false
 }
 
@@ -48,7 +51,7 @@ export interface NodeMtus {
  * @param uplinkIndex the link with the node's address, which counts where no link has a usual name
  */
 export function nodeMtus(
-  view: ClusterView,
+  view: ViewOf<'FelixConfiguration' | 'IPPool'>,
   node: string,
   links: readonly Link[],
   uplinkIndex: number | undefined,
@@ -77,7 +80,7 @@ function isMtu(mtu: number): boolean {
 
 /** Undefined where Felix is to find it out itself: absent, 0, or what no link can have. */
 function tunnelMtu(
-  view: ClusterView,
+  view: ViewOf<'FelixConfiguration'>,
   node: string,
   key: (typeof TUNNEL_MTUS)[number],
 ): number | undefined {
@@ -86,7 +89,7 @@ function tunnelMtu(
 }
 
 /** MTUs that no link can have. */
-export function tunnelProblems(view: ClusterView): ClusterProblem[] {
+export function tunnelProblems(view: ViewOf<'FelixConfiguration'>): ClusterProblem[] {
   return view.list('FelixConfiguration').flatMap(({ metadata, spec }) =>
     TUNNEL_MTUS.flatMap((key) => {
       const value = spec[key]
@@ -120,7 +123,7 @@ function hostLinks(pattern: string | undefined): GoPattern {
  * sends first. Without an address then. Undefined where IPIP is switched off.
  */
 export function tunnelDevice(
-  view: ClusterView,
+  view: ViewOf<'FelixConfiguration'>,
   node: string,
   address: IpAddress | undefined,
   mtus: NodeMtus,

@@ -5,7 +5,7 @@ import type { IpAddress } from '../../net/ip-address.ts'
 import { type MacAddress, macFromOctets } from '../../net/mac-address.ts'
 import type { RemoteNode } from '../../routes/encapsulation.ts'
 import * as vxlan from '../../wire/packet/vxlan.ts'
-import type { ClusterView } from '../cluster/cluster-view.ts'
+import type { ViewOf } from '../cluster/derived.ts'
 import { felixParameter } from '../cluster/felix-parameter.ts'
 import { nodeAddress } from '../cluster/node-addresses.ts'
 
@@ -39,14 +39,14 @@ export function vxlanModeOf({ spec }: IPPool): EncapsulationMode {
 }
 
 /** Whether any pool, disabled ones included, may send packets through VXLAN (Felix: vxlanEnabled auto). */
-export function usesVxlan(view: ClusterView, node?: string): boolean {
+export function usesVxlan(view: ViewOf<'FelixConfiguration' | 'IPPool'>, node?: string): boolean {
   const forced = felixParameter(view, node, 'vxlanEnabled')
   return forced ?? view.list('IPPool').some((pool) => vxlanModeOf(pool) !== 'Never')
 }
 
 /** vxlan.calico as it should be where it is used; undefined where the node has no address. */
 export function vxlanDevice(
-  view: ClusterView,
+  view: ViewOf<'FelixConfiguration' | 'Node'>,
   options: {
     readonly node: string
     readonly address: IpAddress | undefined
@@ -74,8 +74,23 @@ export function vtepMac(name: string, node: Node | undefined): MacAddress {
   return macFromOctets(Uint8Array.of(0x66, ...digest.subarray(0, 5)))
 }
 
+/** What Nodes say, read once for all agents of a process that are told of the same ones. */
+const KNOWN_ENDS = new WeakMap<Node, TunnelEnd>()
+
+/** Ends of the tunnel at other nodes, by name; nodes without an address have none. */
+export function tunnelEnds(nodes: readonly Node[], self: string): ReadonlyMap<string, TunnelEnd> {
+  const ends = new Map<string, TunnelEnd>()
+  for (const node of nodes) {
+    const end = KNOWN_ENDS.get(node) ?? tunnelEnd(node)
+    if (end === undefined || node.metadata.name === self) continue
+    KNOWN_ENDS.set(node, end)
+    ends.set(node.metadata.name, end)
+  }
+  return ends
+}
+
 /** A node as VXLAN sees it; undefined for one without an address. */
-export function tunnelEnd(node: Node): TunnelEnd | undefined {
+function tunnelEnd(node: Node): TunnelEnd | undefined {
   const address = nodeAddress(node)?.address
   if (address === undefined) return undefined
   const macAddress = vtepMac(node.metadata.name, node)

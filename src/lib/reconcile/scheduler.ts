@@ -15,8 +15,12 @@ export interface SchedulerNeeds {
 export interface Reconciliation<Desired> {
   /** What should be from now on. The same object says nothing new. */
   want(desired: Desired): void
-  /** Asks for a pass soon; any number of askers share one. */
-  request(): void
+  /**
+   * Asks for a pass; any number of askers share one.
+   *
+   * @param debounceMilliseconds from the last pass on; as its pace says when absent
+   */
+  request(debounceMilliseconds?: number): void
   /** What was not as desired when the last pass ended. Only reads. */
   problems(): readonly string[]
 }
@@ -77,7 +81,8 @@ export class Scheduler<Event = never> {
 
   #arm(): void {
     if (this.#isInTurn || this.#isStopped) return
-    const due = Math.min(...this.#entries.map((entry) => entry.dueAt))
+    let due = Infinity
+    for (const entry of this.#entries) due = Math.min(due, entry.dueAt)
     const at = Math.max(due, this.#turnAt + TURN_MILLISECONDS)
     if (this.#timer !== undefined && this.#timerAt <= at) return
     this.#timer?.cancel()
@@ -118,7 +123,7 @@ class Entry<Event, Desired = unknown> implements Reconciliation<Desired> {
   readonly #onRequest: () => void
   readonly #backoff: Backoff
   #desired: { readonly value: Desired } | undefined
-  #isRequested = false
+  #requestedAt = Infinity
   #isRunning = false
   #mustSweep = false
   #isMoreToDo = false
@@ -144,9 +149,10 @@ class Entry<Event, Desired = unknown> implements Reconciliation<Desired> {
     this.request()
   }
 
-  request(): void {
-    if (this.#isRequested) return
-    this.#isRequested = true
+  request(debounceMilliseconds = this.#reconciler.pace.debounceMilliseconds ?? 0): void {
+    const at = this.#passedAt + debounceMilliseconds
+    if (this.#requestedAt <= at) return
+    this.#requestedAt = at
     this.#onRequest()
   }
 
@@ -161,7 +167,7 @@ class Entry<Event, Desired = unknown> implements Reconciliation<Desired> {
 
   /** Whether a pass is asked for that can be done at once. */
   get isRequested(): boolean {
-    return this.#isRequested && !this.#isRunning && this.#desired !== undefined
+    return this.#requestedAt < Infinity && !this.#isRunning && this.#desired !== undefined
   }
 
   /** Whether the last pass did all that it had to. */
@@ -172,9 +178,7 @@ class Entry<Event, Desired = unknown> implements Reconciliation<Desired> {
   /** Time of the clock; Infinity while nothing calls for a pass. */
   get dueAt(): number {
     if (this.#isRunning || this.#desired === undefined) return Infinity
-    const { debounceMilliseconds = 0 } = this.#reconciler.pace
-    const requestedAt = this.#isRequested ? this.#passedAt + debounceMilliseconds : Infinity
-    return Math.min(requestedAt, this.#retryAt, this.#resyncAt)
+    return Math.min(this.#requestedAt, this.#retryAt, this.#resyncAt)
   }
 
   pass(): void {
@@ -185,7 +189,7 @@ class Entry<Event, Desired = unknown> implements Reconciliation<Desired> {
       this.#resyncAt = now + resyncMilliseconds
     }
     this.#passedAt = now
-    this.#isRequested = false
+    this.#requestedAt = Infinity
     this.#retryAt = Infinity
     try {
       const outcome = this.#reconciler.reconcile(this.#desired!.value)
@@ -213,7 +217,7 @@ class Entry<Event, Desired = unknown> implements Reconciliation<Desired> {
     this.#failure = undefined
     this.#mustSweep = true
     this.#isMoreToDo = outcome === 'more'
-    if (outcome === 'more') this.#isRequested = true
+    if (outcome === 'more') this.#requestedAt = this.#passedAt
     if (outcome === 'retry') this.#retryLater()
     else if (outcome === 'done') this.#backoff.reset()
   }
@@ -222,7 +226,7 @@ class Entry<Event, Desired = unknown> implements Reconciliation<Desired> {
     const { name } = this.#reconciler
     const error = messageOf(thrown)
     if (error !== this.#failure) {
-      this.#needs.log.warn('Unable to reconcile a part of the node; it is tried again', {
+      this.#needs.log.warn('Failed to reconcile; retrying', {
         part: name,
         error,
       })

@@ -46,6 +46,12 @@ export class LiveTable {
   readonly #chains = new Map<string, LiveChain>()
   readonly #lookups = new Map<string, LiveLookup>()
   #image: TableImage | undefined
+  #table: FilterTable | undefined
+
+  /** What it was made of last; a table that was handed in is not changed afterwards. */
+  get table(): FilterTable | undefined {
+    return this.#table
+  }
 
   /** Makes of it what it should be, and says what was changed. */
   keep(table: FilterTable): readonly FilterChange[] {
@@ -56,6 +62,7 @@ export class LiveTable {
     const before = new Map([...this.#chains].map(([name, { rules }]) => [name, [...rules]]))
     for (const step of steps) this.#make(step, made, before)
     this.#image = wanted
+    this.#table = table
     return changes
   }
 

@@ -32,8 +32,11 @@ export class PacketFilter {
   #tracks = false
 
   keep(table: FilterTable): readonly FilterChange[] {
+    const known = this.#tables.get(table.name)
+    // A thousand agents that look at their tables again need not compare what nobody else can have changed.
+    if (known?.table === table) return []
     checkFilterTable(table)
-    const live = this.#tables.get(table.name) ?? new LiveTable()
+    const live = known ?? new LiveTable()
     const changes = live.keep(table)
     this.#tables.set(table.name, live)
     if (changes.length > 0) this.#arrange()

@@ -1,5 +1,5 @@
-import { messageOf } from '../lib/errors.ts'
-import type { Log } from '../lib/log.ts'
+import { messageOf } from '../../lib/errors.ts'
+import type { Log } from '../../lib/log.ts'
 
 /**
  * Parts of one piece of work, each tried for itself: what one of them throws is logged once, is told as a
@@ -21,7 +21,7 @@ export class Attempts {
     } catch (thrown) {
       const error = messageOf(thrown)
       if (this.#failures.get(part) !== error) {
-        this.#log.error('Unable to bring a part up to date; the others go on', { part, error })
+        this.#log.error('Failed to work out a part of the node; the others go on', { part, error })
       }
       this.#failures.set(part, error)
     }

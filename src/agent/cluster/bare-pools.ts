@@ -1,0 +1,24 @@
+import type { Log } from '../../lib/log.ts'
+import type { IPPool } from '../../model/resource.ts'
+
+/** Says of IPv6 pools with VXLAN, once each, that there is no such tunnel: nobody should have to find out with tcpdump. */
+export class BarePools {
+  readonly #log: Log
+  readonly #told = new Set<string>()
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  tell(pools: readonly IPPool[]): void {
+    for (const { metadata, spec } of pools) {
+      if (!spec.cidr.includes(':') || spec.vxlanMode === 'Never') continue
+      if (this.#told.has(metadata.name)) continue
+      this.#told.add(metadata.name)
+      this.#log.warn('Packets of an IPv6 pool go bare: there is no VXLAN over IPv6 here', {
+        pool: metadata.name,
+        vxlanMode: spec.vxlanMode,
+      })
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { IpAddress } from '../../net/ip-address.ts'
+import type { MacAddress } from '../../net/mac-address.ts'
+import type { Prefix } from '../../net/prefix.ts'
+
+/** A node's end of a tunnel, as the datastore tells of it. */
+export type OwnTunnel =
+  | { readonly kind: 'ipip' }
+  | { readonly kind: 'vxlan'; readonly macAddress: MacAddress }
+
+/** Addresses, as far as the node itself needs them. */
+export interface NodeAddresses {
+  /** Claims the block that the cluster gave this node (its podCIDR); done already is no error. */
+  claimBlock(node: string, block: Prefix): Promise<void>
+  /**
+   * The address of tunl0 or vxlan.calico, assigned if there is none yet, and written to the Node; taken
+   * back, and undefined, where no pool has such a tunnel.
+   */
+  ensureTunnelAddress(node: string, tunnel: OwnTunnel): Promise<IpAddress | undefined>
+}
+
+/** What a node writes to the datastore about itself: its blocks, the addresses of its ends of tunnels. */
+export interface OwnRows {
+  /** Blocks that the cluster gave this node and that are not its own yet. */
+  readonly claims: readonly Prefix[]
+  /** Ends whose address is to be assigned, or given back where no pool has such a tunnel. */
+  readonly tunnels: readonly OwnTunnel[]
+  /** Whether tunl0 needs no address, and has none to give back. */
+  readonly isWithoutIpip: boolean
+  /** What else the addresses follow from: when it changes they are looked at again. */
+  readonly inputs: object
+}
+
+export interface OwnRowsNeeds {
+  /** Name of the Node resource. */
+  readonly node: string
+  readonly addresses: NodeAddresses
+  /** The address of tunl0; undefined: it has none. */
+  onIpipAddress(address: IpAddress | undefined): void
+}
+
+/** Keeps what a node writes about itself; undefined is desired while the datastore must not be written. */
+export class OwnRowsReconciler implements Reconciler<OwnRows | undefined> {
+  readonly name = 'the node’s own rows'
+  readonly pace = {
+    retry: { firstMilliseconds: 2_000, mostMilliseconds: 30_000 },
+    /** In case somebody gave back an address that is in use. */
+    resyncMilliseconds: 600_000,
+  } as const
+  readonly #needs: OwnRowsNeeds
+
+  constructor(needs: OwnRowsNeeds) {
+    this.#needs = needs
+  }
+
+  /** Errors: the first of what the datastore refused; the rest is written all the same. */
+  async reconcile(desired: OwnRows | undefined): Promise<Outcome> {
+    if (desired === undefined) return 'done'
+    const { addresses, node, onIpipAddress } = this.#needs
+    const errors: unknown[] = []
+    const attempt = async (write: () => Promise<void>): Promise<void> => {
+      try {
+        await write()
+      } catch (thrown) {
+        errors.push(thrown)
+      }
+    }
+    for (const block of desired.claims) await attempt(() => addresses.claimBlock(node, block))
+    for (const tunnel of desired.tunnels) {
+      await attempt(async () => {
+        const address = await addresses.ensureTunnelAddress(node, tunnel)
+        if (tunnel.kind === 'ipip') onIpipAddress(address)
+      })
+    }
+    if (desired.isWithoutIpip) onIpipAddress(undefined)
+    if (errors.length > 0) throw errors[0]
+    return 'done'
+  }
+}
