@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts'
+import { OneAtATime } from '../lib/one-at-a-time.ts'
 import type { Family, IpAddress } from '../net/ip-address.ts'
-import { contains, covers, type Prefix, prefixFamily } from '../net/prefix.ts'
+import { contains, covers, overlaps, type Prefix, prefixFamily } from '../net/prefix.ts'
 import { addressOf, type Block, blockSize, hostAffinity, isEmpty, nodeOf } from './block.ts'
 import { assignAddress, type Assigned, assignNext, freeReleased } from './block-changes.ts'
 import type { BlockClaims } from './block-claims.ts'
@@ -29,7 +30,18 @@ interface Refusal {
   readonly message: string
 }
 
+/** A request that found no address in the blocks that it tried. */
+interface Search {
+  readonly node: string
+  readonly family: Family
+  readonly tried: ReadonlySet<Prefix>
+  readonly terms: Terms
+}
+
 type Owner = Pick<AutoAssignRequest, 'node' | 'handle' | 'attributes' | 'exclusive'>
+
+/** Blocks that the cluster gave nodes other than `node` (their podCIDRs), whether they have claimed them yet or not. */
+export type GivenToOthers = (node: string) => Promise<readonly Prefix[]>
 
 /** How long a node may hold an empty block before others may take it. */
 const IDLE_MILLISECONDS = 60_000
@@ -39,11 +51,19 @@ export class Assigner {
   readonly #store: IpamStore
   readonly #claims: BlockClaims
   readonly #clock: Clock
+  readonly #givenToOthers: GivenToOthers
+  /** By node and family: two pods that start at once on a fresh node share the block that the first claims. */
+  readonly #searches = new OneAtATime()
 
-  constructor(store: IpamStore, claims: BlockClaims, clock: Clock) {
+  constructor(
+    store: IpamStore,
+    claims: BlockClaims,
+    { clock, givenToOthers }: { readonly clock: Clock; readonly givenToOthers: GivenToOthers },
+  ) {
     this.#store = store
     this.#claims = claims
     this.#clock = clock
+    this.#givenToOthers = givenToOthers
   }
 
   /** As many as could be had, and why not more. */
@@ -62,15 +82,16 @@ export class Assigner {
     }
     for (;;) {
       const owned = await this.#store.affinities(node, family)
-      const usable = owned.filter(({ cidr }) => terms.pools.some((pool) => covers(pool.cidr, cidr)))
-      for (const affinity of usable) {
+      for (const affinity of ownedIn(terms.pools, owned)) {
         if (assigned.length === count) return { assigned, shortage: undefined }
         if (!tried.has(affinity.cidr) && (await this.#isUsable(affinity)))
           await take(affinity.cidr, false)
         tried.add(affinity.cidr)
       }
       if (assigned.length === count) return { assigned, shortage: undefined }
-      const claimed = await this.#claimNext(node, family, owned, terms)
+      const claimed = await this.#searches.run(`${node} ${family}`, () =>
+        this.#claimNext({ node, family, tried, terms }),
+      )
       if (typeof claimed === 'string') continue
       if (!terms.strictAffinity) {
         for (const cidr of await this.#othersBlocks(node, family, terms)) {
@@ -196,14 +217,17 @@ export class Assigner {
     })
   }
 
-  /** Claims one more block for a node, or says why not. */
-  async #claimNext(
-    node: string,
-    family: Family,
-    owned: readonly Affinity[],
-    terms: Terms,
-  ): Promise<Prefix | Refusal> {
-    const blocks = await this.#store.blocks(family)
+  /**
+   * Claims one more block for a node, or says why not. One that the node has, and that was not tried for
+   * this request, is enough: another request may have claimed it while this one waited for its turn.
+   */
+  async #claimNext({ node, family, tried, terms }: Search): Promise<Prefix | Refusal> {
+    const [owned, blocks] = await Promise.all([
+      this.#store.affinities(node, family),
+      this.#store.blocks(family),
+    ])
+    const fresh = ownedIn(terms.pools, owned).find(({ cidr }) => !tried.has(cidr))
+    if (fresh !== undefined) return fresh.cidr
     const lost = await this.#claimLost(node, blocks, owned, terms)
     if (lost !== undefined) return lost
     if (owned.length >= terms.blockLimit) {
@@ -214,8 +238,15 @@ export class Assigner {
       const message = `the blocks of node ${node} have no free address, and autoAllocateBlocks is off`
       return { code: 'no-addresses', message }
     }
+    const given = await this.#givenToOthers(node)
+    const free = (cidr: Prefix): boolean => !given.some((range) => overlaps(range, cidr))
     const claimed =
-      (await this.#claimNew(node, blocks, terms)) ?? (await this.#reclaim(node, blocks, terms))
+      (await this.#claimNew(node, blocks, terms, free)) ??
+      (await this.#reclaim(
+        node,
+        blocks.filter(({ cidr }) => free(cidr)),
+        terms,
+      ))
     const message = `No IPs available in pools: [${terms.pools.map((pool) => pool.cidr).join(' ')}]`
     return claimed ?? { code: 'no-addresses', message }
   }
@@ -239,11 +270,13 @@ export class Assigner {
     node: string,
     blocks: readonly ListedBlock[],
     terms: Terms,
+    free: (cidr: Prefix) => boolean,
   ): Promise<Prefix | undefined> {
     const present = new Set(blocks.map(({ cidr }) => cidr))
     for (const { cidr, blockSize } of terms.pools) {
       for (const block of blockRing(cidr, blockSize, node)) {
         if (present.has(block) || terms.reserved.some((range) => covers(range, block))) continue
+        if (!free(block)) continue
         if (await this.#claims.claim(node, block, { adopt: false })) return block
       }
     }
@@ -291,6 +324,11 @@ export class Assigner {
       return from <= 0 ? inPool : [...inPool.slice(from), ...inPool.slice(0, from)]
     })
   }
+}
+
+/** The claims of a node that are in pools from which the request may be served. */
+function ownedIn(pools: readonly Pool[], owned: readonly Affinity[]): readonly Affinity[] {
+  return owned.filter(({ cidr }) => pools.some((pool) => covers(pool.cidr, cidr)))
 }
 
 function firstOfRing(pool: Pool, node: string): Prefix {

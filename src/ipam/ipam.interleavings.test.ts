@@ -50,11 +50,19 @@ const tunnel =
   (ipam) =>
     ipam.ensureTunnelAddress({ node })
 
+/** What one process does at once. */
+const both =
+  (...acts: readonly Act[]): Act =>
+  (ipam) =>
+    Promise.all(acts.map((act) => act(ipam)))
+
 /** What was before; what happens at the same time, of which the first may die. */
 const SCENES: readonly {
   readonly name: string
   readonly before: readonly Act[]
   readonly acts: readonly Act[]
+  /** Most blocks that node a then has. */
+  readonly mostBlocks?: number
 }[] = [
   {
     name: 'two nodes claim one block',
@@ -131,6 +139,24 @@ const SCENES: readonly {
     before: [claim('a')],
     acts: [tunnel('a'), tunnel('a')],
   },
+  {
+    name: 'a process gives two pods of a fresh node addresses at once',
+    before: [],
+    acts: [both(assign('a', 'x'), assign('a', 'y'))],
+    mostBlocks: 1,
+  },
+  {
+    name: 'a process gives two pods of a fresh node addresses while a block becomes free',
+    before: [claim('b')],
+    acts: [leave('b'), both(assign('a', 'x'), assign('a', 'y'))],
+    mostBlocks: 1,
+  },
+  {
+    name: 'a process gives a pod and the tunnel of a fresh node addresses at once',
+    before: [],
+    acts: [both(assign('a', 'x'), tunnel('a'))],
+    mostBlocks: 1,
+  },
 ]
 
 describe.each(WAYS)('IPAM that changes $way, in every order of calls', ({ oneByOne }) => {
@@ -154,7 +180,7 @@ describe.each(WAYS)('IPAM that changes $way, in every order of calls', ({ oneByO
     return { rows: [...shared.rowsFrom('')], revision: shared.revision }
   }
 
-  it.each(SCENES)('$name', async ({ before, acts }) => {
+  it.each(SCENES)('$name', async ({ before, acts, mostBlocks }) => {
     const start = await prepare(before)
     const plays = await everyInterleaving(
       () => {
@@ -171,6 +197,8 @@ describe.each(WAYS)('IPAM that changes $way, in every order of calls', ({ oneByO
           actors,
           check: async (died) => {
             await checkTunnels(shared, results)
+            const owned = await over(shared, shared).affinities('a')
+            expect(owned.length).toBeLessThanOrEqual(mostBlocks ?? BLOCKS.length)
             await check(shared, died)
           },
         })

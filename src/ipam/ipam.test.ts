@@ -84,6 +84,19 @@ describe.each(WAYS)('IPAM that changes $way', (way) => {
       expect(a!.slice(0, -1)).not.toBe(b)
     })
 
+    it('are of no block that the cluster gave another node, claimed by it or not', async () => {
+      const { resources, ipam, assign, clock } = await setUp(single)
+      const given = ['10.0.0.0/28', '10.0.0.16/28', '10.0.0.32/28'].map(prefix)
+      const status = { podCIDRs: given }
+      await resources.create({ kind: 'Node', metadata: { name: 'server02' }, spec: {}, status })
+      await ipam.claimAffinity('server02', given[0]!)
+      await clock.advance(120_000)
+      expect(await assign('a', { count: 16 })).toContain('10.0.0.48')
+      // Full: the one that stands empty is borrowed from and stays its owner's.
+      expect(await assign('b')).toEqual(['10.0.0.0'])
+      expect((await ipam.affinities('server02')).map(({ cidr }) => cidr)).toEqual([given[0]])
+    })
+
     it('are borrowed from others when no block is left, unless affinity is strict', async () => {
       const { assign, configure } = await setUp([{ cidr: '10.0.0.0/28', blockSize: 28 }])
       await assign('a')

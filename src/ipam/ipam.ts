@@ -93,7 +93,10 @@ export class Ipam {
     this.#store = store
     this.#resources = resources
     this.#claims = new BlockClaims(store, clock, random)
-    this.#assigner = new Assigner(store, this.#claims, clock)
+    this.#assigner = new Assigner(store, this.#claims, {
+      clock,
+      givenToOthers: (node) => this.#givenToOthers(node),
+    })
     this.#releaser = new Releaser(store)
   }
 
@@ -147,6 +150,14 @@ export class Ipam {
       maxBlocksPerHost = 0,
     } = found?.spec ?? {}
     return { strictAffinity, autoAllocateBlocks, maxBlocksPerHost, cooldownSeconds: 0 }
+  }
+
+  /** Asked for only where a new block is claimed: a large cluster has many Nodes. */
+  async #givenToOthers(node: string): Promise<Prefix[]> {
+    const nodes = await this.#resources.listShared('Node')
+    return nodes
+      .filter(({ metadata }) => metadata.name !== node)
+      .flatMap(({ status }) => status?.podCIDRs ?? [])
   }
 
   /** Addresses that are given to nobody new. */
