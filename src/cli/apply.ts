@@ -1,7 +1,9 @@
 import { LAB_OR_STORE_HELP } from './option-help.ts'
 import { UserError } from '../lib/errors.ts'
 import { valueAt } from '../lib/schema-problems.ts'
-import type { Draft, Resource } from '../model/resource.ts'
+import type { Document } from '../model/parse-resource.ts'
+import { InvalidResource } from '../model/problem.ts'
+import type { Draft, Kind } from '../model/resource.ts'
 import type { Resources } from '../store/resources.ts'
 import type { DefineCommand } from './command-entry.ts'
 import { type Manifest, readManifests } from './read-manifests.ts'
@@ -20,6 +22,7 @@ export const defineApply: DefineCommand = (command, context) => {
       const found = readManifests(await context.readText(filename), file)
       const { resources, close } = await context.openResources({ lab })
       try {
+        await refuseInvalid(resources, found)
         await refuseUnknownFields(resources, found)
         const done = await applyAll(resources, found, file)
         context.out.write(`Successfully applied ${done.length} ${kindsOf(done)}\n`)
@@ -34,6 +37,38 @@ Examples:
   tortie get ippool -o yaml > pools.yaml
   tortie apply -f pools.yaml
 `
+
+/** What cannot be read may come back out of a file as it stands in the datastore; nothing else may. */
+async function refuseInvalid(resources: Resources, found: readonly Manifest[]): Promise<void> {
+  const refused: string[] = []
+  for (const { invalid, literal, document } of found) {
+    if (invalid === undefined) continue
+    const isStored = await firstValid([literal, document], (draft) =>
+      resources.checkDocument(draft),
+    )
+      .then(() => true)
+      .catch((thrown: unknown) => {
+        if (!(thrown instanceof InvalidResource)) throw thrown
+        return false
+      })
+    if (!isStored) refused.push(invalid)
+  }
+  if (refused.length > 0) throw new UserError(refused.join('\n'))
+}
+
+/** What `use` gives of the first document in which nothing is wrong. Throws InvalidResource of the last. */
+async function firstValid<Result>(
+  documents: readonly [Document, Document],
+  use: (draft: Draft) => Promise<Result>,
+): Promise<Result> {
+  const [literal, meant] = documents
+  try {
+    return await use(literal as Draft)
+  } catch (thrown) {
+    if (!(thrown instanceof InvalidResource)) throw thrown
+    return use(meant as Draft)
+  }
+}
 
 /** Fields that a later version wrote into the datastore may come back out of a file; misspelled ones may not. */
 async function refuseUnknownFields(
@@ -56,11 +91,12 @@ async function applyAll(
   resources: Resources,
   found: readonly Manifest[],
   file: string,
-): Promise<readonly Resource[]> {
-  const done: Resource[] = []
-  for (const { document } of found) {
+): Promise<readonly Kind[]> {
+  const done: Kind[] = []
+  for (const { document, literal } of found) {
     try {
-      done.push(await resources.apply(document as Draft))
+      await firstValid([literal, document], (draft) => resources.applyDocument(draft))
+      done.push(document.kind)
     } catch (thrown) {
       if (!(thrown instanceof UserError)) throw thrown
       const { name } = document.metadata as { name: string }
@@ -72,7 +108,7 @@ async function applyAll(
 }
 
 /** "'IPPool' resource(s)", or "resource(s)" when they are of several kinds. */
-function kindsOf(resources: readonly Resource[]): string {
-  const kinds = new Set(resources.map(({ kind }) => kind))
+function kindsOf(applied: readonly Kind[]): string {
+  const kinds = new Set(applied)
   return kinds.size === 1 ? `'${[...kinds][0]}' resource(s)` : 'resource(s)'
 }

@@ -3,9 +3,9 @@ import { Option } from '@commander-js/extra-typings'
 import { closest } from '../lib/closest.ts'
 import { UserError } from '../lib/errors.ts'
 import { ALL_KINDS, KINDS } from '../model/kinds.ts'
-import type { Kind, Resource, ResourceOf } from '../model/resource.ts'
+import type { Kind, Resource } from '../model/resource.ts'
 import { ResourceDoesNotExist } from '../store/resource-errors.ts'
-import type { Resources } from '../store/resources.ts'
+import type { Resources, WrittenResource } from '../store/resources.ts'
 import type { DefineCommand } from './command-entry.ts'
 import { kindOf } from './kind-argument.ts'
 import { FORMS, type Form, printResources } from './print-resources.ts'
@@ -78,13 +78,15 @@ async function find<K extends Kind>(
   kind: K,
   names: readonly string[],
   { namespace, allNamespaces }: GetOptions,
-): Promise<readonly ResourceOf<K>[]> {
+): Promise<readonly WrittenResource<K>[]> {
   if (names.length === 0) {
-    const all = await resources.list(
+    const all = await resources.listWritten(
       kind,
       allNamespaces === true ? {} : { namespace: namespace ?? 'default' },
     )
-    return kind === 'WorkloadEndpoint' ? all.toSorted(byWorkload) : all
+    return kind === 'WorkloadEndpoint'
+      ? all.toSorted((a, b) => byWorkload(a.written, b.written))
+      : all
   }
   if (allNamespaces === true) {
     throw new UserError(
@@ -94,7 +96,7 @@ async function find<K extends Kind>(
   return Promise.all(
     names.map(async (name) => {
       try {
-        return await resources.get(kind, name, namespace)
+        return await resources.getWritten(kind, name, namespace)
       } catch (thrown) {
         if (!(thrown instanceof ResourceDoesNotExist)) throw thrown
         throw new UserError(await missing(resources, kind, name, namespace, thrown.message))

@@ -4,6 +4,7 @@ import { alignedLines } from '../lib/table.ts'
 import { columnsOf } from '../model/columns.ts'
 import { KINDS } from '../model/kinds.ts'
 import { API_VERSION, type Kind, type Resource, type ResourceOf } from '../model/resource.ts'
+import type { WrittenResource } from '../store/resources.ts'
 
 /** Forms of `-o`: calicoctl's ("ps" is its table), and kubectl's name. */
 export const FORMS = ['ps', 'wide', 'yaml', 'json', 'name'] as const
@@ -17,21 +18,26 @@ export interface PrintOptions {
   readonly defaultAsNumber: number | undefined
 }
 
-/** Resources as text, as calicoctl prints them. */
+/**
+ * Resources as text, as calicoctl prints them. YAML and JSON are what stands in the store, so that a file of
+ * it can be applied and nothing is lost; what cannot be read is in no table.
+ */
 export async function printResources<K extends Kind>(
   kind: K,
-  resources: readonly ResourceOf<K>[],
+  found: readonly WrittenResource<K>[],
   options: PrintOptions,
 ): Promise<string> {
+  const resources = found.flatMap(({ resource }) => resource ?? [])
+  const written = found.map((each) => each.written)
   switch (options.form) {
     case 'ps':
     case 'wide':
       return resourceTable(kind, resources, options)
     case 'yaml':
       // Not for tables: the library takes as long to load as they do.
-      return (await import('./yaml-text.ts')).yamlText(document(kind, resources, options))
+      return (await import('./yaml-text.ts')).yamlText(document(kind, written, options))
     case 'json':
-      return `${stringify(document(kind, resources, options), undefined, 2)}\n`
+      return `${stringify(document(kind, written, options), undefined, 2)}\n`
     case 'name':
       return resources
         .map(({ metadata }) => `${kind.toLowerCase()}/${printable(metadata.name)}\n`)

@@ -14,8 +14,15 @@ export function readChanged<K extends Kind>(
   known: readonly StoredProblem[],
 ): ResourceOf<K> {
   const isKnown = ({ field, value }: Problem): boolean =>
-    known.some((problem) => problem.field === field && problem.value === shown(value))
+    known.some((problem) => {
+      return placeOf(problem.field) === placeOf(field) && problem.value === shown(value)
+    })
   return validResource(document, isKnown) as ResourceOf<K>
+}
+
+/** The field, wherever in its list an entry stands: another may have come before it. */
+function placeOf(field: string): string {
+  return field.replaceAll(/\[\d+\]/g, '[]')
 }
 
 /**

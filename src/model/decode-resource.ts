@@ -25,7 +25,11 @@ export type Decoded<K extends Kind = Kind> =
       /** Of the parts that were left out. */
       readonly problems: readonly StoredProblem[]
     }
-  | { readonly problem: StoredProblem }
+  | {
+      readonly problem: StoredProblem
+      /** As it is stored, if at least kind and name can be read. */
+      readonly document?: Document
+    }
 
 /** What of a row matters here. */
 export interface StoredValue {
@@ -76,10 +80,18 @@ export function decodeResource<K extends Kind>(
   }
   const document = documentOf(found)
   const { value: resource, problems } = readDocument(document)
-  if (resource === undefined) return { problem: problemOf(problems[0]!) }
+  if (resource === undefined) {
+    const problem = problemOf(problems[0]!)
+    return isNamed(document) ? { problem, document } : { problem }
+  }
   const parsed = resource as ResourceOf<K>
   parsed.metadata.resourceVersion = String(modRevision)
   return { resource: parsed, document, problems: problems.map(problemOf) }
+}
+
+function isNamed({ metadata, spec }: Document): boolean {
+  const { name } = (metadata ?? {}) as { readonly name?: unknown }
+  return typeof name === 'string' && name !== '' && typeof spec === 'object'
 }
 
 function notJson(message: string): string {

@@ -87,3 +87,12 @@ export function sortedKeys<Value>(map: Readonly<Record<string, Value>>): Record<
     Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
   )
 }
+
+/** Whether two values that JSON can hold are the same, in whatever order their maps have their keys. */
+export function isSameJson(a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
+  if (Array.isArray(a) !== Array.isArray(b)) return false
+  const [one, other] = [new Map(Object.entries(a)), new Map(Object.entries(b))]
+  if (one.size !== other.size) return false
+  return [...one].every(([key, value]) => other.has(key) && isSameJson(value, other.get(key)))
+}

@@ -94,10 +94,11 @@ const ipamConfiguration: KindStorage = {
   prefix: () => IPAM_CONFIG_KEY,
   key: (name) => (name === 'default' ? IPAM_CONFIG_KEY : undefined),
   encode(resource) {
-    const { strictAffinity, autoAllocateBlocks, maxBlocksPerHost } = (
+    const { strictAffinity, autoAllocateBlocks, maxBlocksPerHost, ...others } = (
       resource as ResourceOf<'IPAMConfiguration'>
     ).spec
     const stored: StoredIpamConfiguration = {
+      ...others,
       ...(strictAffinity && { strict_affinity: true }),
       ...(autoAllocateBlocks && { auto_allocate_blocks: true }),
       ...(maxBlocksPerHost > 0 && { maxBlocksPerHost }),
@@ -106,15 +107,16 @@ const ipamConfiguration: KindStorage = {
   },
   decode: (row) =>
     decodeResource('IPAMConfiguration', row, ({ value }): Draft => {
-      const stored: StoredIpamConfiguration = storedMap(value)
+      const {
+        strict_affinity: strictAffinity = false,
+        auto_allocate_blocks: autoAllocateBlocks = false,
+        maxBlocksPerHost = 0,
+        ...others
+      }: StoredIpamConfiguration = storedMap(value)
       return {
         kind: 'IPAMConfiguration',
         metadata: { name: 'default' },
-        spec: {
-          strictAffinity: stored.strict_affinity ?? false,
-          autoAllocateBlocks: stored.auto_allocate_blocks ?? false,
-          maxBlocksPerHost: stored.maxBlocksPerHost ?? 0,
-        },
+        spec: { strictAffinity, autoAllocateBlocks, maxBlocksPerHost, ...others },
       }
     }),
 }

@@ -2,16 +2,12 @@ import type { Clock } from '../lib/clock.ts'
 import type { Closable } from '../lib/closable.ts'
 import type { Log } from '../lib/log.ts'
 import { type Random, uuid } from '../lib/random.ts'
-import type { Decoded } from '../model/decode-resource.ts'
+import type { Decoded, StoredProblem } from '../model/decode-resource.ts'
 import { readChanged, writtenForm } from '../model/changed-document.ts'
 import { Checks } from '../model/checks.ts'
+import { isSameJson, parseJson } from '../model/json.ts'
 import { definitionOf, KINDS } from '../model/kinds.ts'
-import {
-  type Document,
-  documentOf,
-  encodeResource,
-  validResource,
-} from '../model/parse-resource.ts'
+import { type Document, documentOf } from '../model/parse-resource.ts'
 import type { Metadata } from '../model/metadata.ts'
 import { InvalidResource } from '../model/problem.ts'
 import {
@@ -19,6 +15,7 @@ import {
   type Draft,
   identifierOf,
   type Kind,
+  type Resource,
   type ResourceOf,
 } from '../model/resource.ts'
 import { type DecodedRows, Follower, type FollowHandlers } from './follower.ts'
@@ -49,6 +46,17 @@ export interface ResourcesOptions {
   readonly decoded?: DecodedRows | undefined
   /** Rows as they were when they last could be read. */
   readonly lastGood?: LastGoodRows | undefined
+}
+
+/** A resource, and what stands in the store. */
+export interface WrittenResource<K extends Kind = Kind> {
+  /** Undefined if it cannot be read. */
+  readonly resource: ResourceOf<K> | undefined
+  /**
+   * With defaults filled in, values in canonical form, and all that does not count as it is: for those who
+   * print it. One that cannot be read is as it is, wherefore the type promises more than is true.
+   */
+  readonly written: ResourceOf<K>
 }
 
 /** Tries of a read-modify-write before a conflict is told to the caller. */
@@ -110,12 +118,42 @@ export class Resources {
   }
 
   /**
-   * As it is stored, parts that do not count included; undefined if there is none, or it is none that
-   * could be read.
+   * As it is stored, what does not count included; undefined if there is none, or nothing but its key tells
+   * what it is.
    */
   async findDocument(kind: Kind, name: string, namespace?: string): Promise<Document | undefined> {
-    const { decoded } = (await this.#find(kind, name, namespace)) ?? {}
-    return decoded !== undefined && 'document' in decoded ? decoded.document : undefined
+    return (await this.#find(kind, name, namespace))?.decoded.document
+  }
+
+  /**
+   * As {@link get}, with the form in which it is stored; what does not count in it is logged. Throws
+   * UnreadableResource only where nothing but the key tells what it is.
+   */
+  async getWritten<K extends Kind>(
+    kind: K,
+    name: string,
+    namespace?: string,
+  ): Promise<WrittenResource<K>> {
+    const stored = await this.#find(kind, name, namespace)
+    if (stored === undefined) {
+      throw new ResourceDoesNotExist(this.#identifier(kind, name, namespace))
+    }
+    const { decoded } = stored
+    const written = writtenOf(decoded)
+    if (written === undefined && 'problem' in decoded) throw new UnreadableResource(decoded.problem)
+    this.#readable(kind, stored)
+    return written!
+  }
+
+  /** As {@link list}, with the form in which each is stored. */
+  async listWritten<K extends Kind>(
+    kind: K,
+    options: { readonly namespace?: string | undefined } = {},
+  ): Promise<WrittenResource<K>[]> {
+    const within = KINDS[kind].namespaced ? options.namespace : undefined
+    const { items } = await listAll(this.#store, kind, { within })
+    for (const stored of items) this.#readable(kind, stored)
+    return items.flatMap(({ decoded }) => writtenOf(decoded) ?? [])
   }
 
   #find<K extends Kind>(
@@ -186,10 +224,7 @@ export class Resources {
 
   /** Throws ResourceAlreadyExists. The draft must have no resourceVersion. */
   async create<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
-    return this.#create(this.#prepare(draft))
-  }
-
-  async #create<K extends Kind>(resource: ResourceOf<K>): Promise<ResourceOf<K>> {
+    const { resource } = this.#prepare(draft)
     const { metadata } = resource
     if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') {
       throw invalid(
@@ -204,11 +239,23 @@ export class Resources {
     return resource
   }
 
-  /** Throws ResourceDoesNotExist, UpdateConflict. The resource must be as it was read, but for the change. */
+  /**
+   * Throws ResourceDoesNotExist, UpdateConflict. The resource must be as it was read, but for the change;
+   * what is wrong in it may stay if it stands in the store as it is.
+   */
   async update<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
-    const resource = this.#prepare(draft)
+    const { name, namespace } = this.#placeOf(draft)
+    return this.#update(draft, await this.#find(draft.kind, name, namespace))
+  }
+
+  async #update<K extends Kind>(
+    draft: Draft<K>,
+    stored: StoredResource<K> | undefined,
+  ): Promise<ResourceOf<K>> {
+    const { resource, written } = this.#prepare(draft, problemsIn(stored))
     const { metadata } = resource
-    for (const field of storageOf(draft.kind).holdsMetadata ? REQUIRED : REQUIRED_OF_ALL) {
+    const { holdsMetadata } = storageOf(draft.kind)
+    for (const field of holdsMetadata ? REQUIRED : REQUIRED_OF_ALL) {
       if (metadata[field] === undefined || metadata[field] === '') {
         throw invalid(
           `metadata.${field}`,
@@ -217,26 +264,28 @@ export class Resources {
         )
       }
     }
-    await this.#checkChangeOfStored(resource)
-    metadata.resourceVersion = await this.#store.update(resource)
+    if (stored === undefined) throw new ResourceDoesNotExist(this.#identifierOf(resource))
+    // What stands there and cannot be read forbids nothing.
+    const before = resourceIn(stored)
+    if (before !== undefined) checkChange(before, resource)
+    metadata.resourceVersion = await this.#store.update(written)
     return resource
   }
 
   /**
    * Creates it, or updates what is there, whether that can be read or not. A resourceVersion in the draft
-   * must still hold.
+   * must still hold. Parts that do not count may stay if they stand in the store as they are.
    */
   async apply<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
-    const prepared = this.#prepare(draft)
-    const { name, namespace } = prepared.metadata
+    const { name, namespace } = this.#placeOf(draft)
     for (let tries = 1; ; tries++) {
       const stored = await this.#find(draft.kind, name, namespace)
       try {
-        if (stored === undefined) return await this.#create(prepared)
+        if (stored === undefined) return await this.create(draft)
         const { resourceVersion } = stored
         const given = this.#given(resourceIn(stored)?.metadata)
         const metadata = { ...given, resourceVersion, ...defined(draft.metadata), name }
-        return await this.update({ ...draft, metadata })
+        return await this.#update({ ...draft, metadata }, stored)
       } catch (thrown) {
         const raced =
           thrown instanceof UpdateConflict ||
@@ -244,6 +293,38 @@ export class Resources {
           (thrown instanceof ResourceDoesNotExist && stored !== undefined)
         if (!raced || draft.metadata.resourceVersion || tries === TRIES) throw thrown
       }
+    }
+  }
+
+  /** {@link apply}, but what is stored already stays as it is, to the letter, whatever is wrong in it. */
+  async applyDocument(draft: Draft): Promise<void> {
+    if (!(await this.#isStored(draft))) await this.apply(draft)
+  }
+
+  /** Throws InvalidResource if {@link applyDocument} would, for what is wrong in the draft alone. */
+  async checkDocument(draft: Draft): Promise<void> {
+    if (await this.#isStored(draft)) return
+    const { name, namespace } = this.#placeOf(draft)
+    this.#prepare(draft, problemsIn(await this.#find(draft.kind, name, namespace)))
+  }
+
+  /** Whether the store says the same, with defaults filled in on both sides. */
+  async #isStored(draft: Draft): Promise<boolean> {
+    const { name, namespace } = this.#placeOf(draft)
+    const stored = await this.#find(draft.kind, name, namespace)
+    const before = stored && writtenOf(stored.decoded)?.written
+    if (stored === undefined || before === undefined) return false
+    const { uid, creationTimestamp } = before.metadata
+    const metadata = { ...defined({ uid, creationTimestamp }), ...draft.metadata, name }
+    return isSame(this.#formOf({ ...draft, metadata }, problemsIn(stored)), before)
+  }
+
+  #formOf(draft: Draft, known: readonly StoredProblem[]): Resource {
+    try {
+      return this.#prepare(draft, known).written
+    } catch (thrown) {
+      if (!(thrown instanceof InvalidResource)) throw thrown
+      return documentOf(draft) as Resource
     }
   }
 
@@ -288,8 +369,7 @@ export class Resources {
     const changed = documentOf(changing)
     const resource = readChanged<K>(changed, problems)
     const written = writtenForm(changed, resource)
-    const isSame = encodeResource(written) === encodeResource(writtenForm(document, before))
-    if (isSame) return undefined
+    if (isSame(written, writtenForm(document, before))) return undefined
     checkChange(before, resource)
     const given = this.#given(resource.metadata)
     const { resourceVersion } = before.metadata
@@ -360,10 +440,29 @@ export class Resources {
     )
   }
 
-  #prepare<K extends Kind>(draft: Draft<K>): ResourceOf<K> {
+  /** @param known what may stay as it is, since it stands in the store */
+  #prepare<K extends Kind>(
+    draft: Draft<K>,
+    known: readonly StoredProblem[] = [],
+  ): { readonly resource: ResourceOf<K>; readonly written: ResourceOf<K> } {
     const namespace = inNamespace(draft.kind, draft.metadata.namespace)
     const metadata = namespace === undefined ? draft.metadata : { ...draft.metadata, namespace }
-    return validResource({ ...draft, metadata }) as ResourceOf<K>
+    const document = documentOf({ ...draft, metadata })
+    const resource = readChanged<K>(document, known)
+    return { resource, written: writtenForm(document, resource) }
+  }
+
+  /** Where a draft belongs, also one in which something is wrong. */
+  #placeOf(draft: Draft): { readonly name: string; readonly namespace: string | undefined } {
+    try {
+      // The name may follow from the rest.
+      const { name, namespace } = this.#prepare(draft).resource.metadata
+      return { name, namespace }
+    } catch (thrown) {
+      const { name, namespace } = draft.metadata
+      if (!(thrown instanceof InvalidResource) || typeof name !== 'string') throw thrown
+      return { name, namespace }
+    }
   }
 
   async #checkAmongOthers<K extends Kind>(resource: ResourceOf<K>): Promise<void> {
@@ -372,16 +471,6 @@ export class Resources {
     const checks = new Checks()
     checkAmong(checks, resource, await this.list<K>(resource.kind))
     if (checks.problems.length > 0) throw new InvalidResource(checks.problems)
-  }
-
-  /** What stands there and cannot be read forbids nothing. */
-  async #checkChangeOfStored<K extends Kind>(resource: ResourceOf<K>): Promise<void> {
-    const { kind, metadata } = resource
-    if (definitionOf<K>(kind).checkChange === undefined) return
-    const found = await this.#find<K>(kind, metadata.name, metadata.namespace)
-    if (found === undefined) throw new ResourceDoesNotExist(this.#identifierOf(resource))
-    const before = resourceIn(found)
-    if (before !== undefined) checkChange(before, resource)
   }
 
   /** What a resource is given once; a row that another program wrote may lack it. */
@@ -406,6 +495,28 @@ const REQUIRED = [...REQUIRED_OF_ALL, 'uid', 'creationTimestamp'] as const
 
 function resourceIn<K extends Kind>({ decoded }: StoredResource<K>): ResourceOf<K> | undefined {
   return 'resource' in decoded ? decoded.resource : undefined
+}
+
+function problemsIn<K extends Kind>(
+  stored: StoredResource<K> | undefined,
+): readonly StoredProblem[] {
+  return stored !== undefined && 'resource' in stored.decoded ? stored.decoded.problems : []
+}
+
+/** Undefined if nothing but its key tells what it is. */
+function writtenOf<K extends Kind>(decoded: Decoded<K>): WrittenResource<K> | undefined {
+  if ('resource' in decoded) {
+    const { resource, document } = decoded
+    return { resource, written: writtenForm(document, resource) }
+  }
+  const { document } = decoded
+  return document && { resource: undefined, written: document as ResourceOf<K> }
+}
+
+function isSame(a: Resource, b: Resource): boolean {
+  const { encode } = storageOf(a.kind)
+  const [one, other] = [encode(a), encode(b)]
+  return one === other || isSameJson(parseJson(one), parseJson(other))
 }
 
 /** Throws InvalidResource if the change is one that the kind does not allow. */
