@@ -205,12 +205,12 @@ export class NodeAgent {
   /** The datastore told something. What follows from it waits until all of it has been told. */
   #onCluster(): void {
     if (!this.#isViewInSync || this.#facts.blocks === undefined) return
-    if (!this.#hasBegun) this.#begin()
+    if (!this.#hasBegun) return this.#begin()
     this.#derived.want(this.#facts)
     this.#derived.request()
   }
 
-  /** Begins to follow the kernel and to keep it. */
+  /** Begins to follow the kernel and to keep it; the first turn is done when this returns. */
   #begin(): void {
     const { kernel, node, pods } = this.#needs
     this.#hasBegun = true
@@ -222,6 +222,8 @@ export class NodeAgent {
     if (isRestarting) this.#restart.begin()
     const ipipAddress = this.#view.get('Node', node)?.spec.bgp?.ipv4IPIPTunnelAddr
     this.#facts = { ...this.#facts, pods: pods(), isRestarting, ipipAddress }
+    this.#derived.want(this.#facts)
+    this.#scheduler.settle()
   }
 
   #onKernel(event: KernelEvent): void {

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { newResource } from '../../model/parse-resource.ts'
 import { ClusterView } from './cluster-view.ts'
@@ -59,4 +60,37 @@ describe('rows that contradict each other', () => {
     expect(view.list('IPPool').map(({ metadata }) => metadata.name)).toEqual(['apart', 'old'])
     expect(view.problems()).toMatchObject([{ resource: 'IPPool(inside)', field: 'spec.cidr' }])
   })
+})
+
+it('is the same whatever came before, for any changes and whenever it was asked', () => {
+  const change = fc.record({
+    name: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+    /** Undefined for one that is deleted. */
+    address: fc.option(fc.constantFrom('10.0.0.1', '10.0.0.2', '10.0.0.3'), { nil: undefined }),
+    revision: fc.nat({ max: 5 }),
+    isAsked: fc.boolean(),
+  })
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
+      const view = new ClusterView()
+      const rows = new Map<string, readonly [ReturnType<typeof node>, number]>()
+      for (const { name, address, revision, isAsked } of changes) {
+        if (address === undefined) {
+          view.delete('Node', name)
+          rows.delete(name)
+        } else {
+          const row = [node(name, `${address}/24`), revision] as const
+          view.set(...row)
+          rows.set(name, row)
+        }
+        if (isAsked) expect(view.list('Node')).toBe(view.list('Node'))
+      }
+      const fresh = new ClusterView()
+      for (const row of rows.values()) fresh.set(...row)
+      expect(view.list('Node')).toEqual(fresh.list('Node'))
+      expect(view.problems()).toEqual(fresh.problems())
+      for (const name of rows.keys()) expect(view.get('Node', name)).toBe(fresh.get('Node', name))
+    }),
+    { numRuns: 100 },
+  )
 })

@@ -15,31 +15,31 @@ export interface Contradiction<K extends Kind> {
   claims?(resource: ResourceOf<K>): readonly string[]
 }
 
+/** Rows of which some contradict others. */
+interface Settled<K extends Kind> {
+  readonly counting: ReadonlySet<ResourceOf<K>>
+  readonly problems: readonly ClusterProblem[]
+}
+
 /**
- * All rows of one kind. A change costs what it changes: the order of all is kept, and rows are compared
- * with each other only while some contradict others.
+ * All rows of one kind. A change costs little more than what it changes: the order of all is kept, and
+ * rows are compared with each other only when what they claim has changed.
  */
 export class KindRows<K extends Kind> {
   readonly #contradiction: Contradiction<K> | undefined
   readonly #rows = new Map<string, DatedResource<K>>()
   /** In order of name, as it was when last asked for. */
   #sorted: readonly DatedResource<K>[] = []
-  /** Names of rows that have changed since. */
-  readonly #changed = new Set<string>()
-  /** How many rows claim something. */
-  readonly #claimants = new Map<string, number>()
-  /** Claims of more than one row. */
-  #contested = 0
+  /** Names of rows that have changed since, some of them several times. */
+  #changed: string[] = []
   #list: readonly ResourceOf<K>[] | undefined
-  #settled:
-    | {
-        readonly counting: ReadonlySet<ResourceOf<K>>
-        readonly problems: readonly ClusterProblem[]
-      }
-    | undefined
+  /** Whether rows contradict each other; undefined when that has to be found out again. */
+  #isContested: boolean | undefined
+  #settled: Settled<K> | undefined
 
   constructor(contradiction: Contradiction<K> | undefined) {
     this.#contradiction = contradiction
+    this.#isContested = contradiction === undefined ? false : undefined
   }
 
   get size(): number {
@@ -48,44 +48,38 @@ export class KindRows<K extends Kind> {
 
   set(row: DatedResource<K>): void {
     const { name } = row.resource.metadata
-    this.#claim(this.#rows.get(name)?.resource, row.resource)
+    const before = this.#rows.get(name)?.resource
     this.#rows.set(name, row)
-    this.#touch(name)
+    this.#touch(name, before, row.resource)
   }
 
   delete(name: string): void {
-    this.#claim(this.#rows.get(name)?.resource, undefined)
+    const before = this.#rows.get(name)?.resource
     this.#rows.delete(name)
-    this.#touch(name)
+    this.#touch(name, before, undefined)
   }
 
-  #touch(name: string): void {
-    this.#changed.add(name)
+  #touch(name: string, before: ResourceOf<K> | undefined, now: ResourceOf<K> | undefined): void {
+    this.#changed.push(name)
+    // Nobody may ask for long.
+    if (this.#changed.length > 2 * this.#rows.size + 16) this.#inOrder()
     this.#list = undefined
     this.#settled = undefined
+    if (this.#contradiction === undefined || this.#claimsTheSame(before, now)) return
+    this.#isContested = undefined
   }
 
-  #claim(before: ResourceOf<K> | undefined, now: ResourceOf<K> | undefined): void {
+  #claimsTheSame(before: ResourceOf<K> | undefined, now: ResourceOf<K> | undefined): boolean {
     const claims = this.#contradiction?.claims
-    if (claims === undefined) return
-    const [old, fresh] = [before ? claims(before) : [], now ? claims(now) : []]
-    if (old.length === fresh.length && old.every((claim, at) => claim === fresh[at])) return
-    for (const claim of old) this.#count(claim, -1)
-    for (const claim of fresh) this.#count(claim, 1)
-  }
-
-  #count(claim: string, change: 1 | -1): void {
-    const before = this.#claimants.get(claim) ?? 0
-    const now = before + change
-    if (now === 0) this.#claimants.delete(claim)
-    else this.#claimants.set(claim, now)
-    this.#contested += Number(now > 1) - Number(before > 1)
+    if (claims === undefined || before === undefined || now === undefined) return false
+    const [old, fresh] = [claims(before), claims(now)]
+    return old.length === fresh.length && old.every((claim, at) => claim === fresh[at])
   }
 
   /** A row that counts. */
   get(name: string): ResourceOf<K> | undefined {
     const resource = this.#rows.get(name)?.resource
-    if (resource === undefined || !this.#mayContradict) return resource
+    if (resource === undefined || !this.#findContested()) return resource
     return this.#settle().counting.has(resource) ? resource : undefined
   }
 
@@ -93,8 +87,11 @@ export class KindRows<K extends Kind> {
   list(): readonly ResourceOf<K>[] {
     if (this.#list === undefined) {
       const all = this.#inOrder().map(({ resource }) => resource)
-      const { counting } = this.#mayContradict ? this.#settle() : { counting: undefined }
-      this.#list = counting === undefined ? all : all.filter((resource) => counting.has(resource))
+      if (!this.#findContested()) this.#list = all
+      else {
+        const { counting } = this.#settle()
+        this.#list = all.filter((resource) => counting.has(resource))
+      }
     }
     return this.#list
   }
@@ -108,15 +105,28 @@ export class KindRows<K extends Kind> {
 
   /** Rows that do not count. */
   problems(): readonly ClusterProblem[] {
-    return this.#mayContradict ? this.#settle().problems : []
+    return this.#findContested() ? this.#settle().problems : []
   }
 
-  get #mayContradict(): boolean {
-    if (this.#contradiction === undefined) return false
-    return this.#contradiction.claims === undefined || this.#contested > 0
+  #findContested(): boolean {
+    this.#isContested ??= this.#isAnyContested()
+    return this.#isContested
   }
 
-  #settle() {
+  #isAnyContested(): boolean {
+    const claims = this.#contradiction?.claims
+    if (claims === undefined) return true
+    const taken = new Set<string>()
+    for (const { resource } of this.#rows.values()) {
+      for (const claim of claims(resource)) {
+        if (taken.has(claim)) return true
+        taken.add(claim)
+      }
+    }
+    return false
+  }
+
+  #settle(): Settled<K> {
     if (this.#settled === undefined) {
       // Stable: of two of one revision the first by name.
       const byAge = this.#inOrder().toSorted((a, b) => a.createRevision - b.createRevision)
@@ -127,13 +137,13 @@ export class KindRows<K extends Kind> {
   }
 
   #inOrder(): readonly DatedResource<K>[] {
-    if (this.#changed.size > 0) this.#sorted = this.#merged()
-    this.#changed.clear()
+    if (this.#changed.length > 0) this.#sorted = this.#merged()
+    this.#changed = []
     return this.#sorted
   }
 
   #merged(): readonly DatedResource<K>[] {
-    const changed = [...this.#changed].sort()
+    const changed = [...new Set(this.#changed)].sort()
     const merged: DatedResource<K>[] = []
     let at = 0
     for (const name of changed) {
