@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { newResource } from '../../model/parse-resource.ts'
+import { tunnelEnds } from '../tunnel/vxlan-settings.ts'
 import { ClusterView } from './cluster-view.ts'
 
 const node = (name: string, ipv4Address: string) =>
@@ -21,6 +22,40 @@ describe('rows that contradict each other', () => {
       { resource: 'Node(a)', field: 'spec.bgp.ipv4Address', value: '10.0.0.1' },
     ])
     expect(view.problems()[0]!.expected).toContain('Node(b), which is older')
+  })
+
+  it('are Nodes with one tunnel address, whatever the tunnel, and both count', () => {
+    const ends = (name: string, spec: object, address: string) =>
+      newResource({
+        kind: 'Node',
+        metadata: { name },
+        spec: {
+          ...spec,
+          bgp: { ipv4Address: address, ...('bgp' in spec ? (spec.bgp as object) : {}) },
+        },
+      })
+    const view = new ClusterView()
+    const vxlan = { ipv4VXLANTunnelAddr: '10.9.0.1' }
+    const ipip = { bgp: { ipv4IPIPTunnelAddr: '10.9.0.1' } }
+    view.set(ends('a', vxlan, '10.0.0.1/24'), 7)
+    view.set(ends('b', { ...vxlan, ...ipip }, '10.0.0.2/24'), 5)
+    view.set(ends('c', ipip, '10.0.0.3/24'), 6)
+    expect(view.list('Node')).toHaveLength(3)
+    expect(view.problems()).toMatchObject([
+      { resource: 'Node(c)', field: 'spec.bgp.ipv4IPIPTunnelAddr', value: '10.9.0.1' },
+      { resource: 'Node(a)', field: 'spec.ipv4VXLANTunnelAddr', value: '10.9.0.1' },
+    ])
+    expect(view.problems()[0]!.expected).toContain('Node(b), which is older')
+    const told = tunnelEnds(view, 'c')
+    expect([told.get('a')?.tunnelAddress, told.get('b')?.tunnelAddress]).toEqual([
+      undefined,
+      '10.9.0.1',
+    ])
+    view.delete('Node', 'b')
+    expect(view.problems()).toMatchObject([{ resource: 'Node(a)' }])
+    view.delete('Node', 'c')
+    expect(view.problems()).toEqual([])
+    expect(tunnelEnds(view, 'c').get('a')?.tunnelAddress).toBe('10.9.0.1')
   })
 
   it('count again when the other is changed or deleted', () => {

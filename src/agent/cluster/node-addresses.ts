@@ -19,7 +19,22 @@ export function nodeAddress(node: Node): InterfaceAddress | undefined {
 
 /** Addresses by which others know a node, each as a prefix; undefined while it has none of a family. */
 type OwnPrefixes = Readonly<Record<Family, Prefix | undefined>> & {
-  readonly claims: readonly Prefix[]
+  readonly claims: readonly string[]
+}
+
+/** An address of a node's end of a tunnel, in the pod network, and the field that says so. */
+export interface TunnelClaim {
+  readonly field: 'spec.bgp.ipv4IPIPTunnelAddr' | 'spec.ipv4VXLANTunnelAddr'
+  readonly address: IpAddress
+}
+
+/** The addresses of a node's ends of tunnels: each of no other node, whatever the tunnel. */
+export function tunnelClaims({ spec }: Node): readonly TunnelClaim[] {
+  const claims: TunnelClaim[] = []
+  const [ipip, vxlan] = [spec.bgp?.ipv4IPIPTunnelAddr, spec.ipv4VXLANTunnelAddr]
+  if (ipip !== undefined) claims.push({ field: 'spec.bgp.ipv4IPIPTunnelAddr', address: ipip })
+  if (vxlan !== undefined) claims.push({ field: 'spec.ipv4VXLANTunnelAddr', address: vxlan })
+  return claims
 }
 
 /** What Nodes say, read once for all agents of a process that are told of the same ones. */
@@ -31,15 +46,16 @@ export function ownPrefixesOf(node: Node): OwnPrefixes {
   if (own === undefined) {
     const { ipv4Address, ipv6Address } = node.spec.bgp ?? {}
     const prefixes = [ownPrefix(ipv4Address), ownPrefix(ipv6Address)] as const
-    const claims = prefixes.filter((prefix) => prefix !== undefined)
+    const tunnels = new Set(tunnelClaims(node).map(({ address }) => `tunnel ${address}`))
+    const claims = [...prefixes.filter((prefix) => prefix !== undefined), ...tunnels]
     own = { 4: prefixes[0], 6: prefixes[1], claims }
     KNOWN_PREFIXES.set(node, own)
   }
   return own
 }
 
-/** The same in a list. */
-export function ownClaims(node: Node): readonly Prefix[] {
+/** What a node claims for itself alone: these addresses, and those of its ends of tunnels. */
+export function ownClaims(node: Node): readonly string[] {
   return ownPrefixesOf(node).claims
 }
 

@@ -1,16 +1,19 @@
 import { type ClusterProblem, clusterProblem, type Derived } from '../../model/cluster-problem.ts'
 import { identifierOf, type Node } from '../../model/resource.ts'
+import type { IpAddress } from '../../net/ip-address.ts'
 import { type Prefix, prefixAddress } from '../../net/prefix.ts'
 import type { DatedResource } from './kind-rows.ts'
-import { ownPrefixesOf } from './node-addresses.ts'
+import { ownPrefixesOf, type TunnelClaim, tunnelClaims } from './node-addresses.ts'
 
 /**
- * Nodes of which no two have one address: a node that claims that of an older one does not count.
+ * Nodes of which no two have one address: a node that claims that of an older one does not count. One that
+ * claims the address of an older one's end of a tunnel counts, and is named.
  *
  * @param rows the oldest first
  */
 export function uniqueNodes(rows: readonly DatedResource<'Node'>[]): Derived<readonly Node[]> {
   const owners = new Map<Prefix, Node>()
+  const tunnelOwners = new Map<IpAddress, Node>()
   const problems: ClusterProblem[] = []
   const value: Node[] = []
   for (const { resource } of rows) {
@@ -23,6 +26,11 @@ export function uniqueNodes(rows: readonly DatedResource<'Node'>[]): Derived<rea
       value.push(resource)
       if (ipv4 !== undefined) owners.set(ipv4, resource)
       if (ipv6 !== undefined) owners.set(ipv6, resource)
+      for (const claim of tunnelClaims(resource)) {
+        const owner = tunnelOwners.get(claim.address)
+        if (owner === undefined) tunnelOwners.set(claim.address, resource)
+        else if (owner !== resource) problems.push(sharedTunnelAddress(resource, claim, owner))
+      }
     } else problems.push(contradiction(resource, taken, owners.get(taken)!))
   }
   return { value, problems }
@@ -33,7 +41,30 @@ function contradiction(node: Node, claim: Prefix, owner: Node): ClusterProblem {
   return clusterProblem(identifierOf('Node', node.metadata.name), {
     field: `spec.bgp.ipv${family}Address`,
     value: prefixAddress(claim),
-    expected: `expected an address of its own, and ${identifierOf('Node', owner.metadata.name)}, which is older, has it`,
+    expected: expectedBeside(owner),
     effect: 'the node does not count',
   })
+}
+
+const TUNNEL_EFFECTS: Readonly<Record<TunnelClaim['field'], string>> = {
+  'spec.bgp.ipv4IPIPTunnelAddr':
+    'what the node itself sends through the tunnel may be answered to the other',
+  'spec.ipv4VXLANTunnelAddr': 'its end of the tunnel does not count',
+}
+
+function sharedTunnelAddress(
+  node: Node,
+  { field, address }: TunnelClaim,
+  owner: Node,
+): ClusterProblem {
+  return clusterProblem(identifierOf('Node', node.metadata.name), {
+    field,
+    value: address,
+    expected: expectedBeside(owner),
+    effect: TUNNEL_EFFECTS[field],
+  })
+}
+
+function expectedBeside(owner: Node): string {
+  return `expected an address of its own, and ${identifierOf('Node', owner.metadata.name)}, which is older, has it`
 }

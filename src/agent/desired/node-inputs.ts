@@ -53,7 +53,7 @@ export function nodeInputs(self: string): (view: ClusterView, local: LocalFacts)
     ['IPPool', 'FelixConfiguration', 'Node'],
     (view, { formerPools }: Pick<LocalFacts, 'formerPools'>) => takesVxlan(view, self, formerPools),
   )
-  const ends = derived(['Node'], (view) => tunnelEnds(view.list('Node'), self))
+  const ends = derived(['Node'], (view) => tunnelEnds(view, self))
   const rules = derived(['IPPool', 'BGPConfiguration'], (view, facts: RuleFacts) =>
     exportRules(withNodes(view, facts.ownRow), self, facts.blocks),
   )

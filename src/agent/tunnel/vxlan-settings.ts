@@ -77,16 +77,44 @@ export function vtepMac(name: string, node: Node | undefined): MacAddress {
 /** What Nodes say, read once for all agents of a process that are told of the same ones. */
 const KNOWN_ENDS = new WeakMap<Node, TunnelEnd>()
 
-/** Ends of the tunnel at other nodes, by name; nodes without an address have none. */
-export function tunnelEnds(nodes: readonly Node[], self: string): ReadonlyMap<string, TunnelEnd> {
+/**
+ * Ends of the tunnel at other nodes, by name; nodes without an address have none, and one that claims the
+ * tunnel address of an older node has none inside.
+ */
+export function tunnelEnds(
+  view: Pick<ViewOf<'Node'>, 'list' | 'listByAge'>,
+  self: string,
+): ReadonlyMap<string, TunnelEnd> {
   const ends = new Map<string, TunnelEnd>()
-  for (const node of nodes) {
+  const addresses = new Set<IpAddress>()
+  let isShared = false
+  for (const node of view.list('Node')) {
     const end = KNOWN_ENDS.get(node) ?? tunnelEnd(node)
-    if (end === undefined || node.metadata.name === self) continue
+    if (end === undefined) continue
     KNOWN_ENDS.set(node, end)
-    ends.set(node.metadata.name, end)
+    const { tunnelAddress } = end
+    if (tunnelAddress !== undefined) {
+      isShared ||= addresses.has(tunnelAddress)
+      addresses.add(tunnelAddress)
+    }
+    if (node.metadata.name !== self) ends.set(node.metadata.name, end)
   }
+  // Nodes are put in order of age only where it matters.
+  if (isShared) withoutShared(ends, view.listByAge('Node'))
   return ends
+}
+
+function withoutShared(ends: Map<string, TunnelEnd>, byAge: readonly Node[]): void {
+  const taken = new Set<IpAddress>()
+  for (const node of byAge) {
+    const { name } = node.metadata
+    const address = vxlanTunnelAddressOf(node)
+    const end = ends.get(name)
+    if (address === undefined) continue
+    if (taken.has(address) && end !== undefined)
+      ends.set(name, { ...end, tunnelAddress: undefined })
+    taken.add(address)
+  }
 }
 
 /** A node as VXLAN sees it; undefined for one without an address. */
