@@ -69,7 +69,7 @@ function restarted() {
         return { close() {} }
       },
       followBlocks(_node, onBlocks) {
-        onBlocks([])
+        onBlocks([], [])
         return { close() {} }
       },
       followBlockOwners: () => ({ close() {} }),

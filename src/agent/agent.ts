@@ -128,8 +128,9 @@ export class NodeAgent {
       }),
       feed.followBlocks(
         node,
-        (blocks) => {
+        (blocks, problems) => {
           this.#facts = { ...this.#facts, blocks }
+          this.#view.setRowProblems('owners of blocks', problems)
           this.#onCluster()
         },
         this.#onRowProblems('affinities'),

@@ -1,15 +1,19 @@
 import { hostPrefix, type Prefix } from '../net/prefix.ts'
 import { allocationsOf, type Block, nodeOf } from './block.ts'
 
-/** Which node packets to the addresses of a block go to. */
-export interface BlockOwners {
+/** Which node has a block. */
+export interface BlockOwner {
   readonly cidr: Prefix
   /** Undefined for a block that nobody has any more. */
   readonly node: string | undefined
-  /** Single addresses that another node uses. */
-  readonly borrowed: readonly { readonly prefix: Prefix; readonly node: string }[]
   /** Of the store. */
   readonly modRevision: number
+}
+
+/** Which node packets to the addresses of a block go to. */
+export interface BlockOwners extends BlockOwner {
+  /** Single addresses that another node uses. */
+  readonly borrowed: readonly { readonly prefix: Prefix; readonly node: string }[]
 }
 
 /** An address whose user is not told is taken to be at the node of the block. */

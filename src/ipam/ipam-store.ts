@@ -3,7 +3,7 @@ import type { Family } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { RowHandlers } from '../store/follower.ts'
 import type { Block } from './block.ts'
-import type { BlockOwners } from './block-owners.ts'
+import type { BlockOwner, BlockOwners } from './block-owners.ts'
 import type { Handle } from './handle.ts'
 
 /** A state of one object, in the words of the store; only the store knows what is in it. */
@@ -74,4 +74,6 @@ export interface IpamStore {
    * through outages of the store, until closed.
    */
   followOwners(family: Family, handlers: RowHandlers<BlockOwners>): Closable
+  /** The same of one block, without its addresses. */
+  followOwner(cidr: Prefix, handlers: RowHandlers<BlockOwner>): Closable
 }

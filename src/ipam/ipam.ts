@@ -22,7 +22,7 @@ import {
   blockSize,
   nodeOf,
 } from './block.ts'
-import type { BlockOwners } from './block-owners.ts'
+import type { BlockOwner, BlockOwners } from './block-owners.ts'
 import { BlockClaims } from './block-claims.ts'
 import { blocksOf, isUnused } from './handle.ts'
 import { IpamError } from './ipam-error.ts'
@@ -429,6 +429,11 @@ export class Ipam {
    */
   followBlockOwners(handlers: RowHandlers<BlockOwners>): Closable {
     return this.#store.followOwners(4, handlers)
+  }
+
+  /** Tells which node has a block, until closed. */
+  followBlockOwner(block: Prefix, handlers: RowHandlers<BlockOwner>): Closable {
+    return this.#store.followOwner(block, handlers)
   }
 }
 

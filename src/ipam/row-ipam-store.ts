@@ -15,9 +15,9 @@ import {
   parseBlockKey,
 } from '../store/keys.ts'
 import type { Comparison, Operation, Row, Store } from '../store/store.ts'
-import { type Block, hostAffinity } from './block.ts'
+import { type Block, hostAffinity, nodeOf } from './block.ts'
 import { decodeBlock, encodeBlock } from './block-codec.ts'
-import { type BlockOwners, blockOwners } from './block-owners.ts'
+import { type BlockOwner, type BlockOwners, blockOwners } from './block-owners.ts'
 import { decodeHandle, EMPTY_HANDLE, encodeHandle, type Handle } from './handle.ts'
 import type {
   Affinity,
@@ -111,6 +111,27 @@ export class RowIpamStore implements IpamStore {
       this.#remember(operation.put, operation.value, step.after)
     }
     return revision
+  }
+
+  followOwner(cidr: Prefix, handlers: RowHandlers<BlockOwner>): Closable {
+    // What is read here is less than what others who follow blocks read, and nothing of it is worth keeping.
+    const { decoded: _, lastGood: __, ...ports } = this.#ports
+    return followRows(
+      ports,
+      blockKey(cidr),
+      {
+        decode: (row) => ({ resource: this.#ownerIn(row), problems: [] }),
+        revisionOf: ({ modRevision }) => modRevision,
+      },
+      handlers,
+    )
+  }
+
+  /** Most changes are this node's own, and what it wrote is remembered. */
+  #ownerIn({ key, value, modRevision }: Row): BlockOwner {
+    const known = this.#remembered.get(key)
+    const block = known?.text === value ? known.block : decodeBlock(key, value)
+    return { cidr: block.cidr, node: nodeOf(block), modRevision }
   }
 
   followOwners(family: Family, handlers: RowHandlers<BlockOwners>): Closable {

@@ -1,6 +1,7 @@
 import type { OwnBlock } from '../../bgp/filters/calico-export.ts'
 import type { BlockOwners } from '../../ipam/block-owners.ts'
 import type { Closable } from '../../lib/closable.ts'
+import type { ClusterProblem } from '../../model/cluster-problem.ts'
 import type { Kind, Resource } from '../../model/resource.ts'
 import type { FollowProblem, RowHandlers } from '../../store/follower.ts'
 
@@ -16,10 +17,10 @@ export interface ClusterFeed {
     /** All rows that cannot be read now, or not as a whole, whenever they are others. */
     onProblems(problems: readonly FollowProblem[]): void
   }): Closable
-  /** The blocks of one node: all of them, at first and at every change. */
+  /** The blocks of one node, and what contradicts others: all of it, at first and at every change. */
   followBlocks(
     node: string,
-    onBlocks: (blocks: readonly OwnBlock[]) => void,
+    onBlocks: (blocks: readonly OwnBlock[], problems: readonly ClusterProblem[]) => void,
     onProblems: (problems: readonly FollowProblem[]) => void,
   ): Closable
   /** Which node has which block, of all blocks. */
