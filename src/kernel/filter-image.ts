@@ -2,6 +2,7 @@ import {
   countersOf,
   elementsOf,
   elementText,
+  type FilterElement,
   type FilterLookupTable,
   lookupsOf,
 } from './filter-keys.ts'
@@ -43,12 +44,22 @@ function lookupImage<Rule extends RuleImage>(
   table: FilterLookupTable,
   texts: ImageTexts<Rule>,
 ): LookupImage {
-  const elements = elementsOf(table)
   return {
     object: 'entries' in table ? 'map' : 'set',
     shape: texts.lookup(table),
-    elements: new Map([...elements].map(([key, element]) => [key, elementText(element)])),
+    elements: textsOf(elementsOf(table)),
   }
+}
+
+const KNOWN_TEXTS = new WeakMap<ReadonlyMap<string, FilterElement>, LookupImage['elements']>()
+
+function textsOf(elements: ReadonlyMap<string, FilterElement>): LookupImage['elements'] {
+  let known = KNOWN_TEXTS.get(elements)
+  if (known === undefined) {
+    known = new Map([...elements].map(([key, element]) => [key, elementText(element)]))
+    KNOWN_TEXTS.set(elements, known)
+  }
+  return known
 }
 
 /** Names of what a rule cannot be without. */

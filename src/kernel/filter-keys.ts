@@ -84,8 +84,27 @@ export interface FilterElement {
   readonly value: MappedVerdict | number | undefined
 }
 
-/** The elements of a set or map by what they are known by; intervals in others are left out of sets. */
+/** Of lists of a table that were looked at before, such as the addresses of all nodes in each node's own. */
+const KNOWN_ELEMENTS = new WeakMap<
+  object,
+  { readonly key: string; readonly elements: ReadonlyMap<string, FilterElement> }
+>()
+
+/**
+ * The elements of a set or map by what they are known by; intervals in others are left out of sets. The same
+ * map for the same list, which is not changed once it has been handed in.
+ */
 export function elementsOf(table: FilterLookupTable): ReadonlyMap<string, FilterElement> {
+  const list = 'entries' in table ? table.entries : table.elements
+  const known = KNOWN_ELEMENTS.get(list)
+  const key = table.key.join()
+  if (known?.key === key) return known.elements
+  const elements = readElements(table)
+  KNOWN_ELEMENTS.set(list, { key, elements })
+  return elements
+}
+
+function readElements(table: FilterLookupTable): ReadonlyMap<string, FilterElement> {
   const elements = new Map<string, FilterElement>()
   if ('entries' in table) {
     for (const [key, value] of table.entries) elements.set(keyText(key), { key, value })

@@ -202,6 +202,7 @@ function planLookup(
   wanted: LookupImage | undefined,
 ): ObjectPlan {
   const stays = live !== undefined && wanted?.shape === live.shape && wanted.object === live.object
+  if (stays && live.elements === wanted.elements) return { steps: [], change: undefined }
   const had = live?.elements ?? NO_ELEMENTS
   const has = wanted?.elements ?? NO_ELEMENTS
   const gone = [...had].flatMap(([key, value]) => (stays && has.get(key) === value ? [] : [key]))

@@ -1,5 +1,5 @@
 import type { ClusterProblem, Derived } from '../../model/cluster-problem.ts'
-import type { Kind, ResourceOf } from '../../model/resource.ts'
+import type { Kind, Resource, ResourceOf } from '../../model/resource.ts'
 
 /** A resource with the revision of the store that created it: of two that contradict each other the older counts. */
 export interface DatedResource<K extends Kind = Kind> {
@@ -29,7 +29,7 @@ export class KindRows<K extends Kind> {
   readonly #contradiction: Contradiction<K> | undefined
   readonly #rows = new Map<string, DatedResource<K>>()
   /** In order of name, as it was when last asked for. */
-  #sorted: readonly DatedResource<K>[] = []
+  #sorted: readonly ResourceOf<K>[] = []
   /** Names of rows that have changed since, some of them several times. */
   #changed: string[] = []
   #list: readonly ResourceOf<K>[] | undefined
@@ -86,7 +86,7 @@ export class KindRows<K extends Kind> {
   /** Rows that count, in order of name. The same array until one changes. */
   list(): readonly ResourceOf<K>[] {
     if (this.#list === undefined) {
-      const all = this.#inOrder().map(({ resource }) => resource)
+      const all = this.#inOrder()
       if (!this.#findContested()) this.#list = all
       else {
         const { counting } = this.#settle()
@@ -129,35 +129,37 @@ export class KindRows<K extends Kind> {
   #settle(): Settled<K> {
     if (this.#settled === undefined) {
       // Stable: of two of one revision the first by name.
-      const byAge = this.#inOrder().toSorted((a, b) => a.createRevision - b.createRevision)
+      const byAge = this.#inOrder()
+        .map(({ metadata }) => this.#rows.get(metadata.name)!)
+        .sort((a, b) => a.createRevision - b.createRevision)
       const { value, problems } = this.#contradiction!.settle(byAge)
       this.#settled = { counting: new Set(value), problems }
     }
     return this.#settled
   }
 
-  #inOrder(): readonly DatedResource<K>[] {
+  #inOrder(): readonly ResourceOf<K>[] {
     if (this.#changed.length > 0) this.#sorted = this.#merged()
     this.#changed = []
     return this.#sorted
   }
 
-  #merged(): readonly DatedResource<K>[] {
+  #merged(): readonly ResourceOf<K>[] {
     const changed = [...new Set(this.#changed)].sort()
-    const merged: DatedResource<K>[] = []
+    const merged: ResourceOf<K>[] = []
     let at = 0
     for (const name of changed) {
       while (at < this.#sorted.length && nameOf(this.#sorted[at]!) < name)
         merged.push(this.#sorted[at++]!)
       if (at < this.#sorted.length && nameOf(this.#sorted[at]!) === name) at++
       const row = this.#rows.get(name)
-      if (row !== undefined) merged.push(row)
+      if (row !== undefined) merged.push(row.resource)
     }
     while (at < this.#sorted.length) merged.push(this.#sorted[at++]!)
     return merged
   }
 }
 
-function nameOf<K extends Kind>({ resource }: DatedResource<K>): string {
-  return resource.metadata.name
+function nameOf({ metadata }: Resource): string {
+  return metadata.name
 }

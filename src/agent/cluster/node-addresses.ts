@@ -1,3 +1,4 @@
+import { shareEqual } from '../../lib/share-equal.ts'
 import type { LinkAddress } from '../../kernel/kernel.ts'
 import type { Node } from '../../model/resource.ts'
 import { type Family, familyOf, type IpAddress } from '../../net/ip-address.ts'
@@ -63,14 +64,18 @@ function ownPrefix(text: InterfaceAddressText | undefined): Prefix | undefined {
   return text === undefined ? undefined : hostPrefix(interfaceAddress(text).address)
 }
 
-/** The addresses of one family by which nodes know each other. */
-export function nodePrefixes(nodes: readonly Node[], family: Family): Prefix[] {
+/** As last answered, for all agents of a process whose clusters are the same. */
+const LAST_PREFIXES: Record<Family, readonly Prefix[]> = { 4: [], 6: [] }
+
+/** The addresses of one family by which nodes know each other; equal lists are one array. */
+export function nodePrefixes(nodes: readonly Node[], family: Family): readonly Prefix[] {
   const prefixes: Prefix[] = []
   for (const node of nodes) {
     const own = ownPrefixesOf(node)[family]
     if (own !== undefined) prefixes.push(own)
   }
-  return prefixes
+  LAST_PREFIXES[family] = shareEqual(LAST_PREFIXES[family], prefixes)
+  return LAST_PREFIXES[family]
 }
 
 /** The links that have an address, by index: other nodes' packets come in by them. */

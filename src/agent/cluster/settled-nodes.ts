@@ -14,14 +14,17 @@ import type { Kind } from '../../model/resource.ts'
 export function settledNodes(before: readonly Node[], nodes: readonly Node[]): readonly Node[] {
   let at = 0
   let isSame = before.length === nodes.length
+  let isNew = true
   const settled = nodes.map((node, index) => {
     while (at < before.length && before[at]!.metadata.name < node.metadata.name) at++
     const known = before[at]
     const kept = known !== undefined && saysTheSame(known, node) ? known : node
     if (kept !== before[index]) isSame = false
+    if (kept !== node) isNew = false
     return kept
   })
-  return isSame ? before : settled
+  if (isSame) return before
+  return isNew ? nodes : settled
 }
 
 function saysTheSame(a: Node, b: Node): boolean {

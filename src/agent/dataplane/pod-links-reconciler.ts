@@ -39,7 +39,9 @@ export class PodLinksReconciler implements Reconciler<DesiredPodLinks, KernelEve
     for (const pod of pods) {
       const link = view.find(pod.hostInterfaceName)
       if (link === undefined) continue
-      this.#kept.set(link, keepPodLink(this.#needs, this.#kept.get(link) ?? link, pod, settings))
+      const before = this.#kept.get(link) ?? link
+      const kept = keepPodLink(this.#needs, before, pod, settings)
+      if (kept !== before) this.#kept.set(link, kept)
     }
     return 'done'
   }

@@ -67,7 +67,7 @@ describe('a node of a cluster with IPIP', () => {
       isUsed: true,
       ownAddress: OWN,
       underlays: [2],
-      nodes: ['10.0.0.1/32', '10.0.1.2/32'],
+      nodes: [{ metadata: { name: 'one' } }, { metadata: { name: 'two' } }],
     })
     expect(vxlan).toEqual({ device: undefined, uplink: 2, ends: [] })
     expect(sysctls.looseLinks).toEqual(['eth0', 'tunl0'])

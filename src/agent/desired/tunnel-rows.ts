@@ -1,7 +1,6 @@
 import { VXLAN_LINK } from '../../routes/ownership.ts'
 import { derived } from '../cluster/derived.ts'
 import { externalNodes } from '../cluster/external-nodes.ts'
-import { nodePrefixes } from '../cluster/node-addresses.ts'
 import { withNodes } from '../cluster/settled-nodes.ts'
 import type { DesiredSysctls } from '../dataplane/sysctls-reconciler.ts'
 import type { DesiredIpip } from '../tunnel/ipip-reconciler.ts'
@@ -32,7 +31,7 @@ export function ipipOf(self: string): Row<DesiredIpip> {
       isUnfiltered,
       ownAddress: ownAddress?.address,
       underlays: uplinks,
-      nodes: nodePrefixes(nodes, 4),
+      nodes,
       externalNodes: externalNodes(view, self),
     }),
   )

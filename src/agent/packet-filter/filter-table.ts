@@ -71,13 +71,14 @@ function podPools(view: ViewOf<'IPPool'>): readonly IPPool[] {
 function setsOf(inputs: FilterInputs, used: ReadonlySet<string>): readonly FilterSet[] {
   const { view, node, ownNetwork, formerPools } = inputs
   const pools = podPools(view)
-  const nodes = (family: Family): Prefix[] => nodePrefixes(view.list('Node'), family)
+  const nodes = (family: Family): readonly Prefix[] => nodePrefixes(view.list('Node'), family)
+  const external = externalNodes(view, node)
   const members: Readonly<Record<string, (family: Family) => readonly Prefix[]>> = {
     gateway: () => [GATEWAY],
     'link-local': () => [LINK_LOCAL],
     pools: () => [...new Set([...cidrsOf(pools), ...formerPools])],
     masquerade: () => cidrsOf(pools.filter(isMasqueraded)),
-    nodes: (family) => [...nodes(family), ...externalNodes(view, node)],
+    nodes: (family) => (external.length === 0 ? nodes(family) : [...nodes(family), ...external]),
     'never-tunnelled': () => cidrsOf(poolsWithMode(view, 'Never')),
     'near-bare': () => cidrsOf(poolsWithMode(view, 'CrossSubnet')),
     'near-nodes': (family) =>
@@ -87,9 +88,15 @@ function setsOf(inputs: FilterInputs, used: ReadonlySet<string>): readonly Filte
     FAMILIES.filter((family) => used.has(`${name}${family}`)).map((family) => ({
       name: `${name}${family}`,
       key: [ADDRESS_TYPES[family]],
-      elements: list(family).filter((prefix) => prefix.includes(':') === (family === 6)),
+      elements: ofFamily(list(family), family),
     })),
   )
+}
+
+/** The same list where all of it is. */
+function ofFamily(prefixes: readonly Prefix[], family: Family): readonly Prefix[] {
+  const isOf = (prefix: Prefix): boolean => prefix.includes(':') === (family === 6)
+  return prefixes.every(isOf) ? prefixes : prefixes.filter(isOf)
 }
 
 const FAMILIES = [4, 6] as const

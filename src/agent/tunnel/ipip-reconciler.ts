@@ -4,8 +4,10 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import type { IpAddress } from '../../net/ip-address.ts'
+import type { Node } from '../../model/resource.ts'
 import { hostPrefix, type Prefix } from '../../net/prefix.ts'
 import type { TunnelStatus } from '../../api/agent-status.ts'
+import { nodePrefixes } from '../cluster/node-addresses.ts'
 import type { KernelView } from '../dataplane/kernel-view.ts'
 import { PathMtus } from './path-mtus.ts'
 import {
@@ -28,8 +30,8 @@ export interface DesiredIpip {
   readonly ownAddress: IpAddress | undefined
   /** Links that have it, by index. */
   readonly underlays: readonly number[]
-  /** Addresses of all nodes. */
-  readonly nodes: readonly Prefix[]
+  /** All nodes. */
+  readonly nodes: readonly Node[]
   /** Who may send into the tunnel beside nodes. */
   readonly externalNodes: readonly Prefix[]
 }
@@ -182,7 +184,7 @@ export class IpipReconciler implements Reconciler<DesiredIpip, KernelEvent> {
     const { ownAddress } = desired
     if (programs === undefined || ownAddress === undefined || !this.#mustTell(use, desired)) return
     programs.equip(use.link, endsOf(desired, ownAddress))
-    this.#nodes = new Set(desired.nodes)
+    this.#nodes = new Set(nodePrefixes(desired.nodes, 4))
     this.#watchPaths(programs, ownAddress)
   }
 
@@ -226,5 +228,5 @@ export class IpipReconciler implements Reconciler<DesiredIpip, KernelEvent> {
 }
 
 function endsOf({ underlays, nodes, externalNodes }: DesiredIpip, localAddress: IpAddress) {
-  return { localAddress, underlays, senders: [...nodes, ...externalNodes] }
+  return { localAddress, underlays, senders: [...nodePrefixes(nodes, 4), ...externalNodes] }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { KernelError, type Link } from '../../kernel/kernel.ts'
 import { silentLog } from '../../lib/log.ts'
+import { newResource } from '../../model/parse-resource.ts'
 import { ip, type IpAddress } from '../../net/ip-address.ts'
 import { mac } from '../../net/mac-address.ts'
 import { prefix } from '../../net/prefix.ts'
@@ -9,13 +10,16 @@ import { type DesiredIpip, IpipReconciler } from './ipip-reconciler.ts'
 import type { TunnelEnds, TunnelPrograms } from './tunnel-device.ts'
 import { type DesiredVxlan, VxlanReconciler } from './vxlan-reconciler.ts'
 
+const node = (name: string, ipv4Address: string) =>
+  newResource({ kind: 'Node', metadata: { name }, spec: { bgp: { ipv4Address } } })
+
 const IPIP: DesiredIpip = {
   device: { mtu: 1480, address: ip('10.1.0.1') },
   isUsed: true,
   isUnfiltered: false,
   ownAddress: ip('10.0.0.1'),
   underlays: [2],
-  nodes: [prefix('10.0.0.1/32'), prefix('10.0.1.2/32')],
+  nodes: [node('one', '10.0.0.1/24'), node('two', '10.0.1.2/24')],
   externalNodes: [],
 }
 
@@ -88,7 +92,7 @@ describe('the reconciler of tunl0', () => {
     expect(host.equipped.at(-1)).toEqual({
       localAddress: '10.0.0.1',
       underlays: [2],
-      senders: IPIP.nodes,
+      senders: ['10.0.0.1/32', '10.0.1.2/32'],
     })
     ipip.want({ ...IPIP })
     await clock.advance(1_000)
