@@ -1,8 +1,7 @@
 import { stringify } from 'lossless-json'
 import { printable } from '../lib/printable.ts'
 import { alignedLines } from '../lib/table.ts'
-import { columnsOf } from '../model/columns.ts'
-import { KINDS } from '../model/kinds.ts'
+import { definitionOf } from '../model/kinds.ts'
 import { API_VERSION, type Kind, type Resource, type ResourceOf } from '../model/resource.ts'
 import type { WrittenResource } from '../store/resources.ts'
 
@@ -51,8 +50,9 @@ function resourceTable<K extends Kind>(
   resources: readonly ResourceOf<K>[],
   { form, namespaceColumn, defaultAsNumber }: PrintOptions,
 ): string {
-  const columns = columnsOf(kind, form === 'wide')
-  const withNamespace = namespaceColumn && KINDS[kind].namespaced
+  const { columns: narrow, wideColumns = narrow, namespaced } = definitionOf<K>(kind)
+  const columns = form === 'wide' ? wideColumns : narrow
+  const withNamespace = namespaceColumn && namespaced
   const namespace = ({ metadata }: Resource): string[] =>
     withNamespace ? [metadata.namespace ?? ''] : []
   const rows = [

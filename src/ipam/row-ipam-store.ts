@@ -13,7 +13,7 @@ import {
   handleKey,
   parseAffinityKey,
   parseBlockKey,
-} from '../store/keys.ts'
+} from '../model/ipam-keys.ts'
 import type { Comparison, Operation, Row, Store } from '../store/store.ts'
 import { type Block, hostAffinity, nodeOf } from './block.ts'
 import { decodeBlock, encodeBlock } from './block-codec.ts'

@@ -4,6 +4,9 @@ import { isCommunity } from './community.ts'
 import { asNumber, cidrOrAddress, community, port } from './fields.ts'
 import { loose } from './loose.ts'
 import type { Metadata } from './metadata.ts'
+import { nameColumn, orDash } from './column.ts'
+import { specFields } from './kept-fields.ts'
+import type { KindDefinition } from './kind-definition.ts'
 
 const cidrs = z.array(loose({ cidr: cidrOrAddress() })).optional()
 
@@ -58,7 +61,7 @@ const SERVICE_RANGES = [
 ] as const
 
 /** One range, community or advertisement that is wrong takes no other with it. */
-export const BGP_CONFIGURATION_PARTS = [
+const BGP_CONFIGURATION_PARTS = [
   ...SERVICE_RANGES,
   'communities',
   'prefixAdvertisements',
@@ -74,7 +77,7 @@ export const BGP_DEFAULTS = {
   nodeMeshMaxRestartTimeSeconds: 120,
 } as const
 
-export function checkBgpConfiguration(
+function checkBgpConfiguration(
   checks: Checks,
   { metadata, spec }: { metadata: Metadata; spec: Spec },
   document: { readonly spec: Partial<Record<keyof Spec, unknown>> },
@@ -95,4 +98,39 @@ export function checkBgpConfiguration(
   for (const list of [...SERVICE_RANGES, 'prefixAdvertisements'] as const) {
     checks.noHostBitsIn(`spec.${list}`, document.spec[list], 'cidr')
   }
+}
+
+export const bgpConfiguration: KindDefinition<'BGPConfiguration'> = {
+  plural: 'bgpconfigurations',
+  aliases: ['bgpconfig', 'bgpconfigs'],
+  namespaced: false,
+  spec: bgpConfigurationSpec,
+  parts: BGP_CONFIGURATION_PARTS,
+  check: checkBgpConfiguration,
+  uses: {
+    logSeverityScreen: 'kept',
+    nodeToNodeMeshEnabled: 'obeyed',
+    asNumber: 'obeyed',
+    serviceLoadBalancerIPs: 'obeyed',
+    serviceExternalIPs: 'obeyed',
+    serviceClusterIPs: 'obeyed',
+    serviceLoadBalancerAggregation: 'obeyed',
+    communities: 'obeyed',
+    prefixAdvertisements: 'obeyed',
+    listenPort: 'obeyed',
+    nodeMeshPassword: 'kept',
+    nodeMeshMaxRestartTime: 'kept',
+    bindMode: 'obeyed',
+    ignoredInterfaces: 'kept',
+  },
+  kept: specFields(`
+    ipv4NormalRoutePriority ipv6NormalRoutePriority localWorkloadPeeringIPV4
+    localWorkloadPeeringIPV6 programClusterRoutes nodeMeshPassword.secretKeyRef.optional
+  `),
+  columns: [
+    nameColumn,
+    { header: 'LOGSEVERITY', value: ({ spec }) => orDash(spec.logSeverityScreen) },
+    { header: 'MESHENABLED', value: ({ spec }) => orDash(spec.nodeToNodeMeshEnabled) },
+    { header: 'ASNUMBER', value: ({ spec }) => orDash(spec.asNumber) },
+  ],
 }

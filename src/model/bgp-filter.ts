@@ -3,6 +3,8 @@ import type { Family } from '../net/ip-address.ts'
 import type { Checks } from './checks.ts'
 import { asNumber, cidrOrAddress, community, integer } from './fields.ts'
 import { loose } from './loose.ts'
+import { nameColumn } from './column.ts'
+import type { KindDefinition } from './kind-definition.ts'
 
 /** In the units of FelixConfiguration's route priorities (bgpfilter.go). */
 const priority = integer(1, 2_147_483_646)
@@ -56,7 +58,7 @@ export type BGPFilterRule = z.infer<ReturnType<typeof ruleOf>>
 
 const LISTS = ['exportV4', 'importV4', 'exportV6', 'importV6'] as const
 
-export function checkBgpFilter(
+function checkBgpFilter(
   checks: Checks,
   { spec }: { spec: z.infer<typeof bgpFilterSpec> },
   document: { readonly spec: Partial<Record<(typeof LISTS)[number], unknown>> },
@@ -88,4 +90,20 @@ function checkRule(checks: Checks, at: string, rule: BGPFilterRule): void {
     rule.operations,
     'operations need the action Accept',
   )
+}
+
+export const bgpFilter: KindDefinition<'BGPFilter'> = {
+  plural: 'bgpfilters',
+  aliases: ['bgpf', 'bf'],
+  namespaced: false,
+  spec: bgpFilterSpec,
+  check: checkBgpFilter,
+  uses: { exportV4: 'obeyed', importV4: 'obeyed', exportV6: 'obeyed', importV6: 'obeyed' },
+  columns: [
+    nameColumn,
+    { header: 'NUMEXPORTV4', value: ({ spec }) => String(spec.exportV4?.length ?? 0) },
+    { header: 'NUMIMPORTV4', value: ({ spec }) => String(spec.importV4?.length ?? 0) },
+    { header: 'NUMEXPORTV6', value: ({ spec }) => String(spec.exportV6?.length ?? 0) },
+    { header: 'NUMIMPORTV6', value: ({ spec }) => String(spec.importV6?.length ?? 0) },
+  ],
 }

@@ -4,6 +4,8 @@ import { secretReference } from './bgp-configuration.ts'
 import type { Checks } from './checks.ts'
 import { address, asNumber, integer, selector } from './fields.ts'
 import { loose } from './loose.ts'
+import { nameColumn } from './column.ts'
+import type { KindDefinition } from './kind-definition.ts'
 
 const PEER_IP =
   'expected an address, with a port such as 192.0.2.1:179 or [2001:db8::1]:179 if it is another'
@@ -47,7 +49,7 @@ const EXCLUSIVE: readonly (readonly [keyof Spec, keyof Spec])[] = [
   ['keepOriginalNextHop', 'nextHopMode'],
 ]
 
-export function checkBgpPeer(checks: Checks, { spec }: { spec: Spec }): void {
+function checkBgpPeer(checks: Checks, { spec }: { spec: Spec }): void {
   for (const [a, b] of EXCLUSIVE) {
     const isOne = !isSet(spec[a]) || !isSet(spec[b])
     checks.require(isOne, `spec.${a}`, spec[a], `cannot be given together with ${b}`)
@@ -104,4 +106,39 @@ export function parsePeerAddress(
   const address = match === null ? undefined : parseIpAddress(match[1] ?? match[2]!)
   const port = Number(match?.[3])
   return address === undefined || port < 1 || port > 65535 ? undefined : { address, port }
+}
+
+export const bgpPeer: KindDefinition<'BGPPeer'> = {
+  plural: 'bgppeers',
+  aliases: ['bgpp', 'bgpps', 'bp', 'bps'],
+  namespaced: false,
+  spec: bgpPeerSpec,
+  check: checkBgpPeer,
+  uses: {
+    node: 'obeyed',
+    peerIP: 'obeyed',
+    asNumber: 'obeyed',
+    localASNumber: 'obeyed',
+    nodeSelector: 'obeyed',
+    peerSelector: 'obeyed',
+    keepOriginalNextHop: 'obeyed',
+    password: 'kept',
+    sourceAddress: 'obeyed',
+    maxRestartTime: 'kept',
+    keepaliveTime: 'kept',
+    numAllowedLocalASNumbers: 'obeyed',
+    ttlSecurity: 'obeyed',
+    reachableBy: 'kept',
+    filters: 'obeyed',
+    localWorkloadSelector: 'kept',
+    nextHopMode: 'obeyed',
+    reversePeering: 'obeyed',
+  },
+  kept: ['spec.password.secretKeyRef.optional'],
+  columns: [
+    nameColumn,
+    { header: 'PEERIP', value: ({ spec }) => spec.peerIP ?? '' },
+    { header: 'NODE', value: ({ spec }) => spec.node || spec.nodeSelector || '(global)' },
+    { header: 'ASN', value: ({ spec }) => String(spec.asNumber ?? 0) },
+  ],
 }

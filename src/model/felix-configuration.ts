@@ -2,6 +2,9 @@ import * as z from 'zod'
 import { parseGoPattern } from '../lib/go-pattern.ts'
 import { address, cidrOrAddress, integer, port } from './fields.ts'
 import { loose } from './loose.ts'
+import { nameColumn } from './column.ts'
+import { specFields } from './kept-fields.ts'
+import type { KindDefinition } from './kind-definition.ts'
 
 /** Octets of a packet inside a tunnel: 0 is Tortie's choice; the kernel's least is 68 (RFC 791). */
 function mtu(most: number): z.ZodType<number> {
@@ -51,7 +54,7 @@ export const felixConfigurationSpec = loose({
 })
 
 /** A parameter that is wrong counts as absent, as with Felix. */
-export const FELIX_CONFIGURATION_PARTS = ['spec.*', 'spec.externalNodesList.*']
+const FELIX_CONFIGURATION_PARTS = ['spec.*', 'spec.externalNodesList.*']
 
 export interface PortRange {
   readonly first: number
@@ -65,4 +68,79 @@ export function parsePortRange(range: string | number): PortRange | undefined {
   const first = Number(match[1])
   const last = Number(match[2] ?? match[1])
   return first <= last && last <= 0xffff ? { first, last } : undefined
+}
+
+export const felixConfiguration: KindDefinition<'FelixConfiguration'> = {
+  plural: 'felixconfigurations',
+  aliases: ['felixconfig', 'felixconfigs'],
+  namespaced: false,
+  spec: felixConfigurationSpec,
+  parts: FELIX_CONFIGURATION_PARTS,
+  uses: {
+    natOutgoingExclusions: 'obeyed',
+    natOutgoingAddress: 'obeyed',
+    natPortRange: 'obeyed',
+    externalNodesList: 'obeyed',
+    allowIPIPPacketsFromWorkloads: 'obeyed',
+    allowVXLANPacketsFromWorkloads: 'obeyed',
+    ipipEnabled: 'obeyed',
+    ipipMTU: 'obeyed',
+    mtuIfacePattern: 'obeyed',
+    vxlanEnabled: 'obeyed',
+    vxlanMTU: 'obeyed',
+    vxlanVNI: 'obeyed',
+    vxlanPort: 'obeyed',
+  },
+  kept: specFields(`
+    awsSrcDstCheck bpfAttachType bpfCTLBLogFilter bpfConnectTimeLoadBalancing
+    bpfConnectTimeLoadBalancingEnabled bpfConntrackLogLevel bpfConntrackMode
+    bpfConntrackTimeouts bpfDSROptoutCIDRs bpfDataIfacePattern bpfDisableGROForIfaces
+    bpfDisableUnprivileged bpfEnabled bpfEnforceRPF bpfExcludeCIDRsFromNAT
+    bpfExportBufferSizeMB bpfExtToServiceConnmark bpfExternalServiceMode
+    bpfForceTrackPacketsFromIfaces bpfHostConntrackBypass bpfHostNetworkedNATWithoutCTLB
+    bpfIPFragTimeout bpfIPFragmentReassemblyEnabled bpfJITHardening
+    bpfKubeProxyHealthzPort bpfKubeProxyIptablesCleanupEnabled bpfKubeProxyMinSyncPeriod
+    bpfL3IfacePattern bpfLogFilters bpfLogLevel bpfMaglevMaxEndpointsPerService
+    bpfMaglevMaxServices bpfMapSizeConntrack bpfMapSizeConntrackCleanupQueue
+    bpfMapSizeConntrackScaling bpfMapSizeIPSets bpfMapSizeIfState bpfMapSizeNATAffinity
+    bpfMapSizeNATBackend bpfMapSizeNATFrontend bpfMapSizePerCpuConntrack bpfMapSizeRoute
+    bpfOverlayHostSourceIP bpfPSNATPorts bpfPolicyDebugEnabled bpfProfiling
+    bpfRedirectToPeer cgroupV2Path chainInsertMode dataplaneDriver
+    dataplaneWatchdogTimeout debugDisableLogDropping debugHost debugMemoryProfilePath
+    debugPort debugSimulateCalcGraphHangAfter debugSimulateDataplaneApplyDelay
+    debugSimulateDataplaneHangAfter defaultEndpointToHostAction deviceRouteProtocol
+    deviceRouteSourceAddress deviceRouteSourceAddressIPv6 disableConntrackInvalidCheck
+    endpointReportingDelay endpointReportingEnabled endpointStatusPathPrefix
+    failsafeInboundHostPorts failsafeOutboundHostPorts featureDetectOverride featureGates
+    floatingIPs flowLogsCollectorDebugTrace flowLogsFlushInterval flowLogsGoldmaneServer
+    flowLogsLocalReporter flowLogsPolicyEvaluationMode genericXDPEnabled goGCThreshold
+    goMaxProcs goMemoryLimitMB healthEnabled healthHost healthPort healthTimeoutOverrides
+    interfaceExclude interfacePrefix interfaceRefreshInterval ipForwarding
+    ipsetsRefreshInterval iptablesBackend iptablesFilterAllowAction
+    iptablesFilterDenyAction iptablesLockProbeInterval iptablesMangleAllowAction
+    iptablesMarkMask iptablesNATOutgoingInterfaceFilter iptablesPostWriteCheckInterval
+    iptablesRefreshInterval ipv4ElevatedRoutePriority ipv4NormalRoutePriority
+    ipv6ElevatedRoutePriority ipv6NormalRoutePriority ipv6Support istioAmbientMode
+    istioDSCPMark kubeNodePortRanges liveMigrationRouteConvergenceTime
+    localSubnetL2Reachability localSubnetL2ReachabilityRefreshInterval logActionRateLimit
+    logActionRateLimitBurst logDebugFilenameRegex logFilePath logPrefix logSeverityFile
+    logSeverityScreen logSeveritySys maxIpsetSize metadataAddr metadataPort netlinkTimeout
+    nftablesFilterAllowAction nftablesFilterDenyAction nftablesFlowTableDataIfacePattern
+    nftablesFlowTableOffload nftablesMangleAllowAction nftablesMarkMask nftablesMode
+    nftablesRefreshInterval nodeSelector openstackRegion policySyncPathPrefix
+    programClusterRoutes prometheusGoMetricsEnabled prometheusMetricsCAFile
+    prometheusMetricsCertFile prometheusMetricsClientAuth prometheusMetricsEnabled
+    prometheusMetricsHost prometheusMetricsKeyFile prometheusMetricsPort
+    prometheusProcessMetricsEnabled prometheusWireGuardMetricsEnabled removeExternalRoutes
+    reportingInterval reportingTTL requireMTUFile routeRefreshInterval routeSource
+    routeSyncDisabled routeTableRange routeTableRanges serviceLoopPrevention
+    sidecarAccelerationEnabled usageReportingEnabled usageReportingInitialDelay
+    usageReportingInterval useInternalDataplaneDriver vxlanMTUV6
+    windowsManageFirewallRules wireguardEnabled wireguardEnabledV6
+    wireguardHostEncryptionEnabled wireguardInterfaceName wireguardInterfaceNameV6
+    wireguardKeepAlive wireguardListeningPort wireguardListeningPortV6 wireguardMTU
+    wireguardMTUV6 wireguardRoutingRulePriority wireguardThreadingEnabled
+    workloadSourceSpoofing xdpEnabled xdpRefreshInterval
+  `),
+  columns: [nameColumn],
 }

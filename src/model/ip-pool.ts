@@ -3,6 +3,8 @@ import { overlaps, prefix, prefixFamily, prefixLength } from '../net/prefix.ts'
 import type { Checks } from './checks.ts'
 import { cidr, integer, selector } from './fields.ts'
 import { loose } from './loose.ts'
+import { nameColumn } from './column.ts'
+import type { KindDefinition } from './kind-definition.ts'
 
 const mode = z.enum(['Never', 'Always', 'CrossSubnet'])
 export type EncapsulationMode = z.infer<typeof mode>
@@ -42,7 +44,7 @@ export const ipPoolSpec = fields.transform((spec, context) => {
 
 const RESERVED = [prefix('169.254.0.0/16'), prefix('fe80::/10')]
 
-export function checkIpPool(
+function checkIpPool(
   checks: Checks,
   { spec }: { spec: z.output<typeof ipPoolSpec> },
   document: { readonly spec: { readonly cidr?: unknown } },
@@ -88,7 +90,7 @@ interface Pool {
 }
 
 /** Pools do not share addresses. */
-export function checkIpPoolAmongOthers(checks: Checks, pool: Pool, others: readonly Pool[]): void {
+function checkIpPoolAmongOthers(checks: Checks, pool: Pool, others: readonly Pool[]): void {
   const { cidr } = pool.spec
   const { name } = pool.metadata
   for (const other of others) {
@@ -102,7 +104,7 @@ export function checkIpPoolAmongOthers(checks: Checks, pool: Pool, others: reado
 }
 
 /** What addresses that were given out depend on stays. */
-export function checkIpPoolChange(checks: Checks, before: Pool, { spec }: Pool): void {
+function checkIpPoolChange(checks: Checks, before: Pool, { spec }: Pool): void {
   const { cidr, blockSize } = before.spec
   checks.require(spec.cidr === cidr, 'spec.cidr', spec.cidr, 'IPPool CIDR cannot be modified')
   checks.require(
@@ -111,4 +113,44 @@ export function checkIpPoolChange(checks: Checks, before: Pool, { spec }: Pool):
     spec.blockSize,
     'IPPool BlockSize cannot be modified',
   )
+}
+
+export const ipPool: KindDefinition<'IPPool'> = {
+  plural: 'ippools',
+  aliases: ['ipp', 'ipps', 'pool', 'pools'],
+  namespaced: false,
+  spec: ipPoolSpec,
+  check: checkIpPool,
+  checkAmong: checkIpPoolAmongOthers,
+  checkChange: checkIpPoolChange,
+  uses: {
+    cidr: 'obeyed',
+    vxlanMode: 'obeyed',
+    ipipMode: 'obeyed',
+    natOutgoing: 'obeyed',
+    disabled: 'obeyed',
+    disableBGPExport: 'obeyed',
+    blockSize: 'obeyed',
+    nodeSelector: 'obeyed',
+    namespaceSelector: 'obeyed',
+    allowedUses: 'obeyed',
+    assignmentMode: 'obeyed',
+  },
+  kept: ['status'],
+  columns: [
+    nameColumn,
+    { header: 'CIDR', value: ({ spec }) => spec.cidr },
+    { header: 'SELECTOR', value: ({ spec }) => spec.nodeSelector },
+  ],
+  wideColumns: [
+    nameColumn,
+    { header: 'CIDR', value: ({ spec }) => spec.cidr },
+    { header: 'NAT', value: ({ spec }) => String(spec.natOutgoing ?? false) },
+    { header: 'IPIPMODE', value: ({ spec }) => spec.ipipMode },
+    { header: 'VXLANMODE', value: ({ spec }) => spec.vxlanMode },
+    { header: 'DISABLED', value: ({ spec }) => String(spec.disabled ?? false) },
+    { header: 'DISABLEBGPEXPORT', value: ({ spec }) => String(spec.disableBGPExport ?? false) },
+    { header: 'SELECTOR', value: ({ spec }) => spec.nodeSelector },
+    { header: 'ASSIGNMENTMODE', value: ({ spec }) => spec.assignmentMode },
+  ],
 }

@@ -21,6 +21,13 @@ export function parseJson(text: string): unknown {
   return /\d{16}/.test(text) ? parseLossless(text) : JSON.parse(text)
 }
 
+/** {@link parseJson} of a map. Throws SyntaxError on any other value. */
+export function parseMap(text: string): object {
+  const value = parseJson(text)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw new SyntaxError('expected a map')
+}
+
 const REPLACEMENT = '\ufffd'
 const QUOTE = 0x22
 const BACKSLASH = 0x5c

@@ -2,6 +2,9 @@ import * as z from 'zod'
 import type { Checks } from './checks.ts'
 import { address, asNumber, cidr, addressOnLink, macAddress } from './fields.ts'
 import { loose } from './loose.ts'
+import { nameColumn } from './column.ts'
+import type { KindDefinition, Uses } from './kind-definition.ts'
+import type { ResourceOf } from './resource.ts'
 
 const clusterId = address(4).refine((id) => id !== '0.0.0.0', {
   error: 'expected a cluster identifier written as an IPv4 address other than 0.0.0.0',
@@ -58,7 +61,7 @@ export const nodeStatus = loose({
  * What a node can do without. Where its AS number, its IPv4 address or its cluster identifier is not as it
  * must be, nobody knows what it is.
  */
-export const NODE_PARTS = [
+const NODE_PARTS = [
   'spec.bgp.ipv6Address',
   'spec.bgp.ipv4IPIPTunnelAddr',
   'spec.ipv4VXLANTunnelAddr',
@@ -77,7 +80,7 @@ export const NODE_PARTS = [
   'status.podCIDRs.*',
 ]
 
-export function checkNode(
+function checkNode(
   checks: Checks,
   { spec: { bgp } }: { spec: z.infer<typeof nodeSpec> },
   { status }: { readonly status?: { readonly podCIDRs?: unknown } | undefined },
@@ -86,4 +89,44 @@ export function checkNode(
     checks.require(Object.keys(bgp).length > 0, 'spec.bgp', bgp, 'Spec.BGP should not be empty')
   }
   checks.noHostBitsIn('status.podCIDRs', status?.podCIDRs)
+}
+
+export const node: KindDefinition<'Node'> = {
+  plural: 'nodes',
+  aliases: ['no'],
+  namespaced: false,
+  spec: nodeSpec,
+  status: nodeStatus,
+  parts: NODE_PARTS,
+  check: checkNode,
+  uses: {
+    bgp: {
+      asNumber: 'obeyed',
+      ipv4Address: 'obeyed',
+      ipv6Address: 'obeyed',
+      ipv4IPIPTunnelAddr: 'obeyed',
+      routeReflectorClusterID: 'obeyed',
+    } satisfies Uses<NonNullable<ResourceOf<'Node'>['spec']['bgp']>>,
+    ipv4VXLANTunnelAddr: 'obeyed',
+    vxlanTunnelMACAddr: 'obeyed',
+    ipv6VXLANTunnelAddr: 'kept',
+    vxlanTunnelMACAddrV6: 'kept',
+    orchRefs: 'kept',
+    wireguard: 'kept',
+    addresses: 'obeyed',
+    interfaces: 'kept',
+  },
+  columns: [nameColumn],
+  wideColumns: [
+    nameColumn,
+    {
+      header: 'ASN',
+      value({ spec }, { defaultAsNumber }) {
+        const own = spec.bgp?.asNumber
+        return own === undefined ? `(${defaultAsNumber ?? 'unknown'})` : String(own)
+      },
+    },
+    { header: 'IPV4', value: ({ spec }) => spec.bgp?.ipv4Address ?? '' },
+    { header: 'IPV6', value: ({ spec }) => spec.bgp?.ipv6Address ?? '' },
+  ],
 }

@@ -6,12 +6,10 @@ import type { felixConfigurationSpec } from './felix-configuration.ts'
 import type { ipPoolSpec } from './ip-pool.ts'
 import type { Metadata } from './metadata.ts'
 import type { nodeSpec, nodeStatus } from './node.ts'
-import type {
-  blockAffinitySpec,
-  clusterInformationSpec,
-  ipamConfigurationSpec,
-  ipReservationSpec,
-} from './plain-kinds.ts'
+import type { blockAffinitySpec } from './block-affinity.ts'
+import type { clusterInformationSpec } from './cluster-information.ts'
+import type { ipamConfigurationSpec } from './ipam-configuration.ts'
+import type { ipReservationSpec } from './ip-reservation.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import type { MacAddress } from '../net/mac-address.ts'
 import type { InterfaceAddressText, Prefix } from '../net/prefix.ts'

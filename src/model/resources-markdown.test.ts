@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { FIELD_USES } from './field-uses.ts'
-import { ALL_KINDS } from './kinds.ts'
+import { ALL_KINDS, KINDS } from './kinds.ts'
 import { schemaOf } from './parse-resource.ts'
 import { resourcesMarkdown } from './resources-markdown.ts'
 import { fieldsOfObject, inputOf } from './schema-shape.ts'
@@ -15,6 +14,6 @@ describe.each(ALL_KINDS)('the fields of %s', (kind) => {
   it('are those of its schema', () => {
     const { shape } = inputOf(schemaOf(kind))
     const fields = fieldsOfObject(inputOf(shape?.['spec'])) ?? []
-    expect(Object.keys(FIELD_USES[kind]).toSorted()).toEqual([...fields].toSorted())
+    expect(Object.keys(KINDS[kind].uses).toSorted()).toEqual([...fields].toSorted())
   })
 })

@@ -1,7 +1,6 @@
-import { FIELD_USES, type FieldUse } from './field-uses.ts'
-import { ALL_KINDS } from './kinds.ts'
+import type { FieldUse } from './kind-definition.ts'
+import { ALL_KINDS, KINDS } from './kinds.ts'
 import type { Kind } from './resource.ts'
-import { STORED_FIELDS } from './stored-fields.ts'
 
 const HEAD = `# Resources
 
@@ -23,7 +22,7 @@ function section(kind: Kind): string {
   const uses = usesOf(kind)
   const named = (use: FieldUse): string[] =>
     uses.filter((field) => field.use === use).map(({ name }) => name)
-  const others = STORED_FIELDS[kind]
+  const others = (KINDS[kind].kept ?? [])
     .filter((name) => name.startsWith('spec.'))
     .map((name) => name.slice('spec.'.length))
   const kept = [...named('kept'), ...others]
@@ -32,7 +31,7 @@ function section(kind: Kind): string {
 }
 
 function usesOf(kind: Kind): { readonly name: string; readonly use: FieldUse }[] {
-  return Object.entries(FIELD_USES[kind]).flatMap(([name, use]) =>
+  return Object.entries(KINDS[kind].uses).flatMap(([name, use]) =>
     typeof use === 'string'
       ? [{ name, use }]
       : Object.entries(use).map(([inner, of]) => ({ name: `${name}.${inner}`, use: of })),

@@ -1,9 +1,10 @@
 import { closest } from '../lib/closest.ts'
 import type { FieldPath } from '../lib/schema-problems.ts'
+import { KEPT_METADATA } from './kept-fields.ts'
+import { KINDS } from './kinds.ts'
 import type { Kind } from './resource.ts'
 import { schemaOf } from './parse-resource.ts'
 import { fieldsOfObject, inputOf } from './schema-shape.ts'
-import { STORED_FIELDS } from './stored-fields.ts'
 
 /** A field that the kind does not have. */
 export interface UnknownField {
@@ -25,7 +26,7 @@ export interface StrictDocument {
  */
 export function strictDocument(kind: Kind, document: unknown): StrictDocument {
   const unknown: UnknownField[] = []
-  const stored = STORED_FIELDS[kind]
+  const stored = [...KEPT_METADATA, ...(KINDS[kind].kept ?? [])]
   const read = (schema: unknown, value: unknown, path: FieldPath): unknown => {
     const input = inputOf(schema)
     if (Array.isArray(value)) {

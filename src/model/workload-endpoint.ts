@@ -5,6 +5,8 @@ import { address, hostNetwork, macAddress } from './fields.ts'
 import { loose } from './loose.ts'
 import type { Metadata } from './metadata.ts'
 import { workloadEndpointName } from './workload-endpoint-name.ts'
+import { listCell, nameColumn } from './column.ts'
+import type { Column, KindDefinition } from './kind-definition.ts'
 
 /** One interface of one workload: for a pod, its eth0. */
 export const workloadEndpointSpec = loose({
@@ -44,7 +46,7 @@ export const workloadEndpointSpec = loose({
 type Spec = z.infer<typeof workloadEndpointSpec>
 
 /** What an endpoint can do without: all but where it is and which addresses it has. */
-export const WORKLOAD_ENDPOINT_PARTS = [
+const WORKLOAD_ENDPOINT_PARTS = [
   'spec.ipNetworks.*',
   'spec.ipNATs',
   'spec.ipNATs.*',
@@ -71,7 +73,7 @@ export function workloadEndpointNameOf(spec: Spec): string {
 }
 
 /** Gives the name if it is missing, and the two labels that every endpoint carries. */
-export function completeWorkloadEndpoint(endpoint: { metadata: Metadata; spec: Spec }): void {
+function completeWorkloadEndpoint(endpoint: { metadata: Metadata; spec: Spec }): void {
   const { metadata, spec } = endpoint
   if (metadata.name === '') {
     try {
@@ -87,7 +89,7 @@ export function completeWorkloadEndpoint(endpoint: { metadata: Metadata; spec: S
   }
 }
 
-export function checkWorkloadEndpoint(
+function checkWorkloadEndpoint(
   checks: Checks,
   { metadata, spec }: { metadata: Metadata; spec: Spec },
 ): void {
@@ -119,4 +121,51 @@ function checkName(checks: Checks, metadata: Metadata, spec: Spec): void {
   } catch (thrown) {
     checks.require(false, 'spec', undefined, (thrown as Error).message)
   }
+}
+
+const COLUMNS: readonly Column<'WorkloadEndpoint'>[] = [
+  { header: 'WORKLOAD', value: ({ spec }) => spec.workload || spec.pod || '' },
+  { header: 'NODE', value: ({ spec }) => spec.node },
+  { header: 'NETWORKS', value: ({ spec }) => listCell(spec.ipNetworks) },
+  { header: 'INTERFACE', value: ({ spec }) => spec.interfaceName ?? '' },
+]
+
+export const workloadEndpoint: KindDefinition<'WorkloadEndpoint'> = {
+  plural: 'workloadendpoints',
+  aliases: ['wep', 'weps'],
+  namespaced: true,
+  spec: workloadEndpointSpec,
+  parts: WORKLOAD_ENDPOINT_PARTS,
+  complete: completeWorkloadEndpoint,
+  check: checkWorkloadEndpoint,
+  uses: {
+    orchestrator: 'obeyed',
+    workload: 'obeyed',
+    node: 'obeyed',
+    containerID: 'obeyed',
+    pod: 'obeyed',
+    endpoint: 'obeyed',
+    serviceAccountName: 'kept',
+    ipNetworks: 'obeyed',
+    ipNATs: 'kept',
+    ipv4Gateway: 'kept',
+    ipv6Gateway: 'kept',
+    profiles: 'kept',
+    interfaceName: 'obeyed',
+    mac: 'kept',
+    ports: 'kept',
+    allowSpoofedSourcePrefixes: 'kept',
+  },
+  kept: ['spec.qosControls'],
+  columns: COLUMNS,
+  wideColumns: [
+    nameColumn,
+    ...COLUMNS,
+    { header: 'PROFILES', value: ({ spec }) => listCell(spec.profiles) },
+    {
+      header: 'NATS',
+      value: ({ spec }) =>
+        listCell(spec.ipNATs?.map(({ internalIP, externalIP }) => `${internalIP}/${externalIP}`)),
+    },
+  ],
 }

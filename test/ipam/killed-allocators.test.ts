@@ -16,7 +16,7 @@ import { programVersion, startEtcd } from '../../src/platform/etcd/testing/real-
 import { systemClock } from '../../src/platform/node/clock.ts'
 import { systemRandom } from '../../src/platform/node/random.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
-import { HANDLE_PREFIX } from '../../src/store/keys.ts'
+import { HANDLE_PREFIX } from '../../src/model/ipam-keys.ts'
 import { Resources } from '../../src/store/resources.ts'
 
 const ALLOCATORS = 5

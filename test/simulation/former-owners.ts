@@ -2,7 +2,7 @@ import type { Clock } from '../../src/lib/clock.ts'
 import { nodeOf } from '../../src/ipam/block.ts'
 import { decodeBlock } from '../../src/ipam/block-codec.ts'
 import type { Prefix } from '../../src/net/prefix.ts'
-import { blockPrefix, parseBlockKey } from '../../src/store/keys.ts'
+import { blockPrefix, parseBlockKey } from '../../src/model/ipam-keys.ts'
 import type { Store, WatchEvent } from '../../src/store/store.ts'
 
 export interface FormerOwner {

@@ -1,7 +1,7 @@
 import { type Kernel, type Route, ROUTE_PROTOCOL } from '../../src/kernel/kernel.ts'
 import { ip } from '../../src/net/ip-address.ts'
 import { isHostPrefix, prefixAddress } from '../../src/net/prefix.ts'
-import { HANDLE_PREFIX } from '../../src/store/keys.ts'
+import { HANDLE_PREFIX } from '../../src/model/ipam-keys.ts'
 import type { Operation, Store, Transaction } from '../../src/store/store.ts'
 import type { Sabotage } from './sabotage.ts'
 

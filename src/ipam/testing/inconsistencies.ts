@@ -1,5 +1,5 @@
 import type { Prefix } from '../../net/prefix.ts'
-import { parseAffinityKey, parseBlockKey } from '../../store/keys.ts'
+import { parseAffinityKey, parseBlockKey } from '../../model/ipam-keys.ts'
 import type { MemoryStore } from '../../store/memory-store.ts'
 import { allocationsOf, isEmpty, nodeOf } from '../block.ts'
 import { decodeBlock } from '../block-codec.ts'

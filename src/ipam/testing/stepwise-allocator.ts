@@ -1,5 +1,5 @@
 import type { Prefix } from '../../net/prefix.ts'
-import { affinityKey, blockKey, handleKey, parseAffinityKey } from '../../store/keys.ts'
+import { affinityKey, blockKey, handleKey, parseAffinityKey } from '../../model/ipam-keys.ts'
 import type { Operation, Store } from '../../store/store.ts'
 import { type Block, hostAffinity, isEmpty, newBlock } from '../block.ts'
 import { assignNext, releaseHandle } from '../block-changes.ts'
