@@ -152,6 +152,16 @@ describe.each(ROWS)(
       expect(cluster.store.row(key)!.value).toBe(before)
     })
 
+    it.runIf(unreadable)('is no row of a table, which says why', async () => {
+      const cluster = new Cluster()
+      await cluster.put(key, row)
+      const { name } = (row as { metadata: { name: string } }).metadata
+      const { code, err } = await cluster.run('', 'get', kind, name)
+      expect([code, err]).toEqual([1, expect.stringContaining(`${problem} is '7'`)])
+      const yaml = await cluster.run('', 'get', kind, name, '-o', 'yaml')
+      expect([yaml.code, yaml.out]).toEqual([0, expect.stringContaining('rack: 7')])
+    })
+
     it.skipIf(unreadable)('keeps it when something else is changed in the file', async () => {
       const cluster = new Cluster()
       await cluster.put(key, row)

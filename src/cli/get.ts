@@ -34,7 +34,7 @@ export const defineGet: DefineCommand = (command, context) => {
       checkNamespace(kind, options)
       const { resources, close } = await context.openResources({ lab: options.lab })
       try {
-        const found = await find(resources, kind, names, options)
+        const found = await find(resources, kind, names, { ...options, form })
         const asNumber = kind === 'Node' && form === 'wide' ? await defaultAs(resources) : undefined
         const one = names.length === 1
         const namespaceColumn = options.namespace !== undefined || options.allNamespaces === true
@@ -77,7 +77,7 @@ async function find<K extends Kind>(
   resources: Resources,
   kind: K,
   names: readonly string[],
-  { namespace, allNamespaces }: GetOptions,
+  { namespace, allNamespaces, form }: GetOptions & { readonly form: Form },
 ): Promise<readonly WrittenResource<K>[]> {
   if (names.length === 0) {
     const all = await resources.listWritten(
@@ -96,7 +96,9 @@ async function find<K extends Kind>(
   return Promise.all(
     names.map(async (name) => {
       try {
-        return await resources.getWritten(kind, name, namespace)
+        if (DOCUMENTS.has(form)) return await resources.getWritten(kind, name, namespace)
+        const resource = await resources.get(kind, name, namespace)
+        return { resource, written: resource }
       } catch (thrown) {
         if (!(thrown instanceof ResourceDoesNotExist)) throw thrown
         throw new UserError(await missing(resources, kind, name, namespace, thrown.message))
@@ -104,6 +106,9 @@ async function find<K extends Kind>(
     }),
   )
 }
+
+/** Forms in which also what cannot be read is printed, as it stands. */
+const DOCUMENTS: ReadonlySet<Form> = new Set(['yaml', 'json'])
 
 /** By namespace and pod, whatever node it is on: the order in which Kubernetes has them. */
 function byWorkload(a: Resource, b: Resource): number {
