@@ -21,7 +21,7 @@ import { KernelView } from './dataplane/kernel-view.ts'
 import { isLearnedRoute } from './dataplane/routes-reconciler.ts'
 import type { NodeAddresses } from './datastore/own-rows-reconciler.ts'
 import { Derivation } from './desired/derivation.ts'
-import { type LocalFacts, type LocalPod, noFacts } from './desired/local-facts.ts'
+import { type LocalPod, NO_FACTS, type ToldFacts } from './desired/local-facts.ts'
 import { notReady } from './desired/not-ready.ts'
 import { addNodeReconcilers, type NodeReconcilers } from './node-reconcilers.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel/tunnel-device.ts'
@@ -67,10 +67,10 @@ export class NodeAgent {
   readonly #restart: RestartHold
   readonly #scheduler: Scheduler<KernelEvent>
   readonly #derivation: Derivation
-  readonly #derived: Reconciliation<LocalFacts>
+  readonly #derived: Reconciliation<ToldFacts>
   readonly #reconcilers: NodeReconcilers
   readonly #closables: Closable[] = []
-  #facts: LocalFacts
+  #facts: ToldFacts = NO_FACTS
   #isViewInSync = false
   #hasBegun = false
 
@@ -78,7 +78,6 @@ export class NodeAgent {
     const { node, kernel, speaker, clock, log, random } = needs
     this.#needs = needs
     this.#kernelView = new KernelView(kernel)
-    this.#facts = noFacts(this.#kernelView.host)
     this.#problems = new KnownProblems(clock, log)
     const onEnd = (): void => this.#learn({ isRestarting: false })
     this.#restart = new RestartHold({ speaker, clock, log, onEnd })
@@ -238,7 +237,7 @@ export class NodeAgent {
   }
 
   /** Takes facts; what equals what was known is nothing new. */
-  #learn(facts: Partial<LocalFacts>): void {
+  #learn(facts: Partial<ToldFacts>): void {
     const next = shareEqual(this.#facts, { ...this.#facts, ...facts })
     if (next === this.#facts) return
     this.#facts = next

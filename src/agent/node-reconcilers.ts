@@ -20,7 +20,7 @@ import { RoutesReconciler } from './dataplane/routes-reconciler.ts'
 import { SysctlsReconciler } from './dataplane/sysctls-reconciler.ts'
 import { type NodeAddresses, OwnRowsReconciler } from './datastore/own-rows-reconciler.ts'
 import type { DesiredNode } from './desired/desired-node.ts'
-import type { LocalFacts } from './desired/local-facts.ts'
+import type { ToldFacts } from './desired/local-facts.ts'
 import { PacketFilterReconciler } from './packet-filter/packet-filter-reconciler.ts'
 import { IpipReconciler } from './tunnel/ipip-reconciler.ts'
 import type { TunnelKind, TunnelPrograms } from './tunnel/tunnel-device.ts'
@@ -46,7 +46,7 @@ export interface NodeReconcilersNeeds {
   readonly clock: Clock
   readonly log: Log
   /** What a reconciler found out. */
-  onFacts(facts: Partial<LocalFacts>): void
+  onFacts(facts: Partial<ToldFacts>): void
 }
 
 /** The reconcilers of a node. */

@@ -8,7 +8,7 @@ import { FORMER_MILLISECONDS, PoolHistory } from '../cluster/pool-history.ts'
 import type { KernelView } from '../dataplane/kernel-view.ts'
 import { Attempts } from './attempts.ts'
 import { type DesiredNode, desiredRows, type DesiredRows } from './desired-node.ts'
-import type { LocalFacts } from './local-facts.ts'
+import type { ToldFacts } from './local-facts.ts'
 import type { NodeInputs } from './node-inputs.ts'
 
 export interface DerivationNeeds {
@@ -31,7 +31,7 @@ const CHANGES_MILLISECONDS_PER_NODE = 2
 const CHANGES_MILLISECONDS_MAX = 200
 
 /** Works out what the node should be from what is known now, and tells each reconciler its row. */
-export class Derivation implements Reconciler<LocalFacts> {
+export class Derivation implements Reconciler<ToldFacts> {
   readonly name = 'desired state'
   readonly #needs: DerivationNeeds
   readonly #desired: DesiredRows
@@ -57,7 +57,7 @@ export class Derivation implements Reconciler<LocalFacts> {
     }
   }
 
-  reconcile(facts: LocalFacts): Outcome {
+  reconcile(facts: ToldFacts): Outcome {
     const { view } = this.#needs
     this.#barePools.tell(view.list('IPPool'))
     this.#age(this.inputs(facts).pools)
@@ -73,7 +73,7 @@ export class Derivation implements Reconciler<LocalFacts> {
   }
 
   /** What all rows follow from, as of now. */
-  inputs(facts: LocalFacts): NodeInputs {
+  inputs(facts: ToldFacts): NodeInputs {
     const { view, kernelView } = this.#needs
     const { former: formerPools, seen: poolsSeen } = this.#history
     return this.#desired.inputs(view, { ...facts, host: kernelView.host, formerPools, poolsSeen })

@@ -6,7 +6,7 @@ import { prefix } from '../../net/prefix.ts'
 import { ClusterView } from '../cluster/cluster-view.ts'
 import { uncheckedResource } from '../testing/unchecked-resource.ts'
 import { desiredNode, desiredRows, type DesiredNode } from './desired-node.ts'
-import { type LocalFacts, noFacts } from './local-facts.ts'
+import { type LocalFacts, NO_FACTS } from './local-facts.ts'
 
 const ETH0: Link = {
   index: 2,
@@ -23,10 +23,13 @@ const OWN = ip('10.0.0.1')
 const POOL = { cidr: '10.1.0.0/16', blockSize: 26 }
 
 const FACTS: LocalFacts = {
-  ...noFacts({
+  ...NO_FACTS,
+  host: {
     links: [ETH0],
     addresses: [{ linkIndex: 2, address: OWN, prefixLength: 24, scope: 'global' }],
-  }),
+  },
+  formerPools: [],
+  poolsSeen: [],
   blocks: [{ cidr: prefix('10.1.0.0/26'), state: 'confirmed' }],
   strictLinks: [],
 }

@@ -48,21 +48,19 @@ export interface LocalFacts {
   readonly knowsBlocks: boolean
 }
 
-/** Of a node of which nothing is known but its kernel's links. */
-export function noFacts(host: HostLinks): LocalFacts {
-  return {
-    blocks: undefined,
-    pods: [],
-    host,
-    formerPools: [],
-    poolsSeen: [],
-    ipipAddress: undefined,
-    ipipLink: undefined,
-    vxlanLink: undefined,
-    pathMtus: {},
-    strictLinks: undefined,
-    isUnfiltered: false,
-    isRestarting: false,
-    knowsBlocks: false,
-  }
+/** Facts that somebody tells the agent; the others it looks up when it works out what follows. */
+export type ToldFacts = Omit<LocalFacts, 'host' | 'formerPools' | 'poolsSeen'>
+
+/** Of a node that has been told nothing yet. */
+export const NO_FACTS: ToldFacts = {
+  blocks: undefined,
+  pods: [],
+  ipipAddress: undefined,
+  ipipLink: undefined,
+  vxlanLink: undefined,
+  pathMtus: {},
+  strictLinks: undefined,
+  isUnfiltered: false,
+  isRestarting: false,
+  knowsBlocks: false,
 }

@@ -217,6 +217,18 @@ describe('the scheduler of reconcilers', () => {
     expect(done).toEqual(['0 link 1', '0 routes 1', ...last])
   })
 
+  it('removes what nothing needs all the same where something is refused', async () => {
+    const { clock, done, note, add } = scheduled()
+    add('link', { sweep: () => note('sweep link') }).want(1)
+    add('settings', {
+      outcome: () => {
+        throw new Error('read-only file system')
+      },
+    }).want(1)
+    await clock.advance(100)
+    expect(done).toEqual(['0 link 1', '0 settings 1', '0 sweep link'])
+  })
+
   it('does nothing more when it has stopped', async () => {
     const { clock, scheduler, done, note, add } = scheduled()
     const routes = add('routes', {

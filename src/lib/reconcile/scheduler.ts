@@ -170,9 +170,9 @@ class Entry<Event, Desired = unknown> implements Reconciliation<Desired> {
     return this.#requestedAt < Infinity && !this.#isRunning && this.#desired !== undefined
   }
 
-  /** Whether the last pass did all that it had to. */
+  /** Whether nothing is left to a next turn. What is refused keeps nobody else from going on. */
   get isWhole(): boolean {
-    return !this.#isMoreToDo && this.#failure === undefined
+    return !this.#isMoreToDo
   }
 
   /** Time of the clock; Infinity while nothing calls for a pass. */
