@@ -63,8 +63,8 @@ export interface NodeReconcilers {
 
 /**
  * Makes all reconcilers of a node and adds them to a scheduler, in the order in which one stands on
- * another: forgeries are dropped before tunnels are there, tunnels are there before routes lead into them,
- * and a node announces last what it forwards. What goes is removed the other way round.
+ * another: tunnels are there, and take packets by whichever link they come, before routes lead into them, and
+ * a node announces last what it forwards. What goes is removed the other way round.
  */
 export function addNodeReconcilers(
   scheduler: Scheduler<KernelEvent>,

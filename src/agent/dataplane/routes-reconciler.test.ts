@@ -136,6 +136,25 @@ describe('routes of a node', () => {
     ])
   })
 
+  it('into a tunnel are written again when its link was down, with which they went without a word', async () => {
+    const { clock, kernel, learned, routes, hopsTo } = node()
+    const { index: tunnelLinkIndex } = kernel.createLink({ kind: 'ipip', name: 'tunl0' })
+    kernel.changeLink(tunnelLinkIndex, { up: true })
+    const pools = DESIRED.surroundings.pools.map(
+      (pool) => ({ ...pool, ipipMode: 'Always' }) as const,
+    )
+    learned.set(AFAR, [ip('10.9.0.1')])
+    routes.want({ ...DESIRED, surroundings: { ...DESIRED.surroundings, pools, tunnelLinkIndex } })
+    await clock.advance(1_000)
+    const hops = [{ linkIndex: tunnelLinkIndex, gateway: '10.9.0.1', onlink: true }]
+    expect(hopsTo(AFAR)).toEqual(hops)
+    kernel.changeLink(tunnelLinkIndex, { up: false })
+    kernel.changeLink(tunnelLinkIndex, { up: true })
+    expect(hopsTo(AFAR)).toBeUndefined()
+    await clock.advance(1_000)
+    expect(hopsTo(AFAR)).toEqual(hops)
+  })
+
   it('of a pod whose link is missing are told of, by name', async () => {
     const { clock, kernel, routes, attach } = node()
     const pods = [attach('a')]
