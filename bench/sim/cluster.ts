@@ -9,7 +9,7 @@ import { composeAgent, type ComposedAgent } from '../../src/composition/compose-
 import type { Draft } from '../../src/model/resource.ts'
 import { ip, type IpAddress } from '../../src/net/ip-address.ts'
 import { prefix } from '../../src/net/prefix.ts'
-import type { DecodedRows } from '../../src/store/follower.ts'
+import type { DecodedRows } from '../../src/store/row-resource-store.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import { Resources } from '../../src/store/resources.ts'
 

@@ -112,7 +112,7 @@ describe('topics of agents that run', () => {
       node: 'server02',
       change: 'put',
       key: '/calico/resources/v3/projectcalico.org/ippools/extra',
-      revision: Number(created.resourceVersion),
+      revision: created.resourceVersion,
     })
     expect(JSON.stringify(told)).not.toContain('hush')
   })

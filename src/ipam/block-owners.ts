@@ -6,8 +6,6 @@ export interface BlockOwner {
   readonly cidr: Prefix
   /** Undefined for a block that nobody has any more. */
   readonly node: string | undefined
-  /** Of the store. */
-  readonly modRevision: number
 }
 
 /** Which node packets to the addresses of a block go to. */
@@ -17,12 +15,11 @@ export interface BlockOwners extends BlockOwner {
 }
 
 /** An address whose user is not told is taken to be at the node of the block. */
-export function blockOwners(block: Block, modRevision: number): BlockOwners {
+export function blockOwners(block: Block): BlockOwners {
   const node = nodeOf(block)
   return {
     cidr: block.cidr,
     node,
-    modRevision,
     borrowed: allocationsOf(block).flatMap(({ address, attributes }) => {
       const user = attributes['node']
       return user === undefined || user === node

@@ -5,6 +5,7 @@ import { parseJson } from '../model/json.ts'
 import type { Family } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import { type FollowPorts, followRows, type RowHandlers } from '../store/follower.ts'
+import type { DecodedRows } from '../store/row-resource-store.ts'
 import {
   affinityKey,
   affinityPrefix,
@@ -28,7 +29,12 @@ import type {
   Stored,
 } from './ipam-store.ts'
 
-export interface RowIpamStoreOptions extends FollowPorts {
+interface RowPorts extends FollowPorts {
+  readonly store: Store
+  readonly decoded?: DecodedRows | undefined
+}
+
+export interface RowIpamStoreOptions extends RowPorts {
   /** Change one object at once, as on a store that can do no more; default: several in one transaction. */
   readonly oneByOne?: boolean | undefined
 }
@@ -39,7 +45,7 @@ const REMEMBERED_BLOCKS_MAX = 64
 /** Blocks, handles and affinities as rows of a store, under Calico's keys. */
 export class RowIpamStore implements IpamStore {
   readonly transact: IpamStore['transact']
-  readonly #ports: FollowPorts
+  readonly #ports: RowPorts
   readonly #store: Store
   /** Blocks that were read or written last, with their texts: a node works on few of them. */
   readonly #remembered = new Map<string, { readonly text: string; readonly block: Block }>()
@@ -116,35 +122,21 @@ export class RowIpamStore implements IpamStore {
   followOwner(cidr: Prefix, handlers: RowHandlers<BlockOwner>): Closable {
     // What is read here is less than what others who follow blocks read, and nothing of it is worth keeping.
     const { decoded: _, lastGood: __, ...ports } = this.#ports
-    return followRows(
-      ports,
-      blockKey(cidr),
-      {
-        decode: (row) => ({ resource: this.#ownerIn(row), problems: [] }),
-        revisionOf: ({ modRevision }) => modRevision,
-      },
-      handlers,
-    )
+    return followRows(ports, blockKey(cidr), (row) => this.#ownerIn(row), handlers)
   }
 
   /** Most changes are this node's own, and what it wrote is remembered. */
-  #ownerIn({ key, value, modRevision }: Row): BlockOwner {
+  #ownerIn({ key, value }: Row): BlockOwner {
     const known = this.#remembered.get(key)
     const block = known?.text === value ? known.block : decodeBlock(key, value)
-    return { cidr: block.cidr, node: nodeOf(block), modRevision }
+    return { cidr: block.cidr, node: nodeOf(block) }
   }
 
   followOwners(family: Family, handlers: RowHandlers<BlockOwners>): Closable {
     return followRows(
       this.#ports,
       blockPrefix(family),
-      {
-        decode: ({ key, value, modRevision }) => ({
-          resource: blockOwners(decodeBlock(key, value), modRevision),
-          problems: [],
-        }),
-        revisionOf: ({ modRevision }) => modRevision,
-      },
+      ({ key, value }) => blockOwners(decodeBlock(key, value)),
       handlers,
     )
   }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { VirtualClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { SeededRandom } from '../lib/random.ts'
@@ -7,6 +7,9 @@ import { silentLog } from '../lib/log.ts'
 import { Follower, type FollowProblem } from './follower.ts'
 import { LastGoodRows } from './last-good-rows.ts'
 import { MemoryStore } from './memory-store.ts'
+import type { Kind } from '../model/resource.ts'
+import type { ResourceStore, StoredResource } from './resource-store.ts'
+import { RowResourceStore } from './row-resource-store.ts'
 
 const KEY = '/calico/resources/v3/projectcalico.org/ippools/pool'
 const pool = (cidr: unknown): string =>
@@ -56,7 +59,13 @@ class Followed {
   constructor({ clock, store, file, log }: World) {
     this.#lastGood = new LastGoodRows({ file, clock, log })
     const random = new SeededRandom(1)
-    const ports = { clock, store, random, log, lastGood: this.#lastGood }
+    const ports = {
+      clock,
+      store: make(store),
+      random,
+      log,
+      lastGood: this.#lastGood,
+    }
     this.#follower = new Follower(ports, ['IPPool'], {
       onChanges: (changes) => {
         for (const { type, resource } of changes) {
@@ -85,54 +94,110 @@ const BAD = [
   ['a later version', pool('10.2.0.0/16').replace('/v3', '/v9')],
 ] as const
 
-describe.each(BAD)('a row that is %s', (_, bad) => {
-  it('is left out where it never was good, named, logged once, and taken in when it is mended', async () => {
-    const world = new World()
-    const followed = await world.follow()
-    await world.put(bad)
-    expect(followed.pools.size).toBe(0)
-    expect(followed.problems).toMatchObject([{ key: KEY, instead: 'nothing' }])
-    expect(world.warnings.filter((line) => line.includes(KEY))).toHaveLength(1)
-    await world.put(pool('10.1.0.0/16'))
-    expect([...followed.pools.values()]).toEqual(['10.1.0.0/16'])
-    expect(followed.problems).toEqual([])
+let make: (store: MemoryStore) => ResourceStore
+
+/** Versions of which nobody can make a number, as those of a store that is not of rows may be. */
+function withOpaqueVersions(rows: ResourceStore): ResourceStore {
+  const opaque = <K extends Kind>(stored: StoredResource<K>): StoredResource<K> => ({
+    key: stored.key,
+    createdAt: `uid-${stored.createdAt}`,
+    resourceVersion: `v${stored.resourceVersion}`,
+    age: stored.age,
+    saved: stored.saved,
+    decoded: stored.decoded,
+  })
+  return {
+    place: (kind, within) => rows.place(kind, within),
+    restore(kind, saved) {
+      const stored = rows.restore(kind, saved)
+      return stored && opaque(stored)
+    },
+    async list(kind, options) {
+      const { items, resourceVersion } = await rows.list(kind, options)
+      return { items: items.map(opaque), resourceVersion: `v${resourceVersion}` }
+    },
+    watch: (kind, { after, within }, { onEvents, onEnd }) =>
+      rows.watch(
+        kind,
+        { after: after.slice(1), within },
+        {
+          onEvents: (events, version) =>
+            onEvents(
+              events.map((event) =>
+                event.type === 'put' ? { type: 'put', stored: opaque(event.stored) } : event,
+              ),
+              `v${version}`,
+            ),
+          onEnd,
+        },
+      ),
+    get: rows.get.bind(rows),
+    create: rows.create.bind(rows),
+    update: rows.update.bind(rows),
+    delete: rows.delete.bind(rows),
+  }
+}
+
+describe.each([
+  { over: 'rows', makeStore: (store: MemoryStore) => new RowResourceStore(store) },
+  {
+    over: 'versions that are no numbers',
+    makeStore: (store: MemoryStore) => withOpaqueVersions(new RowResourceStore(store)),
+  },
+])('following $over', ({ makeStore }) => {
+  beforeEach(() => {
+    make = makeStore
   })
 
-  it('stays as it was where it was good, until it is deleted', async () => {
-    const world = new World()
-    const followed = await world.follow()
-    await world.put(pool('10.1.0.0/16'))
-    await world.clock.advance(5000)
-    await world.put(bad)
-    const since = world.clock.wallTime() - 10
-    await world.clock.advance(5000)
-    await world.put(bad)
-    expect([...followed.pools.values()]).toEqual(['10.1.0.0/16'])
-    expect(followed.problems).toMatchObject([{ key: KEY, instead: 'last good', since }])
-    expect(world.warnings.filter((line) => line.includes(KEY))).toHaveLength(1)
-    await world.remove()
-    expect(followed.pools.size).toBe(0)
-    expect(followed.problems).toEqual([])
-    await world.put(bad)
-    expect(followed.pools.size).toBe(0)
-    expect(followed.problems).toMatchObject([{ instead: 'nothing' }])
-  })
+  describe.each(BAD)('a row that is %s', (_, bad) => {
+    it('is left out where it never was good, named, logged once, and taken in when it is mended', async () => {
+      const world = new World()
+      const followed = await world.follow()
+      await world.put(bad)
+      expect(followed.pools.size).toBe(0)
+      expect(followed.problems).toMatchObject([{ key: KEY, instead: 'nothing' }])
+      expect(world.warnings.filter((line) => line.includes(KEY))).toHaveLength(1)
+      await world.put(pool('10.1.0.0/16'))
+      expect([...followed.pools.values()]).toEqual(['10.1.0.0/16'])
+      expect(followed.problems).toEqual([])
+    })
 
-  it('stays as it was over a restart, since when it did, but not if it was made anew meanwhile', async () => {
-    const world = new World()
-    const first = await world.follow()
-    await world.put(pool('10.1.0.0/16'))
-    await world.put(bad)
-    const [before] = first.problems
-    await first.end(world.clock)
-    const second = await world.follow()
-    expect([...second.pools.values()]).toEqual(['10.1.0.0/16'])
-    expect(second.problems).toEqual([before])
-    await second.end(world.clock)
-    await world.remove()
-    await world.put(bad)
-    const third = await world.follow()
-    expect(third.pools.size).toBe(0)
-    expect(third.problems).toMatchObject([{ instead: 'nothing' }])
+    it('stays as it was where it was good, until it is deleted', async () => {
+      const world = new World()
+      const followed = await world.follow()
+      await world.put(pool('10.1.0.0/16'))
+      await world.clock.advance(5000)
+      await world.put(bad)
+      const since = world.clock.wallTime() - 10
+      await world.clock.advance(5000)
+      await world.put(bad)
+      expect([...followed.pools.values()]).toEqual(['10.1.0.0/16'])
+      expect(followed.problems).toMatchObject([{ key: KEY, instead: 'last good', since }])
+      expect(world.warnings.filter((line) => line.includes(KEY))).toHaveLength(1)
+      await world.remove()
+      expect(followed.pools.size).toBe(0)
+      expect(followed.problems).toEqual([])
+      await world.put(bad)
+      expect(followed.pools.size).toBe(0)
+      expect(followed.problems).toMatchObject([{ instead: 'nothing' }])
+    })
+
+    it('stays as it was over a restart, since when it did, but not if it was made anew meanwhile', async () => {
+      const world = new World()
+      const first = await world.follow()
+      await world.put(pool('10.1.0.0/16'))
+      await world.put(bad)
+      const [before] = first.problems
+      await first.end(world.clock)
+      const second = await world.follow()
+      expect([...second.pools.values()]).toEqual(['10.1.0.0/16'])
+      expect(second.problems).toEqual([before])
+      await second.end(world.clock)
+      await world.remove()
+      await world.put(bad)
+      const third = await world.follow()
+      expect(third.pools.size).toBe(0)
+      expect(third.problems).toMatchObject([{ instead: 'nothing' }])
+    })
   })
 })

@@ -6,9 +6,10 @@ import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { Kind, ResourceOf } from '../model/resource.ts'
 import { shown } from '../model/problem.ts'
-import { storageOf } from './kind-storage.ts'
 import type { LastGoodRows } from './last-good-rows.ts'
-import type { Row, Store, WatchEvent } from './store.ts'
+import { listAll, type ResourceStore } from './resource-store.ts'
+import type { DecodedRows } from './row-resource-store.ts'
+import type { Row, Store } from './store.ts'
 
 export type ResourceChange<K extends Kind = Kind> = RowChange<ResourceOf<K>>
 
@@ -55,19 +56,11 @@ export type ReadRow<Value> =
   | { readonly resource: Value; readonly problems: readonly RowProblem[] }
   | { readonly problem: RowProblem }
 
-/**
- * What rows mean, for many who follow one store in one process: each row is read once for all. Who is
- * told of a resource that others are told of too must not change it.
- */
-export type DecodedRows = WeakMap<Row, ReadRow<object>>
-
 /** What following takes. */
 export interface FollowPorts {
-  readonly store: Store
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly decoded?: DecodedRows | undefined
   /** Where rows outlive the process as they were when they could be read; absent: they do not. */
   readonly lastGood?: LastGoodRows | undefined
 }
@@ -81,7 +74,7 @@ export class Follower<K extends Kind> implements Closable {
   readonly #problems = new Map<K, readonly FollowProblem[]>()
 
   constructor(
-    ports: FollowPorts,
+    ports: FollowPorts & { readonly store: ResourceStore },
     kinds: readonly K[],
     handlers: FollowHandlers<K>,
     within?: string,
@@ -89,7 +82,7 @@ export class Follower<K extends Kind> implements Closable {
     this.#missing = new Set(kinds)
     this.#streams = [...this.#missing].map(
       (kind) =>
-        new Stream<ResourceOf<K>>(ports, storageOf(kind).prefix(within), readerOf(kind), {
+        new Stream<ResourceOf<K>>(ports, sourceOf(ports.store, kind, within), {
           onProblems: (problems) => {
             this.#problems.set(kind, problems)
             handlers.onProblems?.([...this.#problems.values()].flat())
@@ -118,23 +111,119 @@ export class Follower<K extends Kind> implements Closable {
   }
 }
 
-/** How rows under one prefix are read. */
-export interface RowReader<Value> {
-  /** Undefined for a row that does not count. What it throws is a problem of the whole value. */
-  decode(row: Row): ReadRow<Value> | undefined
-  /** The modRevision of the row that a value was read from. */
-  revisionOf(value: Value): number
+/** A state of something that is followed; what it says is read when it is asked for. */
+interface Followed<Value> {
+  readonly key: string
+  readonly resourceVersion: string
+  readonly createdAt: string
+  readonly age: number
+  readonly saved: Row
+  readonly decoded: ReadRow<Value>
 }
 
-function readerOf<K extends Kind>(kind: K): RowReader<ResourceOf<K>> {
-  const storage = storageOf(kind)
-  return {
-    decode(row) {
-      const decoded = storage.decode(row)
-      if (decoded === undefined || 'problem' in decoded) return decoded
-      return { resource: decoded.resource as ResourceOf<K>, problems: decoded.problems }
+type FollowedEvent<Value> =
+  | { readonly type: 'put'; readonly stored: Followed<Value> }
+  | { readonly type: 'delete'; readonly key: string }
+
+/** What {@link Stream} follows: one kind of a {@link ResourceStore}, or rows that are no resources. */
+interface Source<Value> {
+  /** What its keys begin with. */
+  readonly place: string
+  list(): Promise<{ readonly items: readonly Followed<Value>[]; readonly resourceVersion: string }>
+  watch(
+    after: string,
+    handlers: {
+      onEvents(events: readonly FollowedEvent<Value>[]): void
+      onEnd(reason: string): void
     },
-    revisionOf: ({ metadata }) => Number(metadata.resourceVersion),
+  ): Closable
+  restore(saved: Row): Followed<Value> | undefined
+}
+
+function sourceOf<K extends Kind>(
+  store: ResourceStore,
+  kind: K,
+  within: string | undefined,
+): Source<ResourceOf<K>> {
+  return {
+    place: store.place(kind, within),
+    list: () => listAll(store, kind, { within }),
+    watch: (after, handlers) => store.watch(kind, { after, within }, handlers),
+    restore: (saved) => store.restore(kind, saved),
+  }
+}
+
+/** Reads a row under a prefix. What it throws is a problem of the whole value. */
+export type RowReader<Value> = (row: Row) => Value
+
+function sourceOfRows<Value extends object>(
+  { store, decoded }: { readonly store: Store; readonly decoded?: DecodedRows | undefined },
+  prefix: string,
+  reader: RowReader<Value>,
+): Source<Value> {
+  const read = (row: Row): Followed<Value> => {
+    const known = decoded?.get(row) as FollowedRow<Value> | undefined
+    const stored = known ?? new FollowedRow(row, reader)
+    if (known === undefined) decoded?.set(row, stored)
+    return stored
+  }
+  return {
+    place: prefix,
+    async list() {
+      const { rows, revision } = await store.list(prefix)
+      return { items: rows.map(read), resourceVersion: String(revision) }
+    },
+    watch: (after, { onEvents, onEnd }) =>
+      store.watch(prefix, Number(after) + 1, {
+        onEvents: (events) =>
+          onEvents(
+            events.map((event) =>
+              event.kind === 'put'
+                ? { type: 'put', stored: read(event.row) }
+                : { type: 'delete', key: event.key },
+            ),
+          ),
+        onEnd,
+      }),
+    restore: read,
+  }
+}
+
+class FollowedRow<Value> implements Followed<Value> {
+  readonly saved: Row
+  readonly resourceVersion: string
+  readonly createdAt: string
+  readonly #reader: RowReader<Value>
+  #decoded: ReadRow<Value> | undefined
+
+  constructor(row: Row, reader: RowReader<Value>) {
+    this.saved = row
+    this.#reader = reader
+    this.resourceVersion = String(row.modRevision)
+    this.createdAt = String(row.createRevision)
+  }
+
+  get key(): string {
+    return this.saved.key
+  }
+
+  get age(): number {
+    return this.saved.createRevision
+  }
+
+  get decoded(): ReadRow<Value> {
+    this.#decoded ??= this.#decode()
+    return this.#decoded
+  }
+
+  #decode(): ReadRow<Value> {
+    try {
+      return { resource: this.#reader(this.saved), problems: [] }
+    } catch (thrown) {
+      const { key, value } = this.saved
+      const expected = messageOf(thrown)
+      return { problem: { key: shown(key), field: '', value: shown(value), expected } }
+    }
   }
 }
 
@@ -147,13 +236,13 @@ export interface RowHandlers<Value> {
 
 /** Follows what stands under a prefix, as {@link Follower} does kinds. */
 export function followRows<Value extends object>(
-  ports: FollowPorts,
+  ports: FollowPorts & { readonly store: Store; readonly decoded?: DecodedRows | undefined },
   prefix: string,
   reader: RowReader<Value>,
   handlers: RowHandlers<Value>,
 ): Closable {
   let inSync = false
-  const stream = new Stream(ports, prefix, reader, {
+  const stream = new Stream(ports, sourceOfRows(ports, prefix, reader), {
     onChanges: (changes) => {
       handlers.onChanges(changes)
     },
@@ -179,19 +268,19 @@ interface StreamHandlers<Value> {
 
 interface Known<Value> {
   readonly value: Value
-  readonly createRevision: number
+  readonly resourceVersion: string
+  readonly createdAt: string
 }
 
-interface News<Value> {
-  readonly key: string
-  readonly change: RowChange<Value>
-}
+type News<Value> = { readonly key: string } & (
+  | { readonly change: Extract<RowChange<Value>, { type: 'put' }>; readonly known: Known<Value> }
+  | { readonly change: Extract<RowChange<Value>, { type: 'delete' }>; readonly known: undefined }
+)
 
 /** One kind: list, tell the differences, watch; from the start again whenever the watch ends. */
 class Stream<Value extends object> implements Closable {
   readonly #ports: FollowPorts
-  readonly #prefix: string
-  readonly #reader: RowReader<Value>
+  readonly #source: Source<Value>
   readonly #handlers: StreamHandlers<Value>
   readonly #backoff: Backoff
   /** By key: the last readable state. */
@@ -204,15 +293,9 @@ class Stream<Value extends object> implements Closable {
   #connected = true
   #open = true
 
-  constructor(
-    ports: FollowPorts,
-    prefix: string,
-    reader: RowReader<Value>,
-    handlers: StreamHandlers<Value>,
-  ) {
+  constructor(ports: FollowPorts, source: Source<Value>, handlers: StreamHandlers<Value>) {
     this.#ports = ports
-    this.#prefix = prefix
-    this.#reader = reader
+    this.#source = source
     this.#handlers = handlers
     this.#backoff = new Backoff({
       firstMilliseconds: 100,
@@ -235,8 +318,8 @@ class Stream<Value extends object> implements Closable {
   }
 
   async #list(): Promise<void> {
-    const prefix = this.#prefix
-    const listing = await this.#ports.store.list(prefix).catch((thrown: unknown) => {
+    const prefix = this.#source.place
+    const listing = await this.#source.list().catch((thrown: unknown) => {
       this.#ports.log.warn('Failed to list; retrying', { prefix, error: messageOf(thrown) })
     })
     if (!this.#open) return
@@ -245,10 +328,10 @@ class Stream<Value extends object> implements Closable {
       this.#again()
       return
     }
-    this.#reconcile(listing.rows)
+    this.#reconcile(listing.items)
     this.#handlers.onListed()
     this.#backoff.reset()
-    if (this.#open) this.#watchFrom(prefix, listing.revision + 1)
+    if (this.#open) this.#watchFrom(listing.resourceVersion)
   }
 
   #again(): void {
@@ -259,7 +342,7 @@ class Stream<Value extends object> implements Closable {
   #fail(thrown: unknown): void {
     if (!this.#open) return
     this.#ports.log.error('Failed to process changes of the datastore; retrying', {
-      prefix: this.#prefix,
+      prefix: this.#source.place,
       error: messageOf(thrown),
     })
     this.#again()
@@ -271,13 +354,13 @@ class Stream<Value extends object> implements Closable {
     this.#connected = connected
   }
 
-  #reconcile(rows: readonly Row[]): void {
-    const listed = new Set(rows.map((row) => row.key))
+  #reconcile(items: readonly Followed<Value>[]): void {
+    const listed = new Set(items.map(({ key }) => key))
     const known = new Set([...this.#known.keys(), ...this.#problems.keys()])
     const gone = [...known].filter((key) => !listed.has(key))
-    this.#ports.lastGood?.retain(this.#prefix, listed)
+    this.#ports.lastGood?.retain(this.#source.place, listed)
     this.#tell([
-      ...rows.flatMap((row) => this.#put(row)),
+      ...items.flatMap((stored) => this.#put(stored)),
       ...gone.flatMap((key) => this.#delete(key)),
     ])
   }
@@ -286,12 +369,9 @@ class Stream<Value extends object> implements Closable {
   #tell(news: readonly News<Value>[]): void {
     if (this.#ports.log.topics.store) this.#show(news)
     if (news.length > 0) this.#handlers.onChanges(news.map(({ change }) => change))
-    for (const { key, change } of news) {
-      if (change.type === 'delete') this.#known.delete(key)
-      else {
-        const { resource, createRevision } = change
-        this.#known.set(key, { value: resource, createRevision })
-      }
+    for (const { key, known } of news) {
+      if (known === undefined) this.#known.delete(key)
+      else this.#known.set(key, known)
     }
     if (!this.#problemsChanged) return
     this.#handlers.onProblems([...this.#problems.values()].flat())
@@ -300,16 +380,16 @@ class Stream<Value extends object> implements Closable {
 
   /** Values stay where they are: some of them are secret. */
   #show(news: readonly News<Value>[]): void {
-    for (const { key, change } of news) {
-      const revision = this.#reader.revisionOf(change.resource)
+    for (const { key, change, known } of news) {
+      const revision = (known ?? this.#known.get(key))?.resourceVersion
       const fields = { key, change: change.type, revision }
       this.#ports.log.tell('store', 'The datastore told a change', fields)
     }
   }
 
-  #watchFrom(prefix: string, revision: number): void {
+  #watchFrom(version: string): void {
     let isOver = false
-    const watch = this.#ports.store.watch(prefix, revision, {
+    const watch = this.#source.watch(version, {
       onEvents: (events) => {
         if (isOver) return
         try {
@@ -322,6 +402,7 @@ class Stream<Value extends object> implements Closable {
       },
       onEnd: (reason) => {
         if (!this.#open || isOver) return
+        const prefix = this.#source.place
         this.#ports.log.info('Watch ended; listing again', { prefix, reason })
         this.#again()
       },
@@ -330,47 +411,48 @@ class Stream<Value extends object> implements Closable {
     if (isOver) watch.close() // it told before it was there to be closed
   }
 
-  #apply(events: readonly WatchEvent[]): void {
+  #apply(events: readonly FollowedEvent<Value>[]): void {
     if (!this.#open) return
     this.#tell(
       events.flatMap((event) =>
-        event.kind === 'put' ? this.#put(event.row) : this.#delete(event.key),
+        event.type === 'put' ? this.#put(event.stored) : this.#delete(event.key),
       ),
     )
   }
 
-  #put(row: Row): readonly News<Value>[] {
-    const { key, modRevision, createRevision } = row
-    const known = this.#known.get(key)
-    if (known !== undefined && this.#reader.revisionOf(known.value) === modRevision) return []
-    const read = this.#read(row)
-    if (read === undefined) return []
-    if ('problem' in read) return this.#keepLastGood(row, read.problem)
-    this.#ports.lastGood?.keep(row)
-    this.#setProblems(key, read.problems, 'the rest')
-    return [{ key, change: { type: 'put', resource: read.resource, createRevision } }]
+  #put(stored: Followed<Value>): readonly News<Value>[] {
+    const { key, resourceVersion } = stored
+    if (this.#known.get(key)?.resourceVersion === resourceVersion) return []
+    const { decoded } = stored
+    if ('problem' in decoded) return this.#keepLastGood(stored, decoded.problem)
+    this.#ports.lastGood?.keep(stored.saved)
+    this.#setProblems(key, decoded.problems, 'the rest')
+    return [this.#news(stored, decoded.resource)]
+  }
+
+  #news(stored: Followed<Value>, resource: Value): News<Value> {
+    const { key, resourceVersion, createdAt, age } = stored
+    return {
+      key,
+      change: { type: 'put', resource, createRevision: age },
+      known: { value: resource, resourceVersion, createdAt },
+    }
   }
 
   /** A row that was good stays as it was then; one that was deleted and created anew never was. */
-  #keepLastGood(row: Row, problem: RowProblem): readonly News<Value>[] {
+  #keepLastGood(stored: Followed<Value>, problem: RowProblem): readonly News<Value>[] {
     const { lastGood, clock } = this.#ports
-    const { key, createRevision } = row
-    const known = this.#known.get(key)
-    const kept = lastGood?.get(key)
-    const isSameRow = (other: { readonly createRevision: number } | undefined): boolean =>
-      other?.createRevision === createRevision
-    if (isSameRow(known)) {
-      const since = lastGood?.outdate(key, clock.wallTime())?.outdatedSince
-      this.#setProblems(key, [problem], 'last good', since)
+    const { key, createdAt } = stored
+    const since = (): number | undefined => lastGood?.outdate(key, clock.wallTime())?.outdatedSince
+    if (this.#known.get(key)?.createdAt === createdAt) {
+      this.#setProblems(key, [problem], 'last good', since())
       return []
     }
-    if (kept !== undefined && isSameRow(kept.row)) {
-      const read = this.#read(kept.row)
-      if (read !== undefined && 'resource' in read) {
-        const since = lastGood?.outdate(key, clock.wallTime())?.outdatedSince
-        this.#setProblems(key, [problem], 'last good', since)
-        return [{ key, change: { type: 'put', resource: read.resource, createRevision } }]
-      }
+    const saved = lastGood?.get(key)?.row
+    const kept = saved && this.#source.restore(saved)
+    if (kept?.createdAt === createdAt && 'resource' in kept.decoded) {
+      this.#setProblems(key, [problem], 'last good', since())
+      return [this.#news(kept, kept.decoded.resource)]
     }
     const news = this.#delete(key)
     this.#setProblems(key, [problem], 'nothing')
@@ -399,31 +481,12 @@ class Stream<Value extends object> implements Closable {
     this.#problemsChanged = true
   }
 
-  /** A row is of one prefix, and so always of the same type. */
-  #read(row: Row): ReadRow<Value> | undefined {
-    const { decoded } = this.#ports
-    const known = decoded?.get(row)
-    if (known !== undefined) return known as ReadRow<Value>
-    const read = this.#decode(row)
-    if (read !== undefined) decoded?.set(row, read)
-    return read
-  }
-
-  #decode(row: Row): ReadRow<Value> | undefined {
-    try {
-      return this.#reader.decode(row)
-    } catch (thrown) {
-      const { key, value } = row
-      const expected = messageOf(thrown)
-      return { problem: { key: shown(key), field: '', value: shown(value), expected } }
-    }
-  }
-
   #delete(key: string): readonly News<Value>[] {
     if (this.#problems.delete(key)) this.#problemsChanged = true
     this.#ports.lastGood?.forget(key)
     const known = this.#known.get(key)
-    return known === undefined ? [] : [{ key, change: { type: 'delete', resource: known.value } }]
+    if (known === undefined) return []
+    return [{ key, change: { type: 'delete', resource: known.value }, known: undefined }]
   }
 
   close(): void {

@@ -15,8 +15,10 @@ export interface KindStorage {
   /** Undefined: there can be none by that name, or it cannot be found by name alone. */
   key(name: string, namespace?: string): string | undefined
   encode(resource: Resource): string
-  /** Undefined for a row that is not of this kind. Never throws. */
-  decode(row: Row): Decoded | undefined
+  /** Whether a row under the prefix is of this kind. */
+  isOfKind(key: string): boolean
+  /** Of such a row. Never throws. */
+  decode(row: Row): Decoded
   /** Whether uid, labels and the like are kept: not in the older forms of IPAM. */
   readonly holdsMetadata: boolean
   /** Why resources of this kind cannot be written here. */
@@ -41,6 +43,7 @@ function resources(kind: Kind): KindStorage {
     prefix: (namespace) => resourcePrefix(kind, namespace),
     key: (name, namespace) => resourceKey(kind, name, namespace),
     encode: encodeResource,
+    isOfKind: () => true,
     decode: (row) => underOwnKey(decodeResource(kind, row), row),
     holdsMetadata: true,
   }
@@ -62,8 +65,8 @@ function rowsOfIpam(kind: Kind, form: RowForm<Kind>): KindStorage {
     prefix: (within) => form.prefix(within),
     key: (name) => form.key(name),
     encode: (resource) => stringifyJson(form.write(resource)),
-    decode: (row) =>
-      form.isOfKind(row.key) ? decodeResource(kind, row, (stored) => form.read(stored)) : undefined,
+    isOfKind: (key) => form.isOfKind(key),
+    decode: (row) => decodeResource(kind, row, (stored) => form.read(stored)),
     holdsMetadata: false,
     readOnly: form.readOnly,
   }

@@ -75,6 +75,24 @@ export function resourceStoreContract(
       })
     })
 
+    it('gives a resource again from what was saved of it, and keys that tell its kind', async () => {
+      await create('a')
+      await create('b', 1)
+      const { items } = await store.list('IPPool')
+      const [a, b] = items
+      expect(a!.age).toBeLessThan(b!.age)
+      const saved = JSON.parse(JSON.stringify(a!.saved)) as StoredResource['saved']
+      const again = store.restore('IPPool', saved)!
+      expect([again.key, again.createdAt, again.resourceVersion]).toEqual([
+        a!.key,
+        a!.createdAt,
+        a!.resourceVersion,
+      ])
+      expect(again.decoded).toEqual(a!.decoded)
+      for (const { key } of items) expect(key.startsWith(store.place('IPPool'))).toBe(true)
+      expect(a!.key.startsWith(store.place('BGPPeer'))).toBe(false)
+    })
+
     it('creates once', async () => {
       await create('a')
       await expect(create('a')).rejects.toBeInstanceOf(ResourceAlreadyExists)

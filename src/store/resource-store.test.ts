@@ -20,6 +20,8 @@ function paged(keys: readonly string[], expireAt: readonly number[]): Pick<Resou
         key: keys[at]!,
         resourceVersion: '1',
         createdAt: '1',
+        age: 1,
+        saved: undefined as never,
         decoded: { problem: undefined as never },
       }
       const next = at + 1 < keys.length ? String(at + 1) : undefined

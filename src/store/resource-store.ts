@@ -1,6 +1,7 @@
 import type { Closable } from '../lib/closable.ts'
 import type { Decoded } from '../model/decode-resource.ts'
 import type { Kind, ResourceOf } from '../model/resource.ts'
+import type { Row } from './store.ts'
 
 /**
  * A state of one resource, or of a listing: the store's own words, to be given back and compared for
@@ -15,6 +16,10 @@ export interface StoredResource<K extends Kind = Kind> {
   readonly resourceVersion: ResourceVersion
   /** What tells it from another one that had its name before: the same for as long as it is there. */
   readonly createdAt: string
+  /** Of two resources of a store the one with the lower is the older. */
+  readonly age: number
+  /** What is kept of it outside the store, from which {@link ResourceStore.restore} makes it again. */
+  readonly saved: Row
   readonly decoded: Decoded<K>
 }
 
@@ -71,6 +76,10 @@ export interface ResourceWatchHandlers<K extends Kind = Kind> {
  * write may or may not have happened. {@link Resources} makes of it what the rest of the program uses.
  */
 export interface ResourceStore {
+  /** What the keys of all resources of a kind begin with, and of no other. */
+  place(kind: Kind, within?: string): string
+  /** A resource as it was; undefined if what was saved is none of the kind. */
+  restore<K extends Kind>(kind: K, saved: Row): StoredResource<K> | undefined
   get<K extends Kind>(
     kind: K,
     name: string,

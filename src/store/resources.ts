@@ -18,7 +18,7 @@ import {
   type Resource,
   type ResourceOf,
 } from '../model/resource.ts'
-import { type DecodedRows, Follower, type FollowHandlers } from './follower.ts'
+import { Follower, type FollowHandlers } from './follower.ts'
 import { storageOf } from './kind-storage.ts'
 import type { LastGoodRows } from './last-good-rows.ts'
 import { logProblems } from './log-problems.ts'
@@ -34,7 +34,7 @@ import {
   type ResourceStore,
   type StoredResource,
 } from './resource-store.ts'
-import { RowResourceStore } from './row-resource-store.ts'
+import { type DecodedRows, RowResourceStore } from './row-resource-store.ts'
 import type { Store } from './store.ts'
 
 export interface ResourcesOptions {
@@ -78,23 +78,22 @@ const TOLD_MAX = 1_000
  * latter the write may or may not have happened.
  */
 export class Resources {
-  readonly #rows: Store
   readonly #store: ResourceStore
+  /** For those who follow, and change nothing in what they are told. */
+  readonly #followed: ResourceStore
   readonly #clock: Clock
   readonly #random: Random
   readonly #log: Log
-  readonly #decoded: DecodedRows | undefined
   readonly #lastGood: LastGoodRows | undefined
   /** By key: the version of a resource whose problems were told. */
   readonly #told = new Map<string, string>()
 
   constructor({ store, clock, random, log, decoded, lastGood }: ResourcesOptions) {
-    this.#rows = store
     this.#store = new RowResourceStore(store)
+    this.#followed = new RowResourceStore(store, { decoded })
     this.#clock = clock
     this.#random = random
     this.#log = log
-    this.#decoded = decoded
     this.#lastGood = lastGood
   }
 
@@ -217,9 +216,8 @@ export class Resources {
     { key, createdAt }: StoredResource<K>,
   ): ResourceOf<K> | undefined {
     const row = this.#lastGood?.get(key)?.row
-    if (row === undefined || String(row.createRevision) !== createdAt) return undefined
-    const decoded = storageOf(kind).decode(row) as Decoded<K> | undefined
-    return decoded && 'resource' in decoded ? decoded.resource : undefined
+    const kept = row && this.#store.restore(kind, row)
+    return kept?.createdAt === createdAt ? resourceIn(kept) : undefined
   }
 
   /** Throws ResourceAlreadyExists. The draft must have no resourceVersion. */
@@ -427,11 +425,10 @@ export class Resources {
   ): Closable {
     return new Follower<K>(
       {
-        store: this.#rows,
+        store: this.#followed,
         clock: this.#clock,
         random: this.#random,
         log: this.#log,
-        decoded: this.#decoded,
         lastGood: this.#lastGood,
       },
       kinds,

@@ -16,3 +16,17 @@ resourceStoreContract('rows of a store', () => {
     },
   })
 })
+
+resourceStoreContract('rows that many read once', () => {
+  const memory = new MemoryStore()
+  return Promise.resolve({
+    store: new RowResourceStore(memory, { decoded: new WeakMap() }),
+    expire: () => memory.compact(memory.revision),
+    spoil: (pool) => {
+      memory.commit([{ put: resourceKey('IPPool', pool), value: 'rubbish' }])
+    },
+    dispose: () => {
+      memory.close()
+    },
+  })
+})

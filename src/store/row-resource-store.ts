@@ -1,5 +1,6 @@
 import type { Closable } from '../lib/closable.ts'
 import type { Decoded } from '../model/decode-resource.ts'
+import type { Document } from '../model/parse-resource.ts'
 import { identifierOf, type Kind, type ResourceOf } from '../model/resource.ts'
 import { storageOf } from './kind-storage.ts'
 import {
@@ -24,14 +25,29 @@ import type { Operation, Row, Store, WatchEvent } from './store.ts'
 /** Resources kept for those who only read. */
 const SHARED_MAX = 1_000
 
+/** What rows mean, for many who read one store in one process: each row is read once for all. */
+export type DecodedRows = WeakMap<Row, object>
+
 /** Resources as rows of a store, under Calico's keys. A version is a revision of the store, in decimal. */
 export class RowResourceStore implements ResourceStore {
   readonly #store: Store
   /** What was read for those who only read, by key. */
   readonly #shared = new Map<string, { readonly text: string; readonly stored: StoredResource }>()
 
-  constructor(store: Store) {
+  readonly #decoded: DecodedRows | undefined
+
+  /** @param decoded shared by stores of which nobody changes what he gets */
+  constructor(store: Store, { decoded }: { readonly decoded?: DecodedRows | undefined } = {}) {
     this.#store = store
+    this.#decoded = decoded
+  }
+
+  place(kind: Kind, within?: string): string {
+    return storageOf(kind).prefix(within)
+  }
+
+  restore<K extends Kind>(kind: K, saved: Row): StoredResource<K> | undefined {
+    return this.#read(kind, saved)
   }
 
   async get<K extends Kind>(
@@ -91,19 +107,22 @@ export class RowResourceStore implements ResourceStore {
     if (known?.text === value && known.stored.resourceVersion === String(row.modRevision)) {
       return known.stored as unknown as StoredResource<K>
     }
-    const decoded = storageOf(kind).decode(row) as Decoded<K> | undefined
-    if (decoded === undefined) return undefined
-    const stored: StoredResource<K> = {
-      key,
-      resourceVersion: String(row.modRevision),
-      createdAt: String(row.createRevision),
-      decoded,
-    }
+    if (!storageOf(kind).isOfKind(key)) return undefined
+    const stored = this.#storedRow(kind, row)
     if (shared) {
       if (this.#shared.size >= SHARED_MAX) this.#shared.clear()
       this.#shared.set(key, { text: value, stored: stored as unknown as StoredResource })
     }
     return stored
+  }
+
+  #storedRow<K extends Kind>(kind: K, row: Row): StoredResource<K> {
+    const known = this.#decoded?.get(row)
+    if (known !== undefined) return known as StoredRow<K>
+    if (this.#decoded === undefined) return new StoredRow(kind, row)
+    const shared = new StoredRow(kind, row, { keepsDocument: false })
+    this.#decoded.set(row, shared)
+    return shared
   }
 
   async create<K extends Kind>(resource: ResourceOf<K>): Promise<ResourceVersion> {
@@ -158,6 +177,58 @@ export class RowResourceStore implements ResourceStore {
     if (succeeded) return revision
     throw rows[0] === undefined ? new ResourceDoesNotExist(what) : new UpdateConflict(what)
   }
+}
+
+/** A row that is decoded when somebody asks what it says. */
+class StoredRow<K extends Kind> implements StoredResource<K> {
+  readonly saved: Row
+  readonly resourceVersion: ResourceVersion
+  readonly createdAt: string
+  readonly #kind: K
+  readonly #keepsDocument: boolean
+  #decoded: Decoded<K> | undefined
+
+  constructor(kind: K, row: Row, { keepsDocument } = { keepsDocument: true }) {
+    this.#kind = kind
+    this.#keepsDocument = keepsDocument
+    this.saved = row
+    this.resourceVersion = String(row.modRevision)
+    this.createdAt = String(row.createRevision)
+  }
+
+  get key(): string {
+    return this.saved.key
+  }
+
+  get age(): number {
+    return this.saved.createRevision
+  }
+
+  get decoded(): Decoded<K> {
+    this.#decoded ??= this.#decode()
+    return this.#decoded
+  }
+
+  #decode(): Decoded<K> {
+    const decoded = storageOf(this.#kind).decode(this.saved) as Decoded<K>
+    if (this.#keepsDocument || !('resource' in decoded)) return decoded
+    const again = (): Document => documentIn(this.#kind, this.saved)
+    const { resource, problems } = decoded
+    return {
+      resource,
+      problems,
+      get document() {
+        return again()
+      },
+    }
+  }
+}
+
+/** Made once more: those who follow never ask for it, and all of them together would hold each twice. */
+function documentIn(kind: Kind, row: Row): Document {
+  const decoded = storageOf(kind).decode(row)
+  if (decoded.document === undefined) throw new Error(`${row.key} could be read before`)
+  return decoded.document
 }
 
 /** Undefined for what no store of rows ever gave. */

@@ -59,7 +59,6 @@ function take(said: Map<string, BlockOwners>, change: BlockChange): BlockOwners 
     cidr: prefix(block),
     node,
     borrowed: lends ? [{ prefix: single, node: borrower }] : [],
-    modRevision: 1,
   }
   said.set(block, owners)
   return owners
