@@ -85,7 +85,7 @@ describe.skipIf(!canRun)('a process', () => {
     const { status, err } = await done
     close()
     expect(status).toBe(0)
-    expect(err.match(/was set aside/g)).toHaveLength(2)
+    expect(err.match(/Set aside an unreadable file/g)).toHaveLength(2)
   })
 
   it('ends with one line when another serves its socket', async () => {

@@ -13,6 +13,7 @@ const ALLOWED = {
   deleteAddress: BOTH_KERNELS,
   deleteRoute: BOTH_KERNELS,
   replaceRoute: BOTH_KERNELS,
+  swapRoute: BOTH_KERNELS,
   HEADER_OCTETS: CODECS,
 }
 

@@ -51,7 +51,7 @@ export interface AgentNeeds {
  * to do. Everything goes one way:
  *
  *     datastore --feed--> ClusterView --+
- *     kernel --events---> KernelView ---+--> desiredNode --> reconcilers --> kernel, speaker, own rows
+ *     kernel --events---> KernelView ---+--> DesiredNode --> reconcilers --> kernel, speaker, own rows
  *     CNI ------pods--------------------+                        ^
  *     speaker --best paths, blocks of other nodes--> routes -----+
  *

@@ -8,7 +8,7 @@ import { attributesOfBlock, blockOfAttributes, type RouteAttributes } from './ro
 import type { AttributeTable } from './rib/attribute-table.ts'
 import { PATH_STATUS, type PathStatus } from './rib/path-state.ts'
 import { prefixOfRow, prefixOfWords, type PrefixWords } from './rib/prefix-text.ts'
-import { isMartian, isWithin } from './rib/prefix-words.ts'
+import { isMartian, liesWithin } from './rib/prefix-words.ts'
 import type { Rib } from './rib/rib.ts'
 
 /** What the import of routes must know of the session they come from. */
@@ -212,7 +212,7 @@ function statusOfPrefix(
   if (isMartian(words, at, stride, length)) return PATH_STATUS.martian
   if (ranges === undefined) return PATH_STATUS.eligible
   for (let n = 0; n < ranges.length; n++) {
-    if (isWithin(words, at, stride, length, ranges[n]!)) return PATH_STATUS.eligible
+    if (liesWithin(words, at, stride, length, ranges[n]!)) return PATH_STATUS.eligible
   }
   return PATH_STATUS.outsideRanges
 }

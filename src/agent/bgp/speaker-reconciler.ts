@@ -1,6 +1,6 @@
 import type { SpeakerConfig } from '../../bgp/config.ts'
 import type { Speaker } from '../../bgp/speaker.ts'
-import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { ReconcileOutcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import { messageOf } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Prefix } from '../../net/prefix.ts'
@@ -33,7 +33,7 @@ export class SpeakerReconciler implements Reconciler<DesiredBgp> {
   }
 
   /** A configuration that the speaker refuses keeps nothing from being announced. */
-  reconcile({ config, announced }: DesiredBgp): Outcome {
+  reconcile({ config, announced }: DesiredBgp): ReconcileOutcome {
     this.#refusal = config === undefined ? undefined : this.#configure(config)
     this.#announce(announced)
     return this.#refusal === undefined ? 'done' : 'retry'

@@ -1,4 +1,4 @@
-import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { ReconcileOutcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import type { ClusterProblem } from '../../model/cluster-problem.ts'
 import type { KnownProblems } from './known-problems.ts'
 
@@ -12,7 +12,7 @@ export class ProblemsReconciler implements Reconciler<readonly ClusterProblem[]>
     this.#known = known
   }
 
-  reconcile(problems: readonly ClusterProblem[]): Outcome {
+  reconcile(problems: readonly ClusterProblem[]): ReconcileOutcome {
     this.#known.update(problems)
     return 'done'
   }

@@ -1,6 +1,6 @@
 import type { BlockOwners } from '../../ipam/block-owners.ts'
 import type { Closable } from '../../lib/closable.ts'
-import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { ReconcileOutcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import type { Prefix } from '../../net/prefix.ts'
 import type { RemoteNode } from '../../routes/encapsulation.ts'
 import type { RowHandlers } from '../../store/follower.ts'
@@ -41,7 +41,7 @@ export class RemoteBlocksReconciler implements Reconciler<
     return this.#blocks.rows
   }
 
-  reconcile(ends: ReadonlyMap<string, RemoteNode> | undefined): Outcome {
+  reconcile(ends: ReadonlyMap<string, RemoteNode> | undefined): ReconcileOutcome {
     this.#tell(this.#blocks.setNodes(ends ?? new Map()))
     if (ends === undefined) this.#unfollow()
     else this.#following ??= this.#follow()

@@ -1,6 +1,6 @@
 import { isKernelError, type Kernel, type KernelEvent } from '../../kernel/kernel.ts'
 import type { Log } from '../../lib/log.ts'
-import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { ReconcileOutcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import { setHostEndSysctls } from '../../routes/host-end.ts'
 import type { LocalPod } from '../desired/local-facts.ts'
 import type { KernelView } from './kernel-view.ts'
@@ -31,7 +31,7 @@ export class HostEndsReconciler implements Reconciler<readonly LocalPod[], Kerne
     this.#needs = needs
   }
 
-  reconcile(pods: readonly LocalPod[]): Outcome {
+  reconcile(pods: readonly LocalPod[]): ReconcileOutcome {
     const names = this.#isAllUnsure
       ? pods.map(({ hostInterfaceName }) => hostInterfaceName)
       : [...this.#unsure]

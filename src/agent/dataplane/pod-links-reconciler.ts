@@ -1,6 +1,6 @@
 import type { Kernel, KernelEvent, Link, Machine } from '../../kernel/kernel.ts'
 import type { Log } from '../../lib/log.ts'
-import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { ReconcileOutcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import type { LocalPod } from '../desired/local-facts.ts'
 import { isPodLink, type KernelView } from './kernel-view.ts'
 import { keepPodLink, type PodLinkSettings } from './pod-links.ts'
@@ -34,7 +34,7 @@ export class PodLinksReconciler implements Reconciler<DesiredPodLinks, KernelEve
     this.#needs = needs
   }
 
-  reconcile({ pods, settings }: DesiredPodLinks): Outcome {
+  reconcile({ pods, settings }: DesiredPodLinks): ReconcileOutcome {
     const { view } = this.#needs
     for (const pod of pods) {
       const link = view.find(pod.hostInterfaceName)

@@ -2,7 +2,7 @@ import { isKernelError, type Kernel, type Link, type Machine } from '../../kerne
 import { messageOf } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 
-export interface PodLinksNeeds {
+export interface PodLinkNeeds {
   /** The node's. */
   readonly kernel: Kernel
   readonly machine: Pick<Machine, 'openNamespace'>
@@ -35,7 +35,7 @@ export interface PodLinkSettings {
  * too large. What the kernel refuses is told, and taken for done until everything is read anew.
  */
 export function keepPodLink(
-  { kernel, machine, log }: PodLinksNeeds,
+  { kernel, machine, log }: PodLinkNeeds,
   hostEnd: Link,
   { networkNamespace, interfaceName, followsNodeMtu }: PodEnd,
   wanted: PodLinkSettings,

@@ -8,7 +8,7 @@ import {
   ROUTE_TABLE,
 } from '../../kernel/kernel.ts'
 import type { Log } from '../../lib/log.ts'
-import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { ReconcileOutcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import type { IpAddress } from '../../net/ip-address.ts'
 import { hostPrefix, isHostPrefix, type Prefix } from '../../net/prefix.ts'
 import type { RemoteNode, Surroundings } from '../../routes/encapsulation.ts'
@@ -86,7 +86,7 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
     return prefixes.length > 0
   }
 
-  reconcile(desired: DesiredRoutes): Outcome {
+  reconcile(desired: DesiredRoutes): ReconcileOutcome {
     this.#tellPass()
     // What routes the host has itself decides about ours.
     if (this.#mustReadTable) this.#readTable()
@@ -104,7 +104,7 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
     return this.#outcome(applied)
   }
 
-  #outcome(applied: Applied): Outcome {
+  #outcome(applied: Applied): ReconcileOutcome {
     const { isWhole: _, ...counts } = applied
     if (applied.written + applied.removed > 0) this.#needs.log.info('Routes changed', counts)
     // What is in the way is told of in a moment; if it is not, everything has to be read again.

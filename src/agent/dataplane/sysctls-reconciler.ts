@@ -1,5 +1,5 @@
 import type { Kernel, KernelEvent } from '../../kernel/kernel.ts'
-import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { ReconcileOutcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import { HostSysctls, type SavedSysctls } from './host-sysctls.ts'
 import type { KernelView } from './kernel-view.ts'
 import { looseReversePaths, strictLinks } from './reverse-paths.ts'
@@ -36,7 +36,7 @@ export class SysctlsReconciler implements Reconciler<DesiredSysctls, KernelEvent
     this.#sysctls = new HostSysctls(needs.kernel, needs.saved)
   }
 
-  reconcile({ looseLinks }: DesiredSysctls): Outcome {
+  reconcile({ looseLinks }: DesiredSysctls): ReconcileOutcome {
     this.#looseLinks = looseLinks
     try {
       this.#sysctls.reconcile(new Map([IP_FORWARD, ...looseReversePaths(looseLinks)]))

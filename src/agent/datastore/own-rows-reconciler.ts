@@ -1,4 +1,4 @@
-import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { ReconcileOutcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import type { IpAddress } from '../../net/ip-address.ts'
 import type { MacAddress } from '../../net/mac-address.ts'
 import type { Prefix } from '../../net/prefix.ts'
@@ -54,7 +54,7 @@ export class OwnRowsReconciler implements Reconciler<OwnRows | undefined> {
   }
 
   /** Errors: the first of what the datastore refused; the rest is written all the same. */
-  async reconcile(desired: OwnRows | undefined): Promise<Outcome> {
+  async reconcile(desired: OwnRows | undefined): Promise<ReconcileOutcome> {
     if (desired === undefined) return 'done'
     const { addresses, node, onIpipAddress } = this.#needs
     const errors: unknown[] = []

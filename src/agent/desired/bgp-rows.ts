@@ -11,10 +11,10 @@ import { withNodes } from '../cluster/settled-nodes.ts'
 import { tunnelProblems } from '../tunnel/tunnel-settings.ts'
 import type { LocalFacts } from './local-facts.ts'
 import type { NodeInputs } from './node-inputs.ts'
-import type { Pieces, Row } from './row.ts'
+import type { Pieces, RowRule } from './row-rule.ts'
 
 /** What the speaker should be, and what of it cannot be. */
-type SpeakerRow = Row<ReturnType<typeof nodeSpeakerConfig>>
+type SpeakerRow = RowRule<ReturnType<typeof nodeSpeakerConfig>>
 
 interface SpeakerFacts extends Pieces<'nodes'> {
   readonly policy: BgpPolicies
@@ -54,7 +54,7 @@ export function speakerOf(self: string): SpeakerRow {
  * A node offers its own blocks whole, service prefixes, and single addresses of pods that are in no
  * confirmed block; the export policy decides what goes out.
  */
-export function bgpOf(speaker: SpeakerRow): Row<DesiredBgp> {
+export function bgpOf(speaker: SpeakerRow): RowRule<DesiredBgp> {
   const bgp = derived(
     [],
     (
@@ -83,7 +83,7 @@ export function bgpOf(speaker: SpeakerRow): Row<DesiredBgp> {
 }
 
 /** All that the datastore says and this node cannot do. */
-export function problemsOf(speaker: SpeakerRow): Row<readonly ClusterProblem[]> {
+export function problemsOf(speaker: SpeakerRow): RowRule<readonly ClusterProblem[]> {
   type Lists = Readonly<Record<'rows' | 'rules' | 'bgp', readonly ClusterProblem[]>>
   const all = derived(['FelixConfiguration'], (view, { rows, rules, bgp }: Lists) => [
     ...rows,

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
-import type { Outcome, Pace, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { ReconcileOutcome, Pace, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import type { PoolEncapsulation } from '../../routes/encapsulation.ts'
 import { BarePools } from '../cluster/bare-pools.ts'
 import type { ClusterView } from '../cluster/cluster-view.ts'
@@ -57,7 +57,7 @@ export class Derivation implements Reconciler<ToldFacts> {
     }
   }
 
-  reconcile(facts: ToldFacts): Outcome {
+  reconcile(facts: ToldFacts): ReconcileOutcome {
     const { view } = this.#needs
     this.#barePools.tell(view.list('IPPool'))
     this.#age(this.inputs(facts).pools)

@@ -5,7 +5,8 @@ import { ip } from '../../net/ip-address.ts'
 import { prefix } from '../../net/prefix.ts'
 import { ClusterView } from '../cluster/cluster-view.ts'
 import { uncheckedResource } from '../testing/unchecked-resource.ts'
-import { desiredNode, desiredRows, type DesiredNode } from './desired-node.ts'
+import { desiredNode } from '../testing/desired-node.ts'
+import { type DesiredNode, desiredRows } from './desired-node.ts'
 import { type LocalFacts, NO_FACTS } from './local-facts.ts'
 
 const ETH0: Link = {

@@ -15,7 +15,7 @@ import { type NodeInputs, nodeInputs } from './node-inputs.ts'
 import { ownRowsOf } from './own-rows-row.ts'
 import { packetFilterOf } from './packet-filter-row.ts'
 import { podLinksOf, routesOf } from './route-rows.ts'
-import type { Row } from './row.ts'
+import type { RowRule } from './row-rule.ts'
 import { ipipOf, sysctlsOf, vxlanOf } from './tunnel-rows.ts'
 
 /** All that a node should be: a row for each reconciler. */
@@ -37,31 +37,12 @@ export interface DesiredNode {
 /** How each row follows from the view and the facts; one that throws harms no other. */
 export interface DesiredRows {
   inputs(view: ClusterView, local: LocalFacts): NodeInputs
-  readonly rows: { readonly [Name in keyof DesiredNode]: Row<DesiredNode[Name]> }
-}
-
-/** All that a node should be, as a pure function of its cluster and of what it knows itself. */
-export function desiredNode(view: ClusterView, self: string, local: LocalFacts): DesiredNode {
-  const { inputs, rows } = desiredRows(self)
-  const all = inputs(view, local)
-  return {
-    problems: rows.problems(all),
-    remoteBlocks: rows.remoteBlocks(all),
-    ownRows: rows.ownRows(all),
-    packetFilter: rows.packetFilter(all),
-    ipip: rows.ipip(all),
-    vxlan: rows.vxlan(all),
-    sysctls: rows.sysctls(all),
-    podLinks: rows.podLinks(all),
-    hostEnds: rows.hostEnds(all),
-    routes: rows.routes(all),
-    bgp: rows.bgp(all),
-  }
+  readonly rows: { readonly [Name in keyof DesiredNode]: RowRule<DesiredNode[Name]> }
 }
 
 /**
- * {@link desiredNode}, row by row, with a memory: a row is computed again only when something that it
- * follows from is another object, and is the same object as before where it comes out equal. So a change
+ * All that a node should be, as pure functions of its cluster and of what it knows itself, each with a
+ * memory: a row is computed again only when something that it follows from is another object, and is the same object as before where it comes out equal. So a change
  * of one node in a large cluster ends where nothing follows from it any more.
  *
  * @param self name of the Node resource

@@ -4,10 +4,10 @@ import type { OwnRows } from '../datastore/own-rows-reconciler.ts'
 import { tunnelsAnything } from '../tunnel/tunnel-settings.ts'
 import { usesVxlan } from '../tunnel/vxlan-settings.ts'
 import { notReady } from './not-ready.ts'
-import type { Row } from './row.ts'
+import type { RowRule } from './row-rule.ts'
 
 /** Undefined while the datastore must not be written, or cannot be. */
-export function ownRowsOf(self: string): Row<OwnRows | undefined> {
+export function ownRowsOf(self: string): RowRule<OwnRows | undefined> {
   const rows = derived(
     ['IPPool', 'FelixConfiguration'],
     (view, facts: Omit<Parameters<typeof ownRows>[0], 'pools' | 'usesIpip' | 'usesVxlan'>) =>

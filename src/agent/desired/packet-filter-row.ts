@@ -3,9 +3,9 @@ import { derived } from '../cluster/derived.ts'
 import { withNodes } from '../cluster/settled-nodes.ts'
 import { filterTable } from '../packet-filter/filter-table.ts'
 import type { LocalFacts } from './local-facts.ts'
-import { networkOf, type Pieces, type Row } from './row.ts'
+import { networkOf, type Pieces, type RowRule } from './row-rule.ts'
 
-export function packetFilterOf(self: string): Row<FilterTable | undefined> {
+export function packetFilterOf(self: string): RowRule<FilterTable | undefined> {
   const table = derived(
     ['IPPool', 'FelixConfiguration'],
     (

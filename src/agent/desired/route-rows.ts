@@ -5,9 +5,9 @@ import type { DesiredPodLinks } from '../dataplane/pod-links-reconciler.ts'
 import type { DesiredRoutes } from '../dataplane/routes-reconciler.ts'
 import { hasTunnel } from '../tunnel/tunnel-settings.ts'
 import type { LocalFacts } from './local-facts.ts'
-import { networkOf, type Pieces, type Row } from './row.ts'
+import { networkOf, type Pieces, type RowRule } from './row-rule.ts'
 
-export function podLinksOf(): Row<DesiredPodLinks> {
+export function podLinksOf(): RowRule<DesiredPodLinks> {
   const podLinks = derived(
     [],
     (
@@ -26,7 +26,7 @@ export function podLinksOf(): Row<DesiredPodLinks> {
     podLinks(view, { pods, mtus, formerPools })
 }
 
-export function routesOf(self: string): Row<DesiredRoutes> {
+export function routesOf(self: string): RowRule<DesiredRoutes> {
   const surroundings = derived(
     ['BGPConfiguration', 'FelixConfiguration'],
     (

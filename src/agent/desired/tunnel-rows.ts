@@ -9,9 +9,9 @@ import { hasTunnel, tunnelDevice, tunnelsAnything } from '../tunnel/tunnel-setti
 import type { DesiredVxlan } from '../tunnel/vxlan-reconciler.ts'
 import { vxlanDevice, vxlanTunnelAddressOf } from '../tunnel/vxlan-settings.ts'
 import type { LocalFacts } from './local-facts.ts'
-import type { Pieces, Row } from './row.ts'
+import type { Pieces, RowRule } from './row-rule.ts'
 
-export function ipipOf(self: string): Row<DesiredIpip> {
+export function ipipOf(self: string): RowRule<DesiredIpip> {
   const ipip = derived(
     ['IPPool', 'FelixConfiguration'],
     (
@@ -39,7 +39,7 @@ export function ipipOf(self: string): Row<DesiredIpip> {
     ipip(view, { nodes, ownAddress, uplinks, mtus, ipipAddress, isUnfiltered })
 }
 
-export function vxlanOf(self: string): Row<DesiredVxlan> {
+export function vxlanOf(self: string): RowRule<DesiredVxlan> {
   const vxlan = derived(
     ['FelixConfiguration'],
     (
@@ -69,7 +69,7 @@ export function vxlanOf(self: string): Row<DesiredVxlan> {
 }
 
 /** A node that takes no tunnelled packets takes none by another link than it answers by. */
-export function sysctlsOf(self: string): Row<DesiredSysctls> {
+export function sysctlsOf(self: string): RowRule<DesiredSysctls> {
   const sysctls = derived(
     ['FelixConfiguration'],
     (

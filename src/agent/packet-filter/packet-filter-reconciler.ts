@@ -2,7 +2,7 @@ import { isKernelError, type Kernel, type KernelEvent } from '../../kernel/kerne
 import { FILTER_TABLE } from '../../kernel/own-filter.ts'
 import type { FilterCounter, FilterTable } from '../../kernel/packet-filter.ts'
 import type { Log } from '../../lib/log.ts'
-import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { ReconcileOutcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import { describeFilterChanges } from './describe-filter-changes.ts'
 
 export interface PacketFilterNeeds {
@@ -32,7 +32,7 @@ export class PacketFilterReconciler implements Reconciler<FilterTable | undefine
     this.#needs = needs
   }
 
-  reconcile(desired: FilterTable | undefined): Outcome {
+  reconcile(desired: FilterTable | undefined): ReconcileOutcome {
     if (desired === undefined) return 'done'
     const { kernel, log } = this.#needs
     this.#isInstalled = false

@@ -2,7 +2,7 @@ import { isKernelError, type Kernel, type KernelEvent } from '../../kernel/kerne
 import type { Closable } from '../../lib/closable.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
-import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { ReconcileOutcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import type { IpAddress } from '../../net/ip-address.ts'
 import type { Node } from '../../model/resource.ts'
 import { hostPrefix, type Prefix } from '../../net/prefix.ts'
@@ -75,7 +75,7 @@ export class IpipReconciler implements Reconciler<DesiredIpip, KernelEvent> {
   }
 
   /** What the kernel refuses is told as a problem, and a tunnel that works stays as it is. */
-  reconcile(desired: DesiredIpip): Outcome {
+  reconcile(desired: DesiredIpip): ReconcileOutcome {
     const before = this.#use
     this.#desired = desired
     let failure: string | undefined

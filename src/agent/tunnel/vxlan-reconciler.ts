@@ -1,7 +1,7 @@
 import type { TunnelStatus } from '../../api/agent-status.ts'
 import type { Kernel, KernelEvent, Link } from '../../kernel/kernel.ts'
 import type { Log } from '../../lib/log.ts'
-import type { Outcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
+import type { ReconcileOutcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
 import { VXLAN_LINK } from '../../routes/ownership.ts'
 import type { KernelView } from '../dataplane/kernel-view.ts'
 import { ensureVxlanDevice, removeVxlanDevice } from './vxlan-device.ts'
@@ -47,7 +47,7 @@ export class VxlanReconciler implements Reconciler<DesiredVxlan, KernelEvent> {
     this.#peers = new VxlanPeers(needs.kernel)
   }
 
-  reconcile({ device, uplink, ends }: DesiredVxlan): Outcome {
+  reconcile({ device, uplink, ends }: DesiredVxlan): ReconcileOutcome {
     const { kernel, view, log, onLink } = this.#needs
     const isWanted = device !== undefined && uplink !== undefined
     this.#uplink = uplink

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { addressFromOctets } from '../../net/ip-address.ts'
 import { covers, prefix, prefixOf } from '../../net/prefix.ts'
 import { wordsOf } from './prefix-text.ts'
-import { isMartian, isWithin } from './prefix-words.ts'
+import { isMartian, liesWithin } from './prefix-words.ts'
 
 function martian(text: string): boolean {
   const { words, length } = wordsOf(prefix(text))
@@ -41,11 +41,11 @@ it('says of prefixes as words what is said of them as text', () => {
       for (const each of [address, other]) {
         const inner = prefixOf(addressFromOctets(each), innerLength % (bits + 1))
         const { words, length } = wordsOf(inner)
-        const found = isWithin(words, 0, words.length as 1 | 4, length, wordsOf(outer))
+        const found = liesWithin(words, 0, words.length as 1 | 4, length, wordsOf(outer))
         expect(found).toBe(covers(outer, inner))
       }
     }),
   )
   const { words, length } = wordsOf(prefix('10.0.0.0/8'))
-  expect(isWithin(words, 0, 1, length, wordsOf(prefix('::/0')))).toBe(false)
+  expect(liesWithin(words, 0, 1, length, wordsOf(prefix('::/0')))).toBe(false)
 })

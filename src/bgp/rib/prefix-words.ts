@@ -1,7 +1,7 @@
 import type { PrefixWords } from './prefix-text.ts'
 
 /** Whether a prefix, in `words[at]`, is another or lies in it. */
-export function isWithin(
+export function liesWithin(
   words: Uint32Array,
   at: number,
   stride: 1 | 4,

@@ -12,7 +12,7 @@ export interface Pace {
  * How a pass went: everything is as desired ("done"), so much is to be done that others have their turn
  * first ("more"), or something was refused and is tried later ("retry").
  */
-export type Outcome = 'done' | 'more' | 'retry'
+export type ReconcileOutcome = 'done' | 'more' | 'retry'
 
 /**
  * What keeps one thing as desired: routes, a tunnel, the packet filter. It says what a pass does and when
@@ -29,7 +29,7 @@ export interface Reconciler<Desired, Event = never> {
    * when something else called for a pass. What it throws is logged once, stands among the problems until
    * a pass succeeds, and has the pass tried again.
    */
-  reconcile(desired: Desired): Outcome | Promise<Outcome>
+  reconcile(desired: Desired): ReconcileOutcome | Promise<ReconcileOutcome>
   /** Takes note of what happened; returns whether a pass is due for it. */
   observe?(event: Event): boolean
   /** Believes nothing that was read before: notifications were lost, a pass failed, or it is time to look again. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { VirtualClock } from '../clock.ts'
 import { type Log, silentLog } from '../log.ts'
 import { SeededRandom } from '../random.ts'
-import type { Outcome, Pace, Reconciler } from './reconciler.ts'
+import type { ReconcileOutcome, Pace, Reconciler } from './reconciler.ts'
 import { Scheduler } from './scheduler.ts'
 
 const RETRY = { firstMilliseconds: 1_000, mostMilliseconds: 4_000 } as const
@@ -20,7 +20,7 @@ function scheduled() {
     name: string,
     options: Partial<Omit<Reconciler<number, string>, 'pace'>> & {
       readonly pace?: Partial<Pace>
-      readonly outcome?: () => Outcome
+      readonly outcome?: () => ReconcileOutcome
     } = {},
   ) => {
     const { outcome = () => 'done', pace, ...rest } = options

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Random } from '../random.ts'
-import type { Outcome, Reconciler } from './reconciler.ts'
+import type { ReconcileOutcome, Reconciler } from './reconciler.ts'
 
 export interface SchedulerNeeds {
   readonly clock: Clock
@@ -200,7 +200,7 @@ class Entry<Event, Desired = unknown> implements Reconciliation<Desired> {
     }
   }
 
-  #await(work: Promise<Outcome>): void {
+  #await(work: Promise<ReconcileOutcome>): void {
     this.#isRunning = true
     work
       .then(
@@ -213,7 +213,7 @@ class Entry<Event, Desired = unknown> implements Reconciliation<Desired> {
       })
   }
 
-  #end(outcome: Outcome): void {
+  #end(outcome: ReconcileOutcome): void {
     this.#failure = undefined
     this.#mustSweep = true
     this.#isMoreToDo = outcome === 'more'
