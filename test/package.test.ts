@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -67,6 +68,12 @@ describe.skipIf(!isReady)('the package', () => {
     expect(said).toContain(`10.1.0.0/16 by ${net}.1`)
     expect(said).toContain('localPreference: 200')
     expect(said).not.toContain('172.16.0.0/12')
+  })
+
+  it('has a CNI plugin that a runtime can execute', () => {
+    const plugin = join(project, 'node_modules/tortie/dist/tortie-cni.cjs')
+    expect(statSync(plugin).mode & 0o777).toBe(0o755)
+    expect(command('env', ['CNI_COMMAND=VERSION', plugin])).toContain('supportedVersions')
   })
 
   it('has types that know what is wrong', () => {

@@ -28,7 +28,8 @@ export interface Attachment {
 }
 
 export function attachmentKey(of: Pick<Attachment, 'containerId' | 'interfaceName'>): string {
-  return `${of.containerId}-${of.interfaceName}`
+  // Neither may have a colon: one container's "a" and "b-c" is not another's "a-b" and "c".
+  return `${of.containerId}:${of.interfaceName}`
 }
 
 /**
@@ -40,6 +41,8 @@ export interface AttachmentStore {
   put(attachment: Attachment): void
   /** Removing what is not there does nothing. */
   delete(key: string): void
+  /** Throws what {@link put} would throw now, for example on a full disk. */
+  assertWritable(): void
 }
 
 /** An {@link AttachmentStore} that forgets with the process, for simulation and tests. */
@@ -57,4 +60,6 @@ export class MemoryAttachmentStore implements AttachmentStore {
   delete(key: string): void {
     this.#rows.delete(key)
   }
+
+  assertWritable(): void {}
 }

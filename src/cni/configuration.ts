@@ -8,24 +8,32 @@ import {
   COMMAND_SINCE,
   type NetworkConfiguration,
 } from '../api/cni-protocol.ts'
+import { shownValue } from './shown-value.ts'
 
 /** The JSON object on standard input. Errors: {@link CniError} decodingFailure. */
 export function parseConfiguration(text: string): Record<string, unknown> {
+  const undecodable = (what: string): CniError =>
+    new CniError(CNI_ERROR.decodingFailure, `The network configuration on standard input ${what}`)
+  if (text.trim() === '') throw undecodable('is empty; expected a JSON object')
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (thrown) {
-    throw new CniError(
-      CNI_ERROR.decodingFailure,
-      'The network configuration on standard input is not JSON',
-      (thrown as Error).message,
-    )
+    throw undecodable(`is not JSON: ${placeOf(thrown as Error, text)}`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const message = 'The network configuration on standard input is not a JSON object'
-    throw new CniError(CNI_ERROR.decodingFailure, message)
+    throw undecodable('is not a JSON object')
   }
   return value as Record<string, unknown>
+}
+
+/** Where a text stops being JSON. Not what stands there, which may be a key or a token. */
+function placeOf({ message }: Error, text: string): string {
+  const [, position] = /position (\d+)/.exec(message) ?? []
+  if (message.includes('end of JSON')) return 'it ends too early'
+  if (position === undefined) return 'something in it is not expected there'
+  const lines = text.slice(0, Number(position)).split('\n')
+  return `what stands at line ${lines.length}, column ${lines.at(-1)!.length + 1} is not expected there`
 }
 
 /** The configuration with the fields that Tortie reads checked. Errors: {@link CniError}. */
@@ -33,19 +41,19 @@ export function checkConfiguration(
   configuration: Record<string, unknown>,
   command: CniCommand,
 ): NetworkConfiguration {
-  const cniVersion = checkVersion(configuration['cniVersion'] ?? '0.3.1', command)
+  const cniVersion = checkVersion(configuration['cniVersion'] ?? VERSION_UNSAID, command)
   const { name, mtu = 0, agentSocket } = configuration
   if (typeof name !== 'string' || !CNI_ID.test(name)) {
     throw new CniError(
       CNI_ERROR.invalidConfiguration,
-      `name is ${JSON.stringify(name)}; expected letters, digits, "_", "." and "-", a letter or digit first`,
+      `name is ${shownValue(name)}; expected letters, digits, "_", "." and "-", a letter or digit first`,
     )
   }
   const valid = typeof mtu === 'number' && (mtu === 0 || (mtu >= 68 && mtu <= 65535))
   if (!valid || !Number.isInteger(mtu)) {
     throw new CniError(
       CNI_ERROR.invalidConfiguration,
-      `mtu is ${JSON.stringify(mtu)}; expected 0 (the agent's choice) or 68 to 65535 octets`,
+      `mtu is ${shownValue(mtu)}; expected 0 (the agent's choice) or 68 to 65535 octets`,
     )
   }
   if (
@@ -54,18 +62,48 @@ export function checkConfiguration(
   ) {
     throw new CniError(
       CNI_ERROR.invalidConfiguration,
-      `agentSocket is ${JSON.stringify(agentSocket)}; expected the absolute path of the agent's socket`,
+      `agentSocket is ${shownValue(agentSocket)}; expected the absolute path of the agent's socket`,
     )
   }
-  return { ...configuration, cniVersion } as unknown as NetworkConfiguration
+  return {
+    ...configuration,
+    cniVersion,
+    ...(command === 'GC' ? { [VALID_ATTACHMENTS]: validAttachments(configuration) } : {}),
+  } as unknown as NetworkConfiguration
 }
+
+const VALID_ATTACHMENTS = 'cni.dev/valid-attachments'
+/** What the first text of CNI 1.1 called it. */
+const FORMER_VALID_ATTACHMENTS = 'cni.dev/attachments'
+
+type ValidAttachments = NonNullable<NetworkConfiguration[typeof VALID_ATTACHMENTS]>
+
+/** What stays at GC. It must be said: without it every pod would be one that the runtime no longer knows. */
+function validAttachments(configuration: Record<string, unknown>): ValidAttachments {
+  const list = configuration[VALID_ATTACHMENTS] ?? configuration[FORMER_VALID_ATTACHMENTS]
+  const isRow = (row: unknown): boolean => {
+    const { containerID, ifname } = (row ?? {}) as Record<string, unknown>
+    return typeof containerID === 'string' && typeof ifname === 'string'
+  }
+  if (Array.isArray(list) && list.every(isRow)) return list as ValidAttachments
+  const expected =
+    'expected the list of attachments that stay, {"containerID": "…", "ifname": "…"} each'
+  throw new CniError(
+    CNI_ERROR.invalidConfiguration,
+    `${VALID_ATTACHMENTS} is ${list === undefined ? 'missing' : shownValue(list)}; ${expected}`,
+    'Nothing was removed. The container runtime must name what it still has; an empty list if nothing.',
+  )
+}
+
+/** As Calico's plugin reads a configuration that does not say. */
+const VERSION_UNSAID = '0.2.0'
 
 function checkVersion(value: unknown, command: CniCommand): CniVersion {
   const version = CNI_VERSIONS.find((known) => known === value)
   if (version === undefined) {
     throw new CniError(
       CNI_ERROR.incompatibleVersion,
-      `cniVersion is ${JSON.stringify(value)}; expected one of ${CNI_VERSIONS.join(', ')}`,
+      `cniVersion is ${shownValue(value)}; expected one of ${CNI_VERSIONS.join(', ')}`,
     )
   }
   const since = COMMAND_SINCE[command]

@@ -1,3 +1,4 @@
+import { shownValue } from './shown-value.ts'
 import { isInterfaceName } from '../net/interface-name.ts'
 import {
   CNI_COMMANDS,
@@ -29,7 +30,7 @@ export function readCommand(environment: Environment): CniCommand {
     throw invalid(`CNI_COMMAND is not set: a container runtime starts this program; ${expected}`)
   }
   const command = CNI_COMMANDS.find((name) => name === value)
-  if (command === undefined) throw invalid(`CNI_COMMAND is "${value}"; ${expected}`)
+  if (command === undefined) throw invalid(`CNI_COMMAND is ${shownValue(value)}; ${expected}`)
   return command
 }
 
@@ -38,18 +39,21 @@ export function readParameters(
   environment: Environment,
   command: Exclude<CniCommand, 'VERSION'>,
 ): Omit<CniRequest, 'configuration'> {
-  for (const name of NEEDS[command]) {
-    if ((environment[name] ?? '') === '')
-      throw invalid(`${command} needs ${name}, which is not set`)
+  const missing = NEEDS[command].filter((name) => (environment[name] ?? '') === '')
+  if (missing.length > 0) {
+    const are = missing.length === 1 ? 'is' : 'are'
+    throw invalid(`${command} needs ${missing.join(', ')}, which ${are} not set`)
   }
   const containerId = environment['CNI_CONTAINERID'] ?? ''
   if (containerId !== '' && !CNI_ID.test(containerId)) {
-    throw invalid(`CNI_CONTAINERID is "${containerId}"; expected letters, digits, "_", "." and "-"`)
+    throw invalid(
+      `CNI_CONTAINERID is ${shownValue(containerId)}; expected letters, digits, "_", "." and "-", a letter or digit first`,
+    )
   }
   const interfaceName = environment['CNI_IFNAME'] ?? ''
   if (interfaceName !== '' && !isInterfaceName(interfaceName)) {
     throw invalid(
-      `CNI_IFNAME is "${interfaceName}"; expected 1 to 15 characters without "/", ":" or white space`,
+      `CNI_IFNAME is ${shownValue(interfaceName)}; expected 1 to 15 characters without "/", ":" or white space`,
     )
   }
   return {
@@ -62,13 +66,15 @@ export function readParameters(
 }
 
 function parseArguments(text: string): Record<string, string> {
-  const found: Record<string, string> = {}
-  for (const pair of text.split(';').filter((part) => part !== '')) {
-    const equals = pair.indexOf('=')
-    if (equals <= 0) {
-      throw invalid(`CNI_ARGS has "${pair}"; expected KEY=VALUE pairs with ";" between them`)
-    }
-    found[pair.slice(0, equals)] = pair.slice(equals + 1)
-  }
-  return found
+  const pairs = text.split(';').filter((part) => part !== '')
+  // Object.fromEntries makes a field of any key, "__proto__" too.
+  return Object.fromEntries(
+    pairs.map((pair): [string, string] => {
+      const equals = pair.indexOf('=')
+      if (equals > 0) return [pair.slice(0, equals), pair.slice(equals + 1)]
+      throw invalid(
+        `CNI_ARGS has ${shownValue(pair)}; expected KEY=VALUE pairs with ";" between them`,
+      )
+    }),
+  )
 }

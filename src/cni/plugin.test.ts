@@ -33,7 +33,8 @@ async function run(change: {
   const calls: [string, CniRequest][] = []
   const output = await runPlugin({
     environment: { ...environment, ...change.environment },
-    standardInput: change.input ?? JSON.stringify({ ...configuration, ...change.configuration }),
+    standardInput: async () =>
+      change.input ?? JSON.stringify({ ...configuration, ...change.configuration }),
     async callAgent(path, request) {
       calls.push([path, request])
       return change.answer === undefined ? result : change.answer(request)
@@ -72,10 +73,49 @@ describe('the CNI executable', () => {
     const { said, calls } = await run({ environment: { CNI_COMMAND: 'VERSION' } })
     expect(said).toEqual({
       cniVersion: '1.0.0',
-      supportedVersions: ['0.3.1', '0.4.0', '1.0.0', '1.1.0'],
+      supportedVersions: ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'],
     })
     expect(calls).toEqual([])
   })
+
+  it.each(['', '{', '[]'])('says it whatever comes with the question: %j', async (input) => {
+    const { said } = await run({ environment: { CNI_COMMAND: 'VERSION' }, input })
+    expect(said).toMatchObject({ cniVersion: '1.1.0', supportedVersions: expect.anything() })
+  })
+
+  it('reads a configuration without a version as Calico’s plugin does', async () => {
+    const { said } = await run({ configuration: { cniVersion: undefined } })
+    expect(said).toMatchObject({ cniVersion: '0.2.0', ip4: { ip: '10.211.0.6/32' } })
+  })
+
+  it.each([
+    [{}, 'is missing'],
+    [{ 'cni.dev/valid-attachments': null }, 'is missing'],
+    [{ 'cni.dev/valid-attachments': 'x' }, 'is "x"'],
+    [{ 'cni.dev/valid-attachments': [null] }, 'is [null]'],
+    [{ 'cni.dev/valid-attachments': [5] }, 'is [5]'],
+    [{ 'cni.dev/valid-attachments': [{ containerID: 5 }] }, 'is [{"containerID":5}]'],
+  ])('collects no garbage without a list of what stays: %j', async (change, message) => {
+    const { said, calls } = await run({
+      environment: { CNI_COMMAND: 'GC' },
+      configuration: { cniVersion: '1.1.0', ...change },
+    })
+    expect(said).toMatchObject({ code: 7, details: expect.stringContaining('Nothing was removed') })
+    expect(said['msg']).toContain(`cni.dev/valid-attachments ${message}; expected the list`)
+    expect(calls).toEqual([])
+  })
+
+  it.each(['cni.dev/valid-attachments', 'cni.dev/attachments'])(
+    'hands on what stays, as %s',
+    async (key) => {
+      const valid = [{ containerID: 'c1', ifname: 'eth0' }]
+      const { calls } = await run({
+        environment: { CNI_COMMAND: 'GC' },
+        configuration: { cniVersion: '1.1.0', [key]: valid },
+      })
+      expect(calls[0]![1].configuration).toMatchObject({ 'cni.dev/valid-attachments': valid })
+    },
+  )
 
   it.each([
     [
@@ -127,16 +167,21 @@ describe('the CNI executable', () => {
         throw Object.assign(new Error('connect ENOENT'), { code: 'ENOENT' })
       },
     })
-    expect(said).toMatchObject({ code, details: 'connect ENOENT' })
+    expect(said).toMatchObject({ code, details: expect.stringContaining('connect ENOENT. Nobody') })
     expect(said['msg']).toContain('does "tortie agent" run on this node?')
   })
 
   it('passes on the code of an error that the agent answers', async () => {
     const { said } = await run({
       answer() {
-        throw Object.assign(new Error('Container c1 already has eth0'), { code: 'CNI100' })
+        const details = 'A second ADD needs a DEL first.'
+        throw Object.assign(new Error('Container c1 already has eth0'), { code: 'CNI100', details })
       },
     })
-    expect(said).toMatchObject({ code: 100, msg: 'Container c1 already has eth0' })
+    expect(said).toMatchObject({
+      code: 100,
+      msg: 'Container c1 already has eth0',
+      details: 'A second ADD needs a DEL first.',
+    })
   })
 })

@@ -20,11 +20,12 @@ function harness(machine: Machine, host: Kernel) {
   const attachments = new MemoryAttachmentStore()
   const held = new Map<string, readonly IpAddress[]>()
   const endpoints = new Map<string, string>()
-  let fail: string | undefined
+  let fail: { readonly step: string; readonly of?: string } | undefined
+  const lacking: string[] = []
   let gate: Promise<void> | undefined
-  const failAt = (step: string): void => {
-    if (fail === step) throw new Error(`the ${step} failed`)
-    if (fail === 'store') throw new StoreUnavailable('no answer')
+  const failAt = (step: string, of?: string): void => {
+    if (fail?.step === step && (fail.of ?? of) === of) throw new Error(`the ${step} failed`)
+    if (fail?.step === 'store') throw new StoreUnavailable('no answer')
   }
   const service = new CniService({
     host,
@@ -42,10 +43,13 @@ function harness(machine: Machine, host: Kernel) {
         return addresses
       },
       async release(handle) {
-        failAt('release')
+        failAt('release', handle)
         held.delete(handle)
       },
       handles: async () => [...held.keys()],
+      async assertAvailable() {
+        failAt('availability')
+      },
     },
     endpoints: {
       refusal: ({ interfaceName, pod }) =>
@@ -62,6 +66,7 @@ function harness(machine: Machine, host: Kernel) {
     },
     podMtu: () => 1480,
     notReady: () => undefined,
+    lacking: () => lacking,
     onChange() {},
   })
   /** Assignments wait until what is returned is called. */
@@ -70,8 +75,12 @@ function harness(machine: Machine, host: Kernel) {
     gate = new Promise((resolve) => (release = resolve))
     return release
   }
-  const breakAt = (step?: string): unknown => (fail = step)
-  return { service, clock, attachments, held, endpoints, hold, breakAt }
+  /** A step fails from now on, or only for one handle; or none does. */
+  const breakAt = (step?: string, of?: string): void => {
+    fail = step === undefined ? undefined : { step, ...(of === undefined ? {} : { of }) }
+  }
+  const lack = (what: string): unknown => lacking.push(what)
+  return { service, clock, attachments, held, endpoints, hold, breakAt, lack }
 }
 
 const configuration: NetworkConfiguration = {
@@ -223,6 +232,93 @@ describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel'
     expect(pod.link('eth0')?.up).toBe(true)
   })
 
+  it('takes a pod away while the datastore is away, and what stands there later', async () => {
+    const { service, clock, attachments, held, endpoints, breakAt } = harness(machine, host)
+    await service.handle(request('ADD'))
+    breakAt('store')
+    expect(await service.handle(request('DEL'))).toBeNull()
+    expect(host.link('cali50914021272')).toBeUndefined()
+    expect(attachments.list()).toHaveLength(1)
+    breakAt()
+    await clock.advance(60_000)
+    expect([attachments.list().length, held.size, endpoints.size]).toEqual([0, 0, 0])
+  })
+
+  it('says "try again later" while the datastore is away, and undoes the rest at the next ADD', async () => {
+    const { service, attachments, held, breakAt } = harness(machine, host)
+    breakAt('store')
+    await expect(service.handle(request('ADD'))).rejects.toMatchObject({
+      cniCode: 11,
+      message: 'The datastore does not answer: no answer',
+    })
+    expect(attachments.list()).toMatchObject([{ state: 'adding' }])
+    breakAt()
+    await service.handle(request('ADD'))
+    expect(attachments.list()).toMatchObject([{ state: 'ready' }])
+    expect(held.size).toBe(1)
+  })
+
+  it('is ready, or says what ADD would fail for', async () => {
+    const { service, attachments, breakAt, lack } = harness(machine, host)
+    expect(await service.handle(request('STATUS'))).toBeNull()
+    breakAt('store')
+    await expect(service.handle(request('STATUS'))).rejects.toMatchObject({
+      cniCode: 50,
+      message: 'The datastore does not answer: no answer',
+    })
+    breakAt()
+    await service.handle(request('ADD'))
+    lack('forwarding is off')
+    expect(await service.handle(request('STATUS'))).toBeNull()
+    attachments.assertWritable = () => {
+      const error = new Error('ENOSPC: no space left on device, write')
+      throw Object.assign(error, { errno: -28, syscall: 'write', code: 'ENOSPC' })
+    }
+    await expect(service.handle(request('STATUS'))).rejects.toMatchObject({
+      cniCode: 51,
+      message: 'ENOSPC: no space left on device, write; forwarding is off',
+    })
+  })
+
+  it('leaves the namespace of the node itself alone', async () => {
+    const { service, attachments } = harness(machine, host)
+    const networkNamespace = machine.namespacePath(names.host)
+    await expect(service.handle(request('ADD', { networkNamespace }))).rejects.toMatchObject({
+      cniCode: 8,
+      message: expect.stringContaining('the network namespace of the node itself'),
+    })
+    expect(attachments.list()).toEqual([])
+    expect(host.link('eth0')).toBeUndefined()
+  })
+
+  it('gives back at GC what can be, and tells of what cannot', async () => {
+    const { service, held, breakAt } = harness(machine, host)
+    held.set('k8s-pod-network.lost', [ip('10.211.0.98')])
+    held.set('k8s-pod-network.lost-too', [ip('10.211.0.99')])
+    const none = { ...configuration, 'cni.dev/valid-attachments': [] }
+    breakAt('release', 'k8s-pod-network.lost')
+    await expect(service.handle(request('GC', { configuration: none }))).rejects.toThrow(
+      'the release failed',
+    )
+    expect([...held.keys()]).toEqual(['k8s-pod-network.lost'])
+  })
+
+  it('never takes away at GC what the list names, known here or not', async () => {
+    const { service, held } = harness(machine, host)
+    held.set('k8s-pod-network.c9', [ip('10.211.0.99')])
+    const valid = [{ containerID: 'c9', ifname: 'eth0' }]
+    const gc = { ...configuration, 'cni.dev/valid-attachments': valid }
+    await service.handle(request('GC', { configuration: gc }))
+    expect([...held.keys()]).toEqual(['k8s-pod-network.c9'])
+  })
+
+  it('touches nothing at GC without the list', async () => {
+    const { service, attachments } = harness(machine, host)
+    await service.handle(request('ADD'))
+    await expect(service.handle(request('GC'))).rejects.toMatchObject({ cniCode: 7 })
+    expect(attachments.list()).toHaveLength(1)
+  })
+
   it.each([
     ['an interface of a dash', { interfaceName: '-' }],
     ['a pod whose name ends with a dash', { arguments: podArguments('default', 'web-') }],
@@ -361,7 +457,11 @@ describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel'
   it('collects nothing of another network', async () => {
     const { service, attachments, held } = harness(machine, host)
     await service.handle(request('ADD'))
-    await service.handle(request('GC', { configuration: { ...configuration, name: 'other' } }))
+    await service.handle(
+      request('GC', {
+        configuration: { ...configuration, name: 'other', 'cni.dev/valid-attachments': [] },
+      }),
+    )
     expect(attachments.list()).toHaveLength(1)
     expect([...held.keys()]).toEqual(['k8s-pod-network.c1'])
     await expect(service.handle(request('CHECK'))).resolves.toBeNull()
@@ -378,7 +478,8 @@ describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel'
     }
     await service.handle(request('GC', { configuration: keep }))
     expect([...held.keys()].sort()).toEqual(['k8s-pod-network.c1', 'other-network.kept'])
-    await service.handle(request('GC'))
+    const none = { ...configuration, 'cni.dev/valid-attachments': [] }
+    await service.handle(request('GC', { configuration: none }))
     expect(attachments.list()).toEqual([])
     expect([...held.keys()]).toEqual(['other-network.kept'])
   })

@@ -6,11 +6,17 @@ import type { Random } from '../lib/random.ts'
 import { isKernelError, type Kernel, type Machine } from '../kernel/kernel.ts'
 import { interfaceName as hostInterfaceName } from '../model/interface-name.ts'
 import { addressBits, familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
-import { StoreUnavailable } from '../store/store.ts'
 import { type Attachment, attachmentKey, type AttachmentStore } from './attachment.ts'
 import { attachPod, checkPod, detachPod } from './networking.ts'
 import { toldRequest } from './told-request.ts'
-import { CNI_ERROR, CniError, type CniRequest, type CniResult } from '../api/cni-protocol.ts'
+import {
+  CNI_ERROR,
+  CniError,
+  type CniErrorCode,
+  type CniRequest,
+  type CniResult,
+} from '../api/cni-protocol.ts'
+import { asCniError } from './failure.ts'
 
 /** Addresses, as far as attaching a pod needs them; the agent makes it of IPAM. */
 export interface AddressSource {
@@ -20,6 +26,8 @@ export interface AddressSource {
   release(handle: string): Promise<void>
   /** Handles of pods that hold addresses for this node. */
   handles(): Promise<readonly string[]>
+  /** Throws what {@link assign} would throw now for want of a datastore, a pool or an address. */
+  assertAvailable(): Promise<void>
 }
 
 export interface AddressRequest {
@@ -54,6 +62,8 @@ export interface CniServiceNeeds {
   podMtu(): number
   /** Why pods cannot be attached now, or undefined. */
   notReady(): string | undefined
+  /** What running pods lack on this node. */
+  lacking(): readonly string[]
   /** Called after every change of the attachments. */
   onChange(): void
 }
@@ -85,6 +95,14 @@ export class CniService {
   }
 
   async #answer(request: CniRequest): Promise<CniResult | null> {
+    try {
+      return await this.#serve(request)
+    } catch (thrown) {
+      throw asCniError(thrown)
+    }
+  }
+
+  async #serve(request: CniRequest): Promise<CniResult | null> {
     switch (request.command) {
       case 'ADD':
         return this.#alone(request.containerId, () => this.#add(request))
@@ -150,10 +168,11 @@ export class CniService {
     const { attachments, addresses, endpoints, host, log, onChange } = this.#needs
     this.#assertReady(CNI_ERROR.tryAgainLater)
     const intended = intend(request, this.#needs.podMtu())
-    this.#assertFree(intended)
     this.#assertNameable(intended)
     const pod = this.#openPod(request)
     try {
+      await this.#undoUnfinished(intended)
+      this.#assertFree(intended)
       if (pod.link(request.interfaceName) !== undefined) {
         throw new CniError(
           CNI_ERROR.conflict,
@@ -185,7 +204,7 @@ export class CniService {
           log.error('ADD failed and could not be undone yet', fields)
           void this.#undoLater(attachment)
         })
-        throw asCniError(thrown)
+        throw thrown
       }
       onChange()
       log.info('Attached', {
@@ -208,23 +227,26 @@ export class CniService {
   }
 
   /**
-   * For DEL and GC, which go on whatever they meet: what cannot be undone now is left to the background.
-   * Errors: StoreUnavailable, for the runtime to come again.
+   * For DEL and GC, which go on whatever they meet: what cannot be undone now, such as what stands in a
+   * datastore that is away, is remembered and left to the background.
    */
   async #undoOrLater(attachment: Attachment): Promise<void> {
     const { attachments, log } = this.#needs
     try {
       await this.#undo(attachment)
     } catch (thrown) {
-      if (thrown instanceof StoreUnavailable) throw thrown
       const fields = { containerId: attachment.containerId, error: messageOf(thrown) }
-      log.error('A pod could not be taken away whole', fields)
-      const known = attachments.list().find((row) => isSameAttachment(row, attachment))
-      if (known === undefined) return
-      const left: Attachment = { ...known, state: 'adding' }
+      log.warn('A pod is not taken away whole yet; the rest follows', fields)
+      const left: Attachment = { ...attachment, state: 'adding' }
       attachments.put(left)
       void this.#undoLater(left)
     }
+  }
+
+  /** What an ADD of the same attachment left that was cut off goes before the next begins. */
+  async #undoUnfinished(intended: Attachment): Promise<void> {
+    const known = this.#needs.attachments.list().find((row) => isSameAttachment(row, intended))
+    if (known?.state === 'adding') await this.#undo(known)
   }
 
   async #undo(attachment: Attachment): Promise<void> {
@@ -288,35 +310,58 @@ export class CniService {
 
   async #collectGarbage(request: CniRequest): Promise<null> {
     const { name } = request.configuration
+    const list = request.configuration['cni.dev/valid-attachments']
+    // Without it every pod would be one that the runtime no longer knows.
+    if (list === undefined) throw new CniError(CNI_ERROR.invalidConfiguration, NO_VALID_ATTACHMENTS)
     const valid = new Set(
-      (request.configuration['cni.dev/valid-attachments'] ?? []).map(
-        ({ containerID, ifname }) => `${containerID}-${ifname}`,
+      list.map(({ containerID, ifname }) =>
+        attachmentKey({ containerId: containerID, interfaceName: ifname }),
       ),
     )
     for (const attachment of this.#needs.attachments.list()) {
       if (attachment.network !== name || valid.has(attachmentKey(attachment))) continue
       await this.#alone(attachment.containerId, () => this.#undoOrLater(attachment))
     }
-    const live = new Set(this.#needs.attachments.list().map(handleOf))
+    const live = new Set([
+      ...this.#needs.attachments.list().map(handleOf),
+      ...list.map(({ containerID }) => handleOf({ network: name, containerId: containerID })),
+    ])
+    await this.#releaseStale(name, live)
+    return null
+  }
+
+  /** Gives back what no attachment has, as far as it can be. Errors: the first one met, after all is tried. */
+  async #releaseStale(network: string, live: ReadonlySet<string>): Promise<void> {
+    const failures: unknown[] = []
     for (const handle of await this.#needs.addresses.handles()) {
-      if (!handle.startsWith(`${name}.`) || live.has(handle)) continue
+      if (!handle.startsWith(`${network}.`) || live.has(handle)) continue
       await this.#needs.addresses.release(handle).catch((thrown: unknown) => {
-        if (thrown instanceof StoreUnavailable) throw thrown
-        this.#needs.log.error('Addresses could not be given back', {
-          handle,
-          error: messageOf(thrown),
-        })
+        failures.push(thrown)
+        const fields = { handle, error: messageOf(thrown) }
+        this.#needs.log.error('Addresses could not be given back', fields)
       })
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+
+  /** Errors: {@link CniError} notAvailable if ADD would fail now, limitedConnectivity if running pods suffer too. */
+  async #status(): Promise<null> {
+    const { addresses, attachments, lacking } = this.#needs
+    try {
+      this.#assertReady(CNI_ERROR.notAvailable)
+      attachments.assertWritable()
+      await addresses.assertAvailable()
+    } catch (thrown) {
+      const { message, cniCode } = asCniError(thrown)
+      const isCutOff = attachments.list().length > 0 && lacking().length > 0
+      if (cniCode === CNI_ERROR.internal) throw thrown
+      if (!isCutOff) throw new CniError(CNI_ERROR.notAvailable, message)
+      throw new CniError(CNI_ERROR.limitedConnectivity, `${message}; ${lacking().join('; ')}`)
     }
     return null
   }
 
-  async #status(): Promise<null> {
-    this.#assertReady(CNI_ERROR.notAvailable)
-    return null
-  }
-
-  #assertReady(code: number): void {
+  #assertReady(code: CniErrorCode): void {
     const reason = this.#needs.notReady()
     if (reason !== undefined) throw new CniError(code, `The node agent is not ready: ${reason}`)
   }
@@ -348,6 +393,16 @@ export class CniService {
   }
 
   #openPod(request: CniRequest): Kernel {
+    const pod = this.#openNamed(request)
+    if (pod.namespaceId() !== this.#needs.host.namespaceId()) return pod
+    pod.close()
+    throw new CniError(
+      CNI_ERROR.invalidNamespace,
+      `CNI_NETNS is ${request.networkNamespace}, the network namespace of the node itself; expected one of the container's own`,
+    )
+  }
+
+  #openNamed(request: CniRequest): Kernel {
     try {
       return this.#open(request.networkNamespace)
     } catch (thrown) {
@@ -385,6 +440,9 @@ export class CniService {
 function isSameAttachment(one: Attachment, other: Attachment): boolean {
   return attachmentKey(one) === attachmentKey(other)
 }
+
+const NO_VALID_ATTACHMENTS =
+  'GC has no cni.dev/valid-attachments in the network configuration; expected a list of {"containerID": …, "ifname": …}, which names every attachment that stays'
 
 function detachPodEnd(pod: Kernel, name: string): void {
   const link = pod.link(name)
@@ -436,10 +494,6 @@ function wantedAddresses(request: CniRequest): readonly IpAddress[] {
     if (address !== undefined) return address
     throw new CniError(CNI_ERROR.invalidConfiguration, `"${text}" is no IP address`)
   })
-}
-
-function asCniError(thrown: unknown): CniError {
-  return thrown instanceof CniError ? thrown : new CniError(CNI_ERROR.internal, messageOf(thrown))
 }
 
 function resultOf(attachment: Attachment): CniResult {

@@ -120,6 +120,7 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
     random,
     podMtu: () => agent.podMtu(),
     notReady: () => agent.notReady(),
+    lacking: () => agent.status().lacking,
     onChange: () => agent.podsChanged(),
   })
   const podKernels = new PodKernels(machine, attachments)

@@ -23,6 +23,7 @@ import {
   nodeOf,
 } from './block.ts'
 import type { BlockOwner, BlockOwners } from './block-owners.ts'
+import { shortageOf } from './availability.ts'
 import { BlockClaims } from './block-claims.ts'
 import { blocksOf, isUnused } from './handle.ts'
 import { IpamError } from './ipam-error.ts'
@@ -120,6 +121,21 @@ export class Ipam {
     const { code, message } = shortage
     const some = `Assigned ${assigned.length} out of ${count} requested IPv${request.family} addresses; `
     throw new IpamError(code, count > 1 ? some + message : message)
+  }
+
+  /**
+   * Throws what {@link autoAssign} would throw now for one address: IpamError "no-pools" or "no-addresses".
+   * Changes nothing.
+   */
+  async assertAvailable(request: AutoAssignRequest): Promise<void> {
+    const { family, node } = request
+    const [terms, blocks, owned] = await Promise.all([
+      this.#terms(request),
+      this.#store.blocks(family),
+      this.#store.affinities(node, family),
+    ])
+    const shortage = shortageOf(request, { terms, blocks, owned })
+    if (shortage !== undefined) throw new IpamError('no-addresses', shortage)
   }
 
   async #giveBack(assigned: readonly Assignment[], handle: string): Promise<void> {

@@ -95,6 +95,14 @@ export function kernelContract(
         expect(kernel.routes({ table: 0 })).toEqual([])
       })
 
+      it('have an id by which one is known from another', () => {
+        const [a, b] = [namespace('a'), namespace('b')]
+        const again = harness.machine.openNamespace(harness.machine.namespacePath(a.name))
+        expect(again.namespaceId()).toBe(a.namespaceId())
+        expect(b.namespaceId()).not.toBe(a.namespaceId())
+        again.close()
+      })
+
       it('are listed, opened by name, and gone when deleted', () => {
         const kernel = namespace('a')
         kernel.createLink({ kind: 'bridge', name: 'br0' })

@@ -16,6 +16,8 @@ import type { FilterChange, FilterCounter, FilterTable } from './packet-filter.t
 export interface Kernel {
   /** What captures, errors and tables call this namespace: "server01". */
   readonly name: string
+  /** Equal for two objects exactly when they are of one namespace; another one later may have it again. */
+  namespaceId(): string
 
   links(): readonly Link[]
   link(name: string): Link | undefined

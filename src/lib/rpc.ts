@@ -49,7 +49,8 @@ interface Answer {
   /** In the answer to a request that had one. */
   readonly protocol?: ProtocolVersions
   readonly result?: unknown
-  readonly error?: { readonly code: string; readonly message: string }
+  /** `details` say more, where the method had more to say. */
+  readonly error?: { readonly code: string; readonly message: string; readonly details?: string }
 }
 
 /** Splits text into lines, holding back the last unfinished one; false when that grows beyond `most`. */
@@ -85,8 +86,15 @@ export function serveRpc(
   const answer = (value: Answer): void => {
     if (open) stream.send(`${JSON.stringify(value)}\n`)
   }
-  const fail = (of: Pick<Answer, 'id' | 'protocol'>, code: string, message: string): void =>
-    answer({ ...of, error: { code, message } })
+  const fail = (
+    of: Pick<Answer, 'id' | 'protocol'>,
+    code: string,
+    message: string,
+    details?: unknown,
+  ): void => {
+    const more = typeof details === 'string' ? { details } : {}
+    answer({ ...of, error: { code, message, ...more } })
+  }
 
   async function handle(line: string): Promise<void> {
     const request = parseRequest(line)
@@ -113,8 +121,8 @@ export function serveRpc(
     try {
       answer({ ...of, result: (await method(request.params)) ?? null })
     } catch (thrown) {
-      const code = (thrown as { code?: unknown }).code
-      fail(of, typeof code === 'string' ? code : 'EIO', messageOf(thrown))
+      const { code, details } = (thrown ?? {}) as { code?: unknown; details?: unknown }
+      fail(of, typeof code === 'string' ? code : 'EIO', messageOf(thrown), details)
     } finally {
       underWay--
     }

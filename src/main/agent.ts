@@ -86,24 +86,21 @@ function sysctlFiles(folder: string, log: Log): SavedSysctls {
     log,
     parse: parseSavedSysctl,
     document: savedSysctlRecord,
+    keyOf: ({ path }) => encodeURIComponent(path),
   })
   return {
     list: () => files.list(),
-    put: (saved) => files.put(encodeURIComponent(saved.path), saved),
+    put: (saved) => files.put(saved),
     delete: (path) => files.delete(encodeURIComponent(path)),
   }
 }
 
 function attachmentFiles(folder: string, log: Log): AttachmentStore {
-  const files = jsonFiles<Attachment>({
+  return jsonFiles<Attachment>({
     folder,
     log,
     parse: parseAttachmentRecord,
     document: attachmentRecord,
+    keyOf: attachmentKey,
   })
-  return {
-    list: () => files.list(),
-    put: (attachment) => files.put(attachmentKey(attachment), attachment),
-    delete: (key) => files.delete(key),
-  }
 }

@@ -1,5 +1,7 @@
+#!/usr/bin/env node
 import { connect } from 'node:net'
-import { CNI_COMMANDS, CNI_ERROR, CNI_VERSIONS, type CniRequest } from '../api/cni-protocol.ts'
+import { isatty } from 'node:tty'
+import { CNI_COMMANDS, CNI_ERROR, CniError, type CniRequest } from '../api/cni-protocol.ts'
 import { PROTOCOL } from '../api/protocol.ts'
 import { type ProtocolVersions, versionGap } from '../lib/protocol-versions.ts'
 import { runPlugin } from '../cni/plugin.ts'
@@ -15,8 +17,8 @@ const ANSWER_MILLISECONDS_MAX = 30_000
 
 function callAgent(socketPath: string, request: CniRequest): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const fail = (code: string, message: string): void =>
-      reject(Object.assign(new Error(message), { code }))
+    const fail = (code: string, message: string, details?: string): void =>
+      reject(Object.assign(new Error(message), { code, details }))
     const socket = connect(socketPath)
     let answer = ''
     socket.setEncoding('utf8')
@@ -37,7 +39,7 @@ function callAgent(socketPath: string, request: CniRequest): Promise<unknown> {
       const gap = protocol && versionGap(PROTOCOL, protocol, 'the node agent')
       if (gap !== undefined) fail('EPROTO', gap)
       else if (error === undefined) resolve(result)
-      else fail(error.code, error.message)
+      else fail(error.code, error.message, error.details)
     })
     socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? 'EIO', error.message))
     socket.on('close', () => fail('ENOTCONN', 'The agent closed the connection before it answered'))
@@ -46,7 +48,7 @@ function callAgent(socketPath: string, request: CniRequest): Promise<unknown> {
 
 interface Answer {
   readonly result?: unknown
-  readonly error?: { readonly code: string; readonly message: string }
+  readonly error?: { readonly code: string; readonly message: string; readonly details?: string }
   readonly protocol?: ProtocolVersions
 }
 
@@ -60,36 +62,53 @@ function parseAnswer(line: string): Answer {
 
 /** More than any runtime has to say. */
 const INPUT_OCTETS_MAX = 1 << 20
+/** How long the runtime may take to say it, in milliseconds. */
+const INPUT_MILLISECONDS_MAX = 60_000
 
 /** A stream, since what a runtime hands in may be a socket that would rather be asked later (EAGAIN). */
-async function standardInput(): Promise<string> {
-  let text = ''
-  for await (const some of process.stdin.setEncoding('utf8')) {
-    text += String(some)
-    if (text.length > INPUT_OCTETS_MAX) break // No JSON any more, and said to be none.
-  }
-  return text
+function standardInput(): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const { stdin } = process
+    let text = ''
+    const fail = (message: string): void => reject(new CniError(CNI_ERROR.ioFailure, message))
+    const seconds = INPUT_MILLISECONDS_MAX / 1000
+    const timer = setTimeout(
+      () => fail(`Standard input has no end: waited ${seconds} s for the network configuration`),
+      INPUT_MILLISECONDS_MAX,
+    )
+    stdin.setEncoding('utf8')
+    stdin.on('data', (some) => {
+      text += String(some)
+      if (text.length > INPUT_OCTETS_MAX) {
+        fail(
+          `The network configuration on standard input is longer than ${INPUT_OCTETS_MAX} octets`,
+        )
+      }
+    })
+    stdin.on('end', () => {
+      clearTimeout(timer)
+      resolve(text)
+    })
+    stdin.on('error', ({ message }) => fail(`Standard input cannot be read: ${message}`))
+  })
 }
 
 async function main(): Promise<void> {
-  if (process.stdin.isTTY && process.env['CNI_COMMAND'] === undefined) {
+  if (process.env['CNI_COMMAND'] === undefined && isatty(0)) {
     process.stderr.write(
       `tortie-cni is a CNI plugin: a container runtime starts it with CNI_COMMAND set (${CNI_COMMANDS.join(', ')}).\n`,
     )
     process.exitCode = 1
     return
   }
-  const output = await runPlugin({
+  const { standardOutput, exitCode } = await runPlugin({
     environment: process.env,
-    standardInput: await standardInput(),
+    standardInput,
     callAgent,
   })
-  process.stdout.write(output.standardOutput)
-  process.exitCode = output.exitCode
+  process.stdout.on('error', () => process.exit(1)) // Nobody listens any more.
+  // Standard input may still be open: nothing more is waited for once all is said.
+  process.stdout.write(standardOutput, () => process.exit(exitCode))
 }
 
-main().catch((error: Error) => {
-  const refusal = { cniVersion: CNI_VERSIONS.at(-1), code: CNI_ERROR.ioFailure, msg: error.message }
-  process.stdout.write(`${JSON.stringify(refusal)}\n`)
-  process.exitCode = 1
-})
+void main()

@@ -1,12 +1,18 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { canRunLabs, say, TestLab } from './tortie.ts'
 
 const EXECUTABLE = join(import.meta.dirname, '../../dist/tortie-cni.cjs')
+/** Where a runtime looks for plugins, by the `type` of a configuration. */
+const CNI_PATH = mkdtempSync(join(tmpdir(), 'tortie-cni-path-'))
+const PLUGIN = join(CNI_PATH, 'tortie-cni')
 const CONTAINERS = 8
+const VERSIONS = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']
 
 interface Answer {
   readonly status: number | null
@@ -27,6 +33,7 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
 
   beforeAll(() => {
     lab = new TestLab('seed', `cni${process.pid}`)
+    symlinkSync(EXECUTABLE, PLUGIN)
     for (const name of namespaces) ip('netns', 'add', name)
     const { nodes } = JSON.parse(say('lab', 'status', lab.name, '-o', 'json')) as {
       nodes: { name: string; namespace: string }[]
@@ -46,6 +53,7 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
   afterAll(() => {
     const after = endpoints()
     for (const name of namespaces) spawnSync('ip', ['netns', 'del', name])
+    rmSync(CNI_PATH, { recursive: true })
     lab.down()
     expect(after).toBe(published)
   })
@@ -81,7 +89,7 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
       CNI_NETNS: `/run/netns/${namespaces[at]}`,
       CNI_IFNAME: 'eth0',
       CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=pod-${at}`,
-      CNI_PATH: '/opt/cni/bin',
+      CNI_PATH,
       ...change,
     }
   }
@@ -94,10 +102,10 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
   function run(
     command: string,
     at = 0,
-    change: { input?: string; env?: Record<string, string> } = {},
+    change: { input?: string; env?: Record<string, string>; plugin?: string } = {},
   ): Answer {
     if (command === 'ADD') added.add(at)
-    const { status, stdout } = spawnSync(process.execPath, [EXECUTABLE], {
+    const { status, stdout } = spawnSync(change.plugin ?? PLUGIN, [], {
       encoding: 'utf8',
       input: change.input ?? configuration('1.1.0'),
       env: environment(command, at, change.env),
@@ -108,7 +116,7 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
 
   function start(command: string, at: number) {
     if (command === 'ADD') added.add(at)
-    const child = spawn(process.execPath, [EXECUTABLE], { env: environment(command, at) })
+    const child = spawn(PLUGIN, [], { env: environment(command, at) })
     let text = ''
     child.stdout.on('data', (some: Buffer) => (text += some.toString()))
     child.stdin.on('error', () => {}) // EPIPE of one that is killed before it has read
@@ -120,41 +128,64 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
   const addressOf = ({ said }: Answer): string =>
     (said!['ips'] as { address: string }[])[0]!.address.split('/')[0]!
 
-  it.each(['0.3.1', '0.4.0', '1.0.0', '1.1.0'])('attaches and detaches by %s', (version) => {
-    const input = configuration(version)
-    const added = run('ADD', 0, { input })
-    expect(added).toMatchObject({
-      status: 0,
-      said: {
-        cniVersion: version,
-        interfaces: [
-          { name: expect.stringMatching(/^cali[0-9a-f]{11}$/) },
-          { name: 'eth0', sandbox: `/run/netns/${namespaces[0]}` },
-        ],
-        ips: [{ address: expect.stringMatching(/^10\.211\.0\.\d+\/32$/), interface: 1 }],
-      },
-    })
-    const address = addressOf(added)
-    expect(lab.in('network-mngxw', 'ping', '-c1', '-W2', address)).toContain('ttl=62')
-    if (version !== '0.3.1') {
-      expect(run('CHECK', 0, { input })).toEqual({ status: 0, said: undefined })
+  it.each(['tortie', 'calico', 'tortie-cni'])('is found as %s, a link or a copy', (name) => {
+    for (const [folder, put] of [
+      ['links', symlinkSync],
+      ['copies', copyFileSync],
+    ] as const) {
+      mkdirSync(join(CNI_PATH, folder), { recursive: true })
+      const plugin = join(CNI_PATH, folder, name)
+      put(EXECUTABLE, plugin)
+      expect(run('VERSION', 0, { plugin })).toMatchObject({ status: 0 })
+      expect(run('STATUS', 0, { plugin })).toEqual({ status: 0, said: undefined })
     }
-    expect(run('DEL', 0, { input })).toEqual({ status: 0, said: undefined })
-    expect(ip('netns', 'exec', namespaces[0]!, 'ip', '-br', 'link')).not.toContain('eth0')
   })
 
-  it.each(['0.3.1', '0.4.0', '1.0.0', '1.1.0'])(
-    'says to %s which versions it speaks',
+  it.each(['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'])(
+    'attaches and detaches by %s',
     (version) => {
-      expect(run('VERSION', 0, { input: configuration(version) })).toEqual({
+      const input = configuration(version)
+      const added = run('ADD', 0, { input })
+      expect(added).toMatchObject({
         status: 0,
-        said: { cniVersion: version, supportedVersions: ['0.3.1', '0.4.0', '1.0.0', '1.1.0'] },
+        said: {
+          cniVersion: version,
+          interfaces: [
+            { name: expect.stringMatching(/^cali[0-9a-f]{11}$/) },
+            { name: 'eth0', sandbox: `/run/netns/${namespaces[0]}` },
+          ],
+          ips: [{ address: expect.stringMatching(/^10\.211\.0\.\d+\/32$/), interface: 1 }],
+        },
       })
+      const address = addressOf(added)
+      expect(lab.in('network-mngxw', 'ping', '-c1', '-W2', address)).toContain('ttl=62')
+      if (!version.startsWith('0.3')) {
+        expect(run('CHECK', 0, { input })).toEqual({ status: 0, said: undefined })
+      }
+      expect(run('DEL', 0, { input })).toEqual({ status: 0, said: undefined })
+      expect(ip('netns', 'exec', namespaces[0]!, 'ip', '-br', 'link')).not.toContain('eth0')
     },
   )
 
+  it.each(['0.1.0', '0.2.0'])('attaches and detaches by %s', (version) => {
+    const input = configuration(version)
+    const ip4 = { ip: expect.stringMatching(/^10\.211\.0\.\d+\/32$/) }
+    expect(run('ADD', 0, { input })).toMatchObject({
+      status: 0,
+      said: { cniVersion: version, ip4 },
+    })
+    expect(run('DEL', 0, { input })).toEqual({ status: 0, said: undefined })
+  })
+
+  it.each(VERSIONS)('says to %s which versions it speaks', (version) => {
+    expect(run('VERSION', 0, { input: configuration(version) })).toEqual({
+      status: 0,
+      said: { cniVersion: version, supportedVersions: VERSIONS },
+    })
+  })
+
   it('waits for a configuration that comes late, and in pieces', async () => {
-    const child = spawn(process.execPath, [EXECUTABLE], { env: environment('VERSION', 0) })
+    const child = spawn(PLUGIN, [], { env: environment('VERSION', 0) })
     let text = ''
     child.stdout.on('data', (some: Buffer) => (text += some.toString()))
     const ended = once(child, 'close')
@@ -207,7 +238,7 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
 
   it.each([
     ['a configuration that is not JSON', { input: '{"name":' }, 6, 'is not JSON'],
-    ['no configuration', { input: '' }, 6, 'is not JSON'],
+    ['no configuration', { input: '' }, 6, 'is empty'],
     [
       'a namespace that does not exist',
       { env: { CNI_NETNS: '/run/netns/no-such' } },
@@ -231,6 +262,14 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
     expect(run('ADD', 0, change)).toMatchObject({
       status: 1,
       said: { code, msg: expect.stringContaining(message) },
+    })
+    expect(held()).toEqual(before)
+  })
+
+  it('leaves the namespace of the node itself as it is', () => {
+    expect(run('ADD', 0, { env: { CNI_NETNS: `/run/netns/${node}` } })).toMatchObject({
+      status: 1,
+      said: { code: 8, msg: expect.stringContaining('the network namespace of the node itself') },
     })
     expect(held()).toEqual(before)
   })

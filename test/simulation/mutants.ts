@@ -108,6 +108,7 @@ export const MUTANTS: readonly Mutant[] = [
         list: () => attachments.list(),
         put: (row) => attachments.put(row),
         delete() {},
+        assertWritable: () => attachments.assertWritable(),
       }),
     },
   },

@@ -47,6 +47,21 @@ export class NodeIpam {
     return wanted
   }
 
+  /** Throws what {@link assign} would throw now for want of a datastore, a pool or an address. */
+  async assertAvailable(): Promise<void> {
+    const { node, ipam, resources } = this.#needs
+    const own = await resources.getShared('Node', node)
+    await ipam.assertAvailable({
+      node,
+      handle: '',
+      attributes: {},
+      use: 'Workload',
+      family: 4,
+      nodeLabels: own.metadata.labels ?? {},
+      ...blocksOf(own),
+    })
+  }
+
   async release(handle: string): Promise<void> {
     await this.#needs.ipam.releaseByHandle(handle)
   }

@@ -45,6 +45,7 @@ export class SimulatedMachine implements Machine, MachineCore {
     6: { gc_thresh3: UNLIMITED_NEIGHBORS, fulls: 0 },
   }
   #nanoseconds = 0n
+  #assembled = 0
   #devices: Device[] = []
   #frames: Frame[] = []
   #draining = false
@@ -61,7 +62,7 @@ export class SimulatedMachine implements Machine, MachineCore {
     if (this.#namespaces.has(name)) {
       throw new KernelError('EEXIST', `Unable to create namespace ${name}`)
     }
-    const namespace = assemble(name, this)
+    const namespace = assemble(name, this, `namespace ${++this.#assembled}`)
     this.#namespaces.set(name, namespace)
     return new SimulatedKernel(namespace)
   }
@@ -83,7 +84,7 @@ export class SimulatedMachine implements Machine, MachineCore {
   /** The namespace of process 1, with what is set for all: made when it is asked for, as few do. */
   #first(): Namespace {
     if (this.#firstNamespace === undefined) {
-      this.#firstNamespace = assemble(FIRST_NAMESPACE, this)
+      this.#firstNamespace = assemble(FIRST_NAMESPACE, this, 'first namespace')
       this.#firstNamespace.sysctl.neighborTables = this.neighborTables
     }
     return this.#firstNamespace
@@ -184,8 +185,8 @@ export function createSimulatedMachine(options: {
 }
 
 /** A namespace with its neighbour tables, transports and loopback link, which is down. */
-function assemble(name: string, machine: MachineCore): Namespace {
-  const namespace = new Namespace(name, machine)
+function assemble(name: string, machine: MachineCore, id: string): Namespace {
+  const namespace = new Namespace(name, machine, id)
   namespace.neighbors4 = new NeighborTable(4, hooksOf(namespace, 4))
   namespace.neighbors6 = new NeighborTable(6, hooksOf(namespace, 6))
   namespace.loopback = registerDevice(namespace, {

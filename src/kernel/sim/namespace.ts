@@ -75,6 +75,8 @@ export interface TransportError {
 /** The state of one network namespace (struct net). The functions of this folder work on it. */
 export class Namespace {
   readonly name: string
+  /** Of this namespace alone, also among those that are gone. */
+  readonly id: string
   readonly machine: MachineCore
   readonly devices = new Map<number, Device>()
   readonly byName = new Map<string, Device>()
@@ -112,8 +114,9 @@ export class Namespace {
   nextIndex = 1
   closed = false
 
-  constructor(name: string, machine: MachineCore) {
+  constructor(name: string, machine: MachineCore, id: string) {
     this.name = name
+    this.id = id
     this.machine = machine
     this.identification = machine.random.below(0x10000)
     this.routing4 = new Routing(4, () => this.loopback)

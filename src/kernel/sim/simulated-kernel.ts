@@ -92,6 +92,10 @@ export class SimulatedKernel implements Kernel {
     }
   }
 
+  namespaceId(): string {
+    return this.#namespace.id
+  }
+
   // Links.
 
   links(): readonly Link[] {

@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 import type {
   Capture,
   CapturedPacket,
@@ -120,6 +120,12 @@ export class LinuxKernel implements Kernel, Context {
     )
     this.#filterTables ??= new FilterTables(this.#netfilter, this.name)
     return this.#filterTables
+  }
+
+  /** Device and inode of the namespace's file (namespaces(7)). */
+  namespaceId(): string {
+    const { dev, ino } = fstatSync(this.namespaceFd, { bigint: true })
+    return `${dev}:${ino}`
   }
 
   links(): readonly Link[] {

@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Attachment } from '../../cni/attachment.ts'
+import { type Attachment, attachmentKey } from '../../cni/attachment.ts'
 import { attachmentRecord, parseAttachmentRecord } from '../../cni/attachment-record.ts'
 import { type Log, silentLog } from '../../lib/log.ts'
 import { ip } from '../../net/ip-address.ts'
@@ -44,6 +44,7 @@ describe('the records of attachments on disk', () => {
       log,
       parse: parseAttachmentRecord,
       document: attachmentRecord,
+      keyOf: attachmentKey,
     })
 
   beforeEach(() => {
@@ -53,11 +54,11 @@ describe('the records of attachments on disk', () => {
   afterEach(() => rmSync(folder, { recursive: true }))
 
   it('are there again with the next process, and say their version', () => {
-    open().put('c1-eth0', WEB)
+    open().put(WEB)
     expect(open().list()).toEqual([WEB])
-    const text = readFileSync(join(folder, 'c1-eth0.json'), 'utf8')
+    const text = readFileSync(join(folder, 'c1:eth0.json'), 'utf8')
     expect(JSON.parse(text)).toMatchObject({ version: 1 })
-    open().delete('c1-eth0')
+    open().delete(attachmentKey(WEB))
     expect(open().list()).toEqual([])
     expect(warnings).toEqual([])
   })
@@ -65,6 +66,24 @@ describe('the records of attachments on disk', () => {
   it('of the version without a version are read', () => {
     writeFileSync(join(folder, 'c1-eth0.json'), JSON.stringify(WEB))
     expect(open().list()).toEqual([WEB])
+    expect(readdirSync(folder)).toEqual(['c1:eth0.json'])
+  })
+
+  it('of names that no file can have are kept under one that it can', () => {
+    const long = { ...WEB, containerId: 'c'.repeat(250) }
+    open().put(long)
+    expect(open().list()).toEqual([long])
+    open().delete(attachmentKey(long))
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  it('say when there is no place for one more', () => {
+    const files = open()
+    files.assertWritable()
+    expect(readdirSync(folder)).toEqual([])
+    rmSync(folder, { recursive: true })
+    expect(() => files.assertWritable()).toThrow('ENOENT')
+    mkdirSync(folder)
   })
 
   it.each([
@@ -74,17 +93,17 @@ describe('the records of attachments on disk', () => {
     ['{}', '{}', 'network is missing: expected text'],
     ['of a wrong address', JSON.stringify({ ...WEB, addresses: ['10.211.0'] }), 'addresses[0] is'],
   ])('are served though one is %s, which is set aside', (_, text, error) => {
-    open().put('c1-eth0', WEB)
+    open().put(WEB)
     writeFileSync(join(folder, 'c2-eth0.json'), text)
     expect(open().list()).toEqual([WEB])
     expect(warnings).toEqual([expect.stringContaining(error)])
-    expect(readdirSync(folder).sort()).toEqual(['c1-eth0.json', 'c2-eth0.json.unreadable'])
+    expect(readdirSync(folder).sort()).toEqual(['c1:eth0.json', 'c2-eth0.json.unreadable'])
     expect(open().list()).toEqual([WEB])
     expect(warnings).toHaveLength(1)
   })
 
   it('are served beside a directory, a dangling link and a write that was cut off', () => {
-    open().put('c1-eth0', WEB)
+    open().put(WEB)
     mkdirSync(join(folder, 'c2-eth0.json'))
     symlinkSync('/nowhere/at/all', join(folder, 'c3-eth0.json'))
     writeFileSync(join(folder, 'c4-eth0.json.new'), '{')
@@ -92,7 +111,7 @@ describe('the records of attachments on disk', () => {
     expect(open().list()).toEqual([WEB])
     expect(warnings).toHaveLength(2)
     expect(readdirSync(folder).sort()).toEqual([
-      'c1-eth0.json',
+      'c1:eth0.json',
       'c2-eth0.json.unreadable',
       'c3-eth0.json.unreadable',
       'lost+found',
