@@ -66,6 +66,18 @@ describe('routes of a node', () => {
     expect(hopsTo('10.1.0.5/32')).toBeUndefined()
   })
 
+  it('of a pod are known as such though they are read before the kernel tells of its link', async () => {
+    const { clock, reconciler, routes, attach } = node()
+    routes.want(DESIRED)
+    await clock.advance(10_000)
+    const desired = { ...DESIRED, pods: [attach('a')] }
+    routes.want(desired)
+    reconciler.forget()
+    reconciler.reconcile(desired)
+    await clock.advance(1_000)
+    expect(routes.problems()).toEqual([])
+  })
+
   it('are mended where a pod’s link went down, with which the kernel drops them without a word', async () => {
     const { clock, kernel, routes, attach, hopsTo } = node()
     routes.want({ ...DESIRED, pods: [attach('a')] })

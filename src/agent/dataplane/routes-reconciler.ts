@@ -65,6 +65,8 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
   #mustReadTable = true
   #mustReadPods = true
   #mustResolve = true
+  /** Links of routes that were read before the kernel told of the link: whose they are is not known yet. */
+  readonly #unheardLinks = new Set<number>()
   /** Pods without their link, one sentence each. */
   #missingLinks: readonly string[] = []
   /** The last pass left routes to the next one. */
@@ -187,6 +189,7 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
     const isUp = change === 'set' && link.up
     const isGone = !isUp && this.#linksUp.delete(link.index)
     if (isUp) this.#linksUp.add(link.index)
+    if (this.#unheardLinks.delete(link.index)) this.#mustReadTable = true
     if (isPodLink(link)) {
       if (isGone) this.#table.forgetLink(link.index)
       this.#mustReadPods = true
@@ -242,7 +245,11 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
   }
 
   #isOurs(route: Route): boolean {
-    return isOurRoute(route, (index) => this.#needs.view.at(index)?.name)
+    return isOurRoute(route, (index) => {
+      const link = this.#needs.view.at(index)
+      if (link === undefined) this.#unheardLinks.add(index)
+      return link?.name
+    })
   }
 
   /** A route to a block of another node in a pool with VXLAN, perhaps Calico's. */
