@@ -1,4 +1,4 @@
-// Writes schema/*.schema.json and docs/resources.md from the schemas that the program itself checks with.
+// Writes schema/*.schema.json, docs/resources.md and docs/cni.md from what the program itself checks with.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -9,6 +9,7 @@ const WRITTEN = [
   ['schema/topology.schema.json', 'src/lab/topology-json-schema.ts', 'topologyJsonSchema'],
   ['schema/trace.schema.json', 'src/trace/report/trace-json-schema.ts', 'traceJsonSchema'],
   ['docs/resources.md', 'src/model/resources-markdown.ts', 'resourcesMarkdown'],
+  ['docs/cni.md', 'src/cni/configuration-markdown.ts', 'configurationMarkdown'],
 ]
 
 for (const [path, source, textOf] of WRITTEN) {

@@ -98,7 +98,7 @@ export interface CniRequest {
   readonly configuration: NetworkConfiguration
 }
 
-/** The network configuration of the runtime with the fields that Tortie reads; others are ignored. */
+/** What Tortie obeys of the network configuration: nothing else, such as keys and tokens, leaves the executable. */
 export interface NetworkConfiguration {
   readonly cniVersion: CniVersion
   /** The network's name. */
@@ -108,6 +108,34 @@ export interface NetworkConfiguration {
   readonly agentSocket?: string
   /** Octets of the pod's interface; the agent's choice when absent or 0. */
   readonly mtu?: number
+  /** Each must be the name of the agent's Node. */
+  readonly nodename?: string
+  readonly hostname?: string
+  readonly kubernetes?: { readonly node_name?: string }
+  readonly ipam?: {
+    readonly type?: string
+    /** "usePodCidr" */
+    readonly subnet?: string
+    readonly ranges?: readonly unknown[]
+    /** Names or CIDRs. */
+    readonly ipv4_pools?: readonly string[]
+    readonly routes?: readonly { readonly dst: string }[]
+  }
+  readonly include_default_routes?: boolean
+  readonly container_settings?: { readonly allow_ip_forwarding?: boolean }
+  readonly policy?: { readonly type?: string }
+  readonly dns?: CniDns
+  /** What the runtime fills in for capabilities. */
+  readonly runtimeConfig?: {
+    readonly ips?: readonly string[]
+    readonly mac?: string
+    readonly dns?: {
+      readonly servers?: readonly string[]
+      readonly domain?: string
+      readonly searches?: readonly string[]
+      readonly options?: readonly string[]
+    }
+  }
   /** Conventions for dynamic configuration: fixed addresses and labels. */
   readonly args?: {
     readonly cni?: {
@@ -129,6 +157,8 @@ export interface CniResult {
     readonly mac?: string
     readonly mtu?: number
     readonly sandbox?: string
+    readonly socketPath?: string
+    readonly pciID?: string
   }[]
   readonly ips: readonly {
     readonly address: string

@@ -116,6 +116,43 @@ const cniId = text(255).regex(CNI_ID, 'expected letters, digits, "_", "." and "-
 const cniInterface = z
   .string()
   .refine(isInterfaceName, 'expected 1 to 15 characters without "/", ":" or white space')
+const cniDns = z.object({
+  nameservers: z.array(z.string()).exactOptional(),
+  domain: z.string().exactOptional(),
+  search: z.array(z.string()).exactOptional(),
+  options: z.array(z.string()).exactOptional(),
+})
+const cniResult = z.object({
+  interfaces: z.array(
+    z.object({
+      name: z.string(),
+      mac: z.string().exactOptional(),
+      mtu: count.exactOptional(),
+      sandbox: z.string().exactOptional(),
+      socketPath: z.string().exactOptional(),
+      pciID: z.string().exactOptional(),
+    }),
+  ),
+  ips: z.array(
+    z.object({
+      address: z.string(),
+      gateway: z.string().exactOptional(),
+      interface: count.exactOptional(),
+    }),
+  ),
+  routes: z.array(
+    z.object({
+      dst: z.string(),
+      gw: z.string().exactOptional(),
+      mtu: count.exactOptional(),
+      advmss: count.exactOptional(),
+      priority: count.exactOptional(),
+      table: count.exactOptional(),
+      scope: count.exactOptional(),
+    }),
+  ),
+  dns: cniDns,
+})
 /** GC and STATUS are about no container. */
 const none = z.literal('')
 const cniPlace = { networkNamespace: text(4096), arguments: z.record(text(256), text(65_536)) }
@@ -125,12 +162,45 @@ const networkConfiguration = z.object({
   type: text(255),
   agentSocket: text(4096).exactOptional(),
   mtu: z.int().min(0).max(65_535).exactOptional(),
+  nodename: z.string().exactOptional(),
+  hostname: z.string().exactOptional(),
+  kubernetes: z.object({ node_name: z.string().exactOptional() }).exactOptional(),
+  prevResult: cniResult.exactOptional(),
   'cni.dev/valid-attachments': z
     .array(z.object({ containerID: z.string(), ifname: z.string() }))
     .exactOptional(),
 })
-/** Of ADD alone: what is wrong with it must not keep DEL from undoing what an ADD before it made. */
+/** Of ADD, and of STATUS, which says what ADD would: what is wrong with it must not keep DEL from undoing what an ADD before it made. */
 const addConfiguration = networkConfiguration.extend({
+  ipam: z
+    .object({
+      type: z.string().exactOptional(),
+      subnet: z.string().exactOptional(),
+      ranges: z.array(z.unknown()).exactOptional(),
+      ipv4_pools: z.array(z.string()).exactOptional(),
+      routes: z.array(z.object({ dst: z.string() })).exactOptional(),
+    })
+    .exactOptional(),
+  include_default_routes: z.boolean().exactOptional(),
+  container_settings: z
+    .object({ allow_ip_forwarding: z.boolean().exactOptional() })
+    .exactOptional(),
+  policy: z.object({ type: z.string().exactOptional() }).exactOptional(),
+  dns: cniDns.exactOptional(),
+  runtimeConfig: z
+    .object({
+      ips: z.array(text(64)).exactOptional(),
+      mac: z.string().exactOptional(),
+      dns: z
+        .object({
+          servers: z.array(z.string()).exactOptional(),
+          domain: z.string().exactOptional(),
+          searches: z.array(z.string()).exactOptional(),
+          options: z.array(z.string()).exactOptional(),
+        })
+        .exactOptional(),
+    })
+    .exactOptional(),
   args: z
     .object({
       cni: z
@@ -143,6 +213,11 @@ const addConfiguration = networkConfiguration.extend({
     .exactOptional(),
 })
 const ofContainer = { containerId: cniId, interfaceName: cniInterface, ...cniPlace }
+const ofNone = {
+  containerId: cniId.or(none),
+  interfaceName: cniInterface.or(none),
+  ...cniPlace,
+}
 const cniRequest = z.discriminatedUnion(
   'command',
   [
@@ -152,13 +227,8 @@ const cniRequest = z.discriminatedUnion(
       ...ofContainer,
       configuration: networkConfiguration,
     }),
-    z.object({
-      command: z.enum(['GC', 'STATUS']),
-      containerId: cniId.or(none),
-      interfaceName: cniInterface.or(none),
-      ...cniPlace,
-      configuration: networkConfiguration,
-    }),
+    z.object({ command: z.literal('GC'), ...ofNone, configuration: networkConfiguration }),
+    z.object({ command: z.literal('STATUS'), ...ofNone, configuration: addConfiguration }),
   ],
   {
     error: ({ code }) =>

@@ -3,6 +3,7 @@ import { checkFileVersion } from '../lib/file-version.ts'
 import { firstProblem } from '../lib/schema-problems.ts'
 import { type IpAddress, parseIpAddress } from '../net/ip-address.ts'
 import { type MacAddress, parseMacAddress } from '../net/mac-address.ts'
+import { parsePrefix, type Prefix } from '../net/prefix.ts'
 import type { Attachment } from './attachment.ts'
 
 /** Of the file of one attachment; 1 is the same without the field. */
@@ -20,6 +21,12 @@ const macAddress = z.string().transform((text, context): MacAddress => {
   context.addIssue('expected a MAC address')
   return z.NEVER
 })
+const destination = z.string().transform((text, context): Prefix => {
+  const prefix = parsePrefix(text)
+  if (prefix !== undefined) return prefix
+  context.addIssue('expected a prefix such as 10.0.0.0/8')
+  return z.NEVER
+})
 /** Names are not checked any further: what an earlier version let in must be taken away again. */
 const name = z.string().min(1, 'expected text that is not empty')
 
@@ -28,7 +35,8 @@ const attachment: z.ZodType<Attachment> = z.object({
   containerId: name,
   networkNamespace: z.string(),
   interfaceName: name,
-  hostInterfaceName: name,
+  /** Empty of what is to be undone without having been made here. */
+  hostInterfaceName: z.string(),
   orchestrator: z.enum(['k8s', 'cni']),
   namespace: z.string(),
   pod: z.string(),
@@ -37,6 +45,10 @@ const attachment: z.ZodType<Attachment> = z.object({
   macAddress: macAddress.exactOptional(),
   mtu: z.int(),
   followsNodeMtu: z.boolean().exactOptional(),
+  destinations: z.array(destination).exactOptional(),
+  forwards: z.boolean().exactOptional(),
+  boot: z.string().exactOptional(),
+  namespaceId: z.string().exactOptional(),
   state: z.enum(['adding', 'ready']),
 })
 

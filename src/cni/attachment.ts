@@ -1,5 +1,6 @@
 import type { IpAddress } from '../net/ip-address.ts'
 import type { MacAddress } from '../net/mac-address.ts'
+import type { Prefix } from '../net/prefix.ts'
 
 /** One interface of one container on this node: what ADD made and DEL must unmake. */
 export interface Attachment {
@@ -21,9 +22,17 @@ export interface Attachment {
   /** Of the pod's end; absent until it is made. */
   readonly macAddress?: MacAddress
   readonly mtu: number
+  /** What the pod's routes by the gateway lead to; everywhere when absent. */
+  readonly destinations?: readonly Prefix[]
+  /** Whether the pod may forward packets (net.ipv4.ip_forward). */
+  readonly forwards?: boolean
+  /** The machine's start in which it was made (/proc/sys/kernel/random/boot_id). */
+  readonly boot?: string
+  /** Of the namespace at {@link networkNamespace} when it was made: {@link Kernel.namespaceId}. */
+  readonly namespaceId?: string
   /** Whether the network configuration left the MTU to the agent: it follows the node's from then on. */
   readonly followsNodeMtu?: boolean
-  /** "adding" until ADD has succeeded: what a crash leaves in that state is undone at the next start. */
+  /** "adding" while it is not whole, before ADD has succeeded or after DEL: what is left in that state is undone. */
   readonly state: 'adding' | 'ready'
 }
 

@@ -9,6 +9,9 @@ import {
   type NetworkConfiguration,
 } from '../api/cni-protocol.ts'
 import { shownValue } from './shown-value.ts'
+import { decisionOn, type FieldDecision, hasInnerFields } from './configuration-fields.ts'
+import { asksForNothing, isObject, podCidr } from './field-checks.ts'
+import { parseResult } from './parse-result.ts'
 
 /** The JSON object on standard input. Errors: {@link CniError} decodingFailure. */
 export function parseConfiguration(text: string): Record<string, unknown> {
@@ -18,7 +21,10 @@ export function parseConfiguration(text: string): Record<string, unknown> {
   let value: unknown
   try {
     value = JSON.parse(text)
+    JSON.stringify(value)
   } catch (thrown) {
+    // Deeper than anybody can write it again: RangeError.
+    if (thrown instanceof RangeError) throw undecodable('is nested too deep')
     throw undecodable(`is not JSON: ${placeOf(thrown as Error, text)}`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -36,40 +42,122 @@ function placeOf({ message }: Error, text: string): string {
   return `what stands at line ${lines.length}, column ${lines.at(-1)!.length + 1} is not expected there`
 }
 
-/** The configuration with the fields that Tortie reads checked. Errors: {@link CniError}. */
+/**
+ * What of the configuration the command obeys. For commands that do what ADD does, each field is obeyed or
+ * refused; what else is wrong in it must not keep DEL from undoing what an ADD before it made.
+ * Errors: {@link CniError}.
+ */
 export function checkConfiguration(
   configuration: Record<string, unknown>,
   command: CniCommand,
 ): NetworkConfiguration {
   const cniVersion = checkVersion(configuration['cniVersion'] ?? VERSION_UNSAID, command)
-  const { name, mtu = 0, agentSocket } = configuration
+  const { name, type } = configuration
   if (typeof name !== 'string' || !CNI_ID.test(name)) {
-    throw new CniError(
-      CNI_ERROR.invalidConfiguration,
-      `name is ${shownValue(name)}; expected letters, digits, "_", "." and "-", a letter or digit first`,
-    )
+    const expected = 'expected letters, digits, "_", "." and "-", a letter or digit first'
+    throw invalid('name', name, expected)
   }
-  const valid = typeof mtu === 'number' && (mtu === 0 || (mtu >= 68 && mtu <= 65535))
-  if (!valid || !Number.isInteger(mtu)) {
-    throw new CniError(
-      CNI_ERROR.invalidConfiguration,
-      `mtu is ${shownValue(mtu)}; expected 0 (the agent's choice) or 68 to 65535 octets`,
-    )
-  }
-  if (
-    agentSocket !== undefined &&
-    (typeof agentSocket !== 'string' || !agentSocket.startsWith('/'))
-  ) {
-    throw new CniError(
-      CNI_ERROR.invalidConfiguration,
-      `agentSocket is ${shownValue(agentSocket)}; expected the absolute path of the agent's socket`,
-    )
-  }
+  if (command !== 'DEL') checkType(type)
+  const read = ADDS.includes(command) ? configuration : only(configuration, ['agentSocket'])
+  const picked = pickObeyed(read)
+  checkTogether(picked)
   return {
-    ...configuration,
+    ...picked,
     cniVersion,
+    name,
+    type: typeof type === 'string' ? type : '',
+    ...(command === 'ADD' || command === 'CHECK' ? previousOf(configuration, command) : {}),
     ...(command === 'GC' ? { [VALID_ATTACHMENTS]: validAttachments(configuration) } : {}),
-  } as unknown as NetworkConfiguration
+  }
+}
+
+/** STATUS says no when ADD would fail. */
+const ADDS: readonly CniCommand[] = ['ADD', 'STATUS']
+
+function invalid(path: string, value: unknown, expected: string): CniError {
+  const found = value === undefined || value === null ? 'is missing' : `is ${shownValue(value)}`
+  return new CniError(CNI_ERROR.invalidConfiguration, `${path} ${found}; ${expected}`)
+}
+
+function checkType(type: unknown): void {
+  if (typeof type === 'string' && type !== '' && !type.includes('/')) return
+  throw invalid('type', type, 'expected the name of this plugin')
+}
+
+function only(configuration: Record<string, unknown>, names: readonly string[]) {
+  return Object.fromEntries(Object.entries(configuration).filter(([name]) => names.includes(name)))
+}
+
+/** The fields that are obeyed, as they came. Errors: {@link CniError} of one that is not as it must be. */
+function pickObeyed(fields: Record<string, unknown>, before = ''): Record<string, unknown> {
+  const picked: [string, unknown][] = []
+  for (const [name, value] of Object.entries(fields)) {
+    const path = `${before}${name}`
+    // As Go reads JSON: null is what is not there.
+    if (value === null || isForOthers(path)) continue
+    const decision = decisionOn(path)
+    if (decision !== undefined) {
+      if (isObeyed(path, value, decision)) picked.push([name, value])
+    } else if (!hasInnerFields(path)) {
+      throw unsupported(path, value, 'there is no such field')
+    } else if (isObject(value)) {
+      picked.push([name, pickObeyed(value, `${path}.`)])
+    } else {
+      throw invalid(path, value, 'expected an object')
+    }
+  }
+  return Object.fromEntries(picked)
+}
+
+/**
+ * Metadata that a plugin may ignore (CONVENTIONS, "args"), keys of the protocol, and what people write for
+ * each other.
+ */
+function isForOthers(path: string): boolean {
+  if (path.startsWith('cni.dev/') || path.startsWith('_')) return true
+  return path.startsWith('args.') && decisionOn(path) === undefined && !hasInnerFields(path)
+}
+
+function isObeyed(path: string, value: unknown, decision: FieldDecision): boolean {
+  if (decision.is === 'refused') {
+    const { why, unless = asksForNothing, isSecret = false } = decision
+    if (!unless(value)) throw unsupported(path, isSecret ? SECRET : value, why)
+  }
+  if (decision.is !== 'obeyed') return false
+  const { is, isKnown, expected } = decision.check
+  if (is(value)) return true
+  if (isKnown?.(value) === true) throw unsupported(path, value, `expected ${expected}`)
+  throw invalid(path, value, `expected ${expected}`)
+}
+
+const SECRET = '(a secret)'
+
+function unsupported(path: string, value: unknown, why: string): CniError {
+  return new CniError(
+    CNI_ERROR.unsupportedField,
+    `${path} is ${shownValue(value)}, which is not supported: ${why}`,
+  )
+}
+
+function checkTogether({ ipam }: Record<string, unknown>): void {
+  const { type, subnet, ranges } = (ipam ?? {}) as NonNullable<NetworkConfiguration['ipam']>
+  if (type !== 'host-local' || subnet !== undefined || ranges !== undefined) return
+  throw invalid(
+    'ipam.subnet',
+    undefined,
+    `expected ${podCidr.expected}, for ipam.type "host-local"`,
+  )
+}
+
+function previousOf(
+  { prevResult }: Record<string, unknown>,
+  command: CniCommand,
+): Pick<NetworkConfiguration, 'prevResult'> {
+  if (prevResult !== undefined && prevResult !== null) {
+    return { prevResult: parseResult(prevResult, 'prevResult') }
+  }
+  if (command === 'ADD') return {}
+  throw invalid('prevResult', undefined, 'expected the result of ADD, with which CHECK compares')
 }
 
 const VALID_ATTACHMENTS = 'cni.dev/valid-attachments'

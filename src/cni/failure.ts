@@ -8,6 +8,7 @@ import { StoreUnavailable } from '../store/store.ts'
 /** What IPAM refuses, in CNI's codes. */
 const OF_IPAM: Readonly<Record<IpamErrorCode, keyof typeof CNI_ERROR>> = {
   'no-pools': 'noAddress',
+  'no-such-pool': 'invalidConfiguration',
   'block-limit': 'noAddress',
   'no-addresses': 'noAddress',
   taken: 'noAddress',

@@ -7,21 +7,35 @@ import {
   ROUTE_PROTOCOL,
   ROUTE_TABLE,
 } from '../kernel/kernel.ts'
-import { addressBits, familyOf, type IpAddress } from '../net/ip-address.ts'
+import { addressBits, familyOf } from '../net/ip-address.ts'
 import { mac } from '../net/mac-address.ts'
-import { hostPrefix, prefix, prefixFamily } from '../net/prefix.ts'
-import { POD_GATEWAY, podRoute } from '../routes/desired-routes.ts'
-import { isOurRoute } from '../routes/ownership.ts'
-import { setHostEndSysctls, wrongHostEndSysctls } from '../routes/host-end.ts'
+import { type Prefix, prefix, prefixFamily } from '../net/prefix.ts'
+import { POD_GATEWAY, POD_GATEWAY_PREFIX, podRoute } from '../routes/desired-routes.ts'
+import { isOurRoute, POD_LINK_PREFIX } from '../routes/ownership.ts'
+import { setHostEndSysctls } from '../routes/host-end.ts'
+import type { Attachment } from './attachment.ts'
 
 /** All host ends have it: a pod's neighbour entry stays right when its host end is made anew. */
 export const HOST_END_MAC = mac('ee:ee:ee:ee:ee:ee')
 
-export interface PodNetwork {
-  readonly hostInterfaceName: string
-  readonly interfaceName: string
-  readonly addresses: readonly IpAddress[]
-  readonly mtu: number
+export type PodNetwork = Pick<
+  Attachment,
+  | 'hostInterfaceName'
+  | 'interfaceName'
+  | 'addresses'
+  | 'mtu'
+  | 'macAddress'
+  | 'destinations'
+  | 'forwards'
+>
+
+const EVERYWHERE = prefix('0.0.0.0/0')
+
+/** What the pod's routes by the gateway lead to. */
+export function destinationsOf({
+  destinations = [EVERYWHERE],
+}: Pick<Attachment, 'destinations'>): readonly Prefix[] {
+  return destinations
 }
 
 /**
@@ -37,21 +51,28 @@ export function attachPod(host: Kernel, pod: Kernel, network: PodNetwork): Link 
     name: network.hostInterfaceName,
     mtu: network.mtu,
     macAddress: HOST_END_MAC,
-    peer: { name: network.interfaceName, kernel: pod },
+    peer: {
+      name: network.interfaceName,
+      kernel: pod,
+      ...(network.macAddress === undefined ? {} : { macAddress: network.macAddress }),
+    },
   })
   setHostEndSysctls(host, network.hostInterfaceName)
   host.changeLink(hostEnd.index, { up: true })
   const podEnd = pod.link(network.interfaceName)!
   if (podEnd.mtu !== network.mtu) pod.changeLink(podEnd.index, { mtu: network.mtu })
   pod.changeLink(podEnd.index, { up: true })
-  addPodRoutes(pod, podEnd.index, network.addresses)
+  addPodRoutes(pod, podEnd.index, network)
   for (const address of network.addresses) {
     const prefixLength = addressBits(familyOf(address))
     pod.addAddress({ linkIndex: podEnd.index, address, prefixLength, scope: 'global' })
     addHostRoute(host, podRoute(address, hostEnd.index))
   }
+  pod.writeSysctl(FORWARDING, network.forwards === true ? '1' : '0')
   return pod.link(network.interfaceName)!
 }
+
+const FORWARDING = 'ipv4.ip_forward'
 
 /** The route of another pod that had the address is swapped for it; one of the host itself stays. */
 function addHostRoute(host: Kernel, route: Route): void {
@@ -70,77 +91,51 @@ function addHostRoute(host: Kernel, route: Route): void {
   }
 }
 
-function addPodRoutes(pod: Kernel, linkIndex: number, addresses: readonly IpAddress[]): void {
-  if (!addresses.some((address) => familyOf(address) === 4)) return
-  const common = {
-    type: 'unicast',
-    table: ROUTE_TABLE.main,
-    protocol: ROUTE_PROTOCOL.boot,
-    priority: 0,
-  } as const
-  pod.replaceRoute({
-    ...common,
-    destination: hostPrefix(POD_GATEWAY),
-    scope: 'link',
-    nextHops: [{ linkIndex }],
-  })
-  pod.replaceRoute({
-    ...common,
-    destination: prefix('0.0.0.0/0'),
-    scope: 'global',
-    nextHops: [{ linkIndex, gateway: POD_GATEWAY }],
-  })
+/** Those of another interface of the pod stay, and are preferred to these. */
+function addPodRoutes(pod: Kernel, linkIndex: number, network: PodNetwork): void {
+  if (!network.addresses.some((address) => familyOf(address) === 4)) return
+  const present = pod.routes({ family: 4 })
+  const add = (destination: Prefix, how: Pick<Route, 'scope' | 'nextHops'>): void => {
+    const taken = present
+      .filter((row) => row.destination === destination && row.nextHops[0]?.linkIndex !== linkIndex)
+      .map(({ priority }) => priority)
+    pod.replaceRoute({
+      ...how,
+      destination,
+      type: 'unicast',
+      table: ROUTE_TABLE.main,
+      protocol: ROUTE_PROTOCOL.boot,
+      priority: Math.max(-1, ...taken) + 1,
+    })
+  }
+  add(POD_GATEWAY_PREFIX, { scope: 'link', nextHops: [{ linkIndex }] })
+  for (const destination of destinationsOf(network)) {
+    add(destination, { scope: 'global', nextHops: [{ linkIndex, gateway: POD_GATEWAY }] })
+  }
 }
 
-/** Removes what {@link attachPod} made, wherever it stopped and however often; `pod` is absent when its namespace is gone. */
-export function detachPod(
-  host: Kernel,
-  pod: Kernel | undefined,
-  network: Pick<PodNetwork, 'hostInterfaceName' | 'interfaceName'>,
-): void {
-  removeLink(host, network.hostInterfaceName)
-  // A host end that a newer container of the same pod replaced took the old pair with it.
-  if (pod !== undefined) removeLink(pod, network.interfaceName)
-}
-
-function removeLink(kernel: Kernel, name: string): void {
-  const link = kernel.link(name)
+/** Removes what {@link attachPod} made, wherever it stopped and however often: with one end goes the other. */
+export function detachPod(host: Kernel, hostInterfaceName: string): void {
+  const link = host.link(hostInterfaceName)
   if (link === undefined) return
   try {
-    kernel.deleteLink(link.index)
+    host.deleteLink(link.index)
   } catch (thrown) {
     if (!isKernelError(thrown, 'ENODEV')) throw thrown
   }
 }
 
-/** What is not as {@link attachPod} left it, one sentence each; none when all is right. */
-export function checkPod(host: Kernel, pod: Kernel, network: PodNetwork): readonly string[] {
-  const { hostInterfaceName, interfaceName } = network
-  const hostEnd = host.link(hostInterfaceName)
+/** The host end of an interface in a pod, found by the pod's end; undefined if that is nothing of ours. */
+export function hostEndOf(host: Kernel, pod: Kernel, interfaceName: string): Link | undefined {
   const podEnd = pod.link(interfaceName)
-  const found: string[] = []
-  if (hostEnd === undefined) found.push(`${hostInterfaceName} is missing on the host`)
-  else if (!hostEnd.up) found.push(`${hostInterfaceName} is down`)
-  if (podEnd === undefined) found.push(`${interfaceName} is missing in the pod`)
-  else if (!podEnd.up) found.push(`${interfaceName} is down in the pod`)
-  if (hostEnd === undefined || podEnd === undefined) return found
-  for (const { path, found: value, wanted } of wrongHostEndSysctls(host, hostInterfaceName)) {
-    found.push(`net.${path} is ${value} on the host, expected ${wanted}`)
-  }
-  const own = pod.addresses().filter((row) => row.linkIndex === podEnd.index)
-  const routes = host.routes()
-  for (const address of network.addresses) {
-    if (!own.some((row) => row.address === address)) {
-      found.push(`${interfaceName} lacks the address ${address}`)
-    }
-    const route = routes.find((row) => row.destination === hostPrefix(address))
-    if (route?.nextHops[0]?.linkIndex !== hostEnd.index) {
-      found.push(`the host has no route to ${address} by ${hostInterfaceName}`)
-    }
-  }
-  const gateway = pod.routes().find((row) => row.destination === '0.0.0.0/0')?.nextHops[0]?.gateway
-  if (network.addresses.some((row) => familyOf(row) === 4) && gateway !== POD_GATEWAY) {
-    found.push(`the pod has no default route via ${POD_GATEWAY}`)
-  }
-  return found
+  if (podEnd?.kind !== 'veth') return undefined
+  return host
+    .links()
+    .find(
+      (link) =>
+        link.index === podEnd.peerIndex &&
+        link.peerIndex === podEnd.index &&
+        link.macAddress === HOST_END_MAC &&
+        link.name.startsWith(POD_LINK_PREFIX),
+    )
 }

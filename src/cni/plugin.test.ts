@@ -157,6 +157,27 @@ describe('the CNI executable', () => {
   })
 
   it.each([
+    ['debug', 'tortie-cni: ADD c1 eth0 10.211.0.6/32\n', 'tortie-cni: 100: no\n'],
+    ['INFO', 'tortie-cni: ADD c1 eth0 10.211.0.6/32\n', 'tortie-cni: 100: no\n'],
+    ['error', '', 'tortie-cni: 100: no\n'],
+    ['', '', ''],
+  ])('tells at log_level "%s" what it does on standard error', async (level, done, failed) => {
+    const change = { configuration: { log_level: level } }
+    expect((await run(change)).output.standardError).toBe(done)
+    const answer = (): never => {
+      throw Object.assign(new Error('no'), { code: 'CNI100' })
+    }
+    expect((await run({ ...change, answer })).output.standardError).toBe(failed)
+  })
+
+  it('hands nothing on that it does not obey, such as a token', async () => {
+    const policy = { type: 'k8s' }
+    const etcd = { etcd_key_file: '/key', etcd_endpoints: 'https://u:hush@etcd:2379' }
+    const { calls } = await run({ configuration: { ...etcd, policy } })
+    expect(calls[0]![1].configuration).toEqual({ ...configuration, policy })
+  })
+
+  it.each([
     ['ADD', 11],
     ['STATUS', 50],
   ])('tells at %s when the agent is not there', async (command, code) => {

@@ -5,8 +5,10 @@ import {
   CNI_VERSIONS,
   CniError,
   cniErrorCode,
+  type CniCommand,
   type CniRequest,
   type CniResult,
+  type CniVersion,
 } from '../api/cni-protocol.ts'
 import { formatResult } from './result.ts'
 
@@ -24,6 +26,8 @@ export interface PluginInput {
 export interface PluginOutput {
   /** One JSON document, or nothing. */
   readonly standardOutput: string
+  /** Lines for whoever reads the log of the runtime, as `log_level` asks for them. */
+  readonly standardError: string
   readonly exitCode: 0 | 1
 }
 
@@ -32,27 +36,54 @@ export interface PluginOutput {
  * Whatever was said, the output is what the specification calls for.
  */
 export async function runPlugin(input: PluginInput): Promise<PluginOutput> {
-  let cniVersion: string = CNI_VERSIONS.at(-1)!
+  const said: Said = { cniVersion: CNI_VERSIONS.at(-1)!, logLevel: '' }
   try {
     const command = readCommand(input.environment)
     const text = await input.standardInput()
     if (command === 'VERSION') return printVersions(text)
-    const parameters = readParameters(input.environment, command)
-    const raw = parseConfiguration(text)
-    const said = CNI_VERSIONS.find((known) => known === raw['cniVersion'])
-    if (said !== undefined) cniVersion = said
-    const configuration = checkConfiguration(raw, command)
-    const result = await ask(input, configuration.agentSocket ?? DEFAULT_AGENT_SOCKET, {
-      ...parameters,
-      configuration,
-    })
-    return command === 'ADD'
-      ? print(formatResult(result as CniResult, configuration.cniVersion), 0)
-      : { standardOutput: '', exitCode: 0 }
+    const result = await serve(input, command, text, said)
+    const { CNI_CONTAINERID: container = '', CNI_IFNAME: name = '' } = input.environment
+    const addresses = result?.ips.map(({ address }) => address).join(', ') ?? ''
+    const line = `${command} ${container} ${name} ${addresses}`
+    const standardError = TELLS_OF_ALL.has(said.logLevel) ? logLine(line) : ''
+    return result === undefined
+      ? { standardOutput: '', standardError, exitCode: 0 }
+      : { ...print(formatResult(result, said.cniVersion), 0), standardError }
   } catch (thrown) {
     const { cniCode: code, message: msg, details } = asError(thrown)
-    return print({ cniVersion, code, msg, details }, 1)
+    const standardError = TELLS_OF_ERRORS.has(said.logLevel) ? logLine(`${code}: ${msg}`) : ''
+    return { ...print({ cniVersion: said.cniVersion, code, msg, details }, 1), standardError }
   }
+}
+
+/** How the runtime is answered, as soon as it has said so. */
+interface Said {
+  cniVersion: CniVersion
+  logLevel: string
+}
+
+const TELLS_OF_ALL: ReadonlySet<string> = new Set(['debug', 'info'])
+const TELLS_OF_ERRORS: ReadonlySet<string> = new Set([...TELLS_OF_ALL, 'warn', 'warning', 'error'])
+
+function logLine(text: string): string {
+  return `tortie-cni: ${text.trim().replaceAll(/\s+/g, ' ')}\n`
+}
+
+async function serve(
+  input: PluginInput,
+  command: Exclude<CniCommand, 'VERSION'>,
+  text: string,
+  said: Said,
+): Promise<CniResult | undefined> {
+  const parameters = readParameters(input.environment, command)
+  const raw = parseConfiguration(text)
+  said.cniVersion = CNI_VERSIONS.find((known) => known === raw['cniVersion']) ?? said.cniVersion
+  if (typeof raw['log_level'] === 'string') said.logLevel = raw['log_level'].toLowerCase()
+  const configuration = checkConfiguration(raw, command)
+  said.cniVersion = configuration.cniVersion
+  const socketPath = configuration.agentSocket ?? DEFAULT_AGENT_SOCKET
+  const result = await ask(input, socketPath, { ...parameters, configuration })
+  return command === 'ADD' ? (result as CniResult) : undefined
 }
 
 /** What the specification asks for, without asking what the input is good for: runtimes send none. */
@@ -73,7 +104,7 @@ function asError(thrown: unknown): CniError {
 }
 
 function print(value: object, exitCode: 0 | 1): PluginOutput {
-  return { standardOutput: `${JSON.stringify(value)}\n`, exitCode }
+  return { standardOutput: `${JSON.stringify(value)}\n`, standardError: '', exitCode }
 }
 
 /**

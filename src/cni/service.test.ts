@@ -5,11 +5,13 @@ import { settled, VirtualClock } from '../lib/clock.ts'
 import { silentLog } from '../lib/log.ts'
 import { SeededRandom } from '../lib/random.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
+import { mac } from '../net/mac-address.ts'
+import { prefix } from '../net/prefix.ts'
 import { createLinuxMachine } from '../platform/linux/machine.ts'
 import { StoreUnavailable } from '../store/store.ts'
-import { MemoryAttachmentStore } from './attachment.ts'
-import type { CniRequest, NetworkConfiguration } from '../api/cni-protocol.ts'
-import { type AddressRequest, CniService } from './service.ts'
+import { attachmentKey, MemoryAttachmentStore } from './attachment.ts'
+import type { CniRequest, CniResult, NetworkConfiguration } from '../api/cni-protocol.ts'
+import { type AddressRequest, CniService, type CniServiceNeeds } from './service.ts'
 
 const isRoot = process.platform === 'linux' && process.getuid?.() === 0
 if (!isRoot) console.log('Skipped: attaching pods on the real kernel needs Linux and root')
@@ -22,12 +24,17 @@ function harness(machine: Machine, host: Kernel) {
   const endpoints = new Map<string, string>()
   let fail: { readonly step: string; readonly of?: string } | undefined
   const lacking: string[] = []
+  /** Where addresses were to come from. */
+  const asked: string[] = []
+  let next = 10
   let gate: Promise<void> | undefined
   const failAt = (step: string, of?: string): void => {
     if (fail?.step === step && (fail.of ?? of) === of) throw new Error(`the ${step} failed`)
     if (fail?.step === 'store') throw new StoreUnavailable('no answer')
   }
-  const service = new CniService({
+  const needs: CniServiceNeeds = {
+    node: 'server01',
+    boot: 'first',
     host,
     machine,
     attachments,
@@ -35,16 +42,19 @@ function harness(machine: Machine, host: Kernel) {
     clock,
     random: new SeededRandom(1),
     addresses: {
-      async assign({ handle, wanted }: AddressRequest) {
+      async assign({ handle, wanted, pools = [], isOfPodCidr = false }: AddressRequest) {
         failAt('assignment')
         await gate
-        const addresses = wanted.length > 0 ? wanted : [ip(`10.211.0.${10 + held.size}`)]
-        held.set(handle, addresses)
+        asked.push(...pools, ...(isOfPodCidr ? ['podCIDR'] : []))
+        const addresses = wanted.length > 0 ? wanted : [ip(`10.211.0.${next++}`)]
+        held.set(handle, [...(held.get(handle) ?? []), ...addresses])
         return addresses
       },
-      async release(handle) {
+      async release(handle, except) {
         failAt('release', handle)
-        held.delete(handle)
+        const rest = (held.get(handle) ?? []).filter((address) => except.includes(address))
+        if (rest.length === 0) held.delete(handle)
+        else held.set(handle, rest)
       },
       handles: async () => [...held.keys()],
       async assertAvailable() {
@@ -52,8 +62,8 @@ function harness(machine: Machine, host: Kernel) {
       },
     },
     endpoints: {
-      refusal: ({ interfaceName, pod }) =>
-        [interfaceName, pod].some((name) => name.endsWith('-'))
+      refusal: ({ interfaceName, orchestrator, pod }) =>
+        interfaceName === '-' || (orchestrator === 'k8s' && pod.endsWith('-'))
           ? 'a name ends with "-"'
           : undefined,
       async publish(attachment) {
@@ -68,7 +78,8 @@ function harness(machine: Machine, host: Kernel) {
     notReady: () => undefined,
     lacking: () => lacking,
     onChange() {},
-  })
+  }
+  const service = new CniService(needs)
   /** Assignments wait until what is returned is called. */
   const hold = (): (() => void) => {
     let release = (): void => {}
@@ -80,7 +91,7 @@ function harness(machine: Machine, host: Kernel) {
     fail = step === undefined ? undefined : { step, ...(of === undefined ? {} : { of }) }
   }
   const lack = (what: string): unknown => lacking.push(what)
-  return { service, clock, attachments, held, endpoints, hold, breakAt, lack }
+  return { needs, service, clock, attachments, held, endpoints, hold, breakAt, lack, asked }
 }
 
 const configuration: NetworkConfiguration = {
@@ -89,6 +100,14 @@ const configuration: NetworkConfiguration = {
   type: 'tortie-cni',
   mtu: 1500,
   args: { cni: { ips: ['10.211.0.6'], labels: [{ key: 'app', value: 'network' }] } },
+}
+
+const ROUTE = { type: 'unicast', table: 254, protocol: 3, priority: 0 } as const
+
+function drop(kernel: Kernel, destination: string): void {
+  for (const route of kernel.routes().filter((row) => row.destination === destination)) {
+    kernel.deleteRoute(route)
+  }
 }
 
 function podArguments(namespace: string, name: string): Record<string, string> {
@@ -120,6 +139,7 @@ describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel'
   beforeEach(() => {
     machine = make()
     host = machine.createNamespace(names.host)
+    host.writeSysctl('ipv4.ip_forward', '1') // as the agent keeps it
     pod = machine.createNamespace(names.pod)
     machine.createNamespace(names.newer).close()
     request = (command, change) => ({
@@ -141,7 +161,13 @@ describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel'
   it('makes the pair, addresses and routes as Calico does', async () => {
     const { service, endpoints } = harness(machine, host)
     const result = await service.handle(request('ADD'))
-    expect(result?.ips).toEqual([{ address: '10.211.0.6/32', interface: 1 }])
+    expect(result?.ips).toEqual([
+      { address: '10.211.0.6/32', gateway: '169.254.1.1', interface: 1 },
+    ])
+    expect(result?.routes).toEqual([
+      { dst: '169.254.1.1/32', scope: 253 },
+      { dst: '0.0.0.0/0', gw: '169.254.1.1' },
+    ])
     expect(result?.interfaces[0]).toEqual({ name: 'cali50914021272' })
     expect(result?.interfaces[1]).toMatchObject({ name: 'eth0', mtu: 1500 })
     const hostEnd = host.link('cali50914021272')
@@ -322,7 +348,6 @@ describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel'
   it.each([
     ['an interface of a dash', { interfaceName: '-' }],
     ['a pod whose name ends with a dash', { arguments: podArguments('default', 'web-') }],
-    ['a container that ends with a dash', { arguments: {}, containerId: 'web-' }],
   ])('refuses %s before anything is written, and deletes it', async (_, change) => {
     const { service, attachments, held } = harness(machine, host)
     await expect(service.handle(request('ADD', change))).rejects.toMatchObject({
@@ -370,16 +395,322 @@ describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel'
     await expect(service.handle(request('CHECK'))).resolves.toBeNull()
   })
 
-  it('refuses a second interface of the same container, and its DEL leaves the first alone', async () => {
-    const { service, held } = harness(machine, host)
+  it('gives a container several interfaces, each with an end, an address and a DEL of its own', async () => {
+    const { service, held, attachments } = harness(machine, host)
     await service.handle(request('ADD'))
-    const second = { interfaceName: 'eth1' }
-    await expect(service.handle(request('ADD', second))).rejects.toThrow(
-      'Container c1 already has eth0 with 10.211.0.6: expected one interface for each container, found eth1',
-    )
+    const second = { interfaceName: 'eth1', configuration: { ...configuration, args: {} } }
+    const result = await service.handle(request('ADD', second))
+    expect(result?.ips[0]).toMatchObject({ address: '10.211.0.10/32' })
+    const [first, other] = attachments.list().map((row) => row.hostInterfaceName)
+    expect(first).toBe('cali50914021272')
+    expect(other).toMatch(/^cali[0-9a-f]{11}$/)
+    expect(other).not.toBe(first)
+    const ways = () =>
+      pod
+        .routes()
+        .filter(({ destination }) => destination === '0.0.0.0/0')
+        .map(({ priority, nextHops }) => [priority, nextHops[0]?.linkIndex])
+    expect(ways()).toEqual([
+      [0, pod.link('eth0')?.index],
+      [1, pod.link('eth1')?.index],
+    ])
+    await service.handle(request('CHECK'))
+    await service.handle(request('CHECK', second))
     await service.handle(request('DEL', second))
     expect([...held.values()]).toEqual([['10.211.0.6']])
-    await expect(service.handle(request('CHECK'))).resolves.toBeNull()
+    expect(pod.link('eth1')).toBeUndefined()
+    await service.handle(request('CHECK'))
+    await service.handle(request('DEL'))
+    expect(held.size).toBe(0)
+  })
+
+  it('never takes the end of another container, whose id begins as its own does', async () => {
+    const { service, attachments } = harness(machine, host)
+    const args = { configuration: { ...configuration, args: {} }, arguments: {} }
+    const other = { ...args, networkNamespace: machine.namespacePath(names.newer) }
+    await service.handle(request('ADD', { ...args, containerId: 'default-web1' }))
+    await service.handle(request('ADD', { ...other, containerId: 'default-web2' }))
+    const [first, second] = attachments.list().map((row) => row.hostInterfaceName)
+    expect(first).toBe('calidefault-web')
+    expect(second).toMatch(/^cali[0-9a-f]{11}$/)
+    await service.handle(request('CHECK', { ...args, containerId: 'default-web1' }))
+    await service.handle(request('DEL', { ...other, containerId: 'default-web2' }))
+    await service.handle(request('CHECK', { ...args, containerId: 'default-web1' }))
+    await service.handle(request('DEL', { ...args, containerId: 'default-web3' }))
+    await service.handle(request('CHECK', { ...args, containerId: 'default-web1' }))
+  })
+
+  it.each(['web-', 'Abc_DEF.1', 'a', 'x'.repeat(200), 'my.app_-'])(
+    'attaches a container of any legal name: %s',
+    async (containerId) => {
+      const { service, attachments } = harness(machine, host)
+      const named = { containerId, arguments: {} }
+      await service.handle(request('ADD', named))
+      await service.handle(request('CHECK', named))
+      await service.handle(request('DEL', named))
+      expect(attachments.list()).toEqual([])
+    },
+  )
+
+  it('leaves an interface at DEL that it did not make', async () => {
+    const { service } = harness(machine, host)
+    pod.createLink({ kind: 'veth', name: 'eth0', peer: { name: 'other', kernel: host } })
+    await expect(service.handle(request('ADD'))).rejects.toMatchObject({ cniCode: 100 })
+    expect(await service.handle(request('DEL'))).toBeNull()
+    expect(pod.link('eth0')).toBeDefined()
+    host.deleteLink(host.link('other')!.index)
+  })
+
+  it('leaves what another network made at the DEL of one that was refused', async () => {
+    const { service } = harness(machine, host)
+    await service.handle(request('ADD'))
+    const other = { configuration: { ...configuration, name: 'other' } }
+    await expect(service.handle(request('ADD', other))).rejects.toMatchObject({ cniCode: 100 })
+    await service.handle(request('DEL', other))
+    await service.handle(request('CHECK'))
+  })
+
+  it('removes at DEL what it made though its memory is lost', async () => {
+    const { service, attachments, held } = harness(machine, host)
+    await service.handle(request('ADD'))
+    for (const row of attachments.list()) attachments.delete(attachmentKey(row))
+    await service.handle(request('DEL'))
+    expect(pod.link('eth0')).toBeUndefined()
+    expect(held.size).toBe(0)
+  })
+
+  it('attaches again after the machine was started anew, without a DEL', async () => {
+    const { needs, service, attachments } = harness(machine, host)
+    await service.handle(request('ADD'))
+    pod.deleteLink(pod.link('eth0')!.index)
+    await new CniService({ ...needs, boot: 'second' }).handle(request('ADD'))
+    expect(attachments.list()).toMatchObject([{ boot: 'second', state: 'ready' }])
+  })
+
+  it('attaches again a container whose namespace is gone, without a DEL', async () => {
+    const { service, attachments, held } = harness(machine, host)
+    const networkNamespace = machine.namespacePath(names.newer)
+    await service.handle(request('ADD', { networkNamespace }))
+    machine.deleteNamespace(names.newer)
+    machine.createNamespace(names.newer).close()
+    await expect
+      .poll(() => host.link('cali50914021272'), { interval: 1, timeout: 5_000 })
+      .toBeUndefined()
+    await service.handle(request('ADD', { networkNamespace }))
+    expect(attachments.list()).toMatchObject([{ state: 'ready' }])
+    expect([...held.values()]).toEqual([['10.211.0.6']])
+  })
+
+  it('gives back at its start what pods had that are gone', async () => {
+    const { needs, service, attachments, held } = harness(machine, host)
+    const networkNamespace = machine.namespacePath(names.newer)
+    await service.handle(request('ADD'))
+    const other = { ...configuration, args: {} }
+    const gone = { containerId: 'c2', networkNamespace, arguments: {}, configuration: other }
+    await service.handle(request('ADD', gone))
+    machine.deleteNamespace(names.newer)
+    machine.createNamespace(names.newer).close()
+    await expect.poll(() => host.link('calic2'), { interval: 1, timeout: 5_000 }).toBeUndefined()
+    new CniService(needs).recover()
+    await settled()
+    expect(attachments.list()).toMatchObject([{ containerId: 'c1', state: 'ready' }])
+    expect([...held.keys()]).toEqual(['k8s-pod-network.c1'])
+    new CniService({ ...needs, boot: 'second' }).recover()
+    await settled()
+    expect(held.size).toBe(0)
+  })
+
+  it('obeys addresses, MAC address, DNS, routes and forwarding that are asked for', async () => {
+    const { service, attachments } = harness(machine, host)
+    const asking = {
+      arguments: { IP: '10.211.0.8', MAC: '02:00:00:00:00:08' },
+      configuration: {
+        ...configuration,
+        ipam: { routes: [{ dst: '10.0.0.0/8' }] },
+        container_settings: { allow_ip_forwarding: true },
+        dns: { nameservers: ['10.96.0.10'], domain: 'a.test' },
+        runtimeConfig: {
+          ips: ['10.211.0.7/24', '10.211.0.7'],
+          mac: '02:00:00:00:00:07',
+          dns: { servers: ['10.96.0.11'], searches: ['b.test'] },
+        },
+      },
+    }
+    const result = await service.handle(request('ADD', asking))
+    expect(result?.ips.map(({ address }) => address)).toEqual(['10.211.0.7/32'])
+    expect(result?.interfaces[1]?.mac).toBe('02:00:00:00:00:07')
+    expect(pod.link('eth0')?.macAddress).toBe('02:00:00:00:00:07')
+    expect(result?.dns).toEqual({
+      nameservers: ['10.96.0.11'],
+      domain: 'a.test',
+      search: ['b.test'],
+    })
+    expect(pod.routes().map(({ destination }) => destination)).toEqual(
+      expect.arrayContaining(['10.0.0.0/8', '169.254.1.1/32']),
+    )
+    expect(pod.routes().map(({ destination }) => destination)).not.toContain('0.0.0.0/0')
+    expect(pod.readSysctl('ipv4.ip_forward')).toBe('1')
+    const { hostInterfaceName } = attachments.list()[0]!
+    expect(host.link(hostInterfaceName)?.macAddress).toBe('ee:ee:ee:ee:ee:ee')
+    await service.handle(request('CHECK', asking))
+  })
+
+  it('takes addresses of CNI_ARGS only where the configuration has none', async () => {
+    const { service } = harness(machine, host)
+    const { args: _, ...rest } = configuration
+    const both = { arguments: { IP: '10.211.0.8' } }
+    const first = await service.handle(request('ADD', both))
+    expect(first?.ips.map(({ address }) => address)).toEqual(['10.211.0.6/32'])
+    await service.handle(request('DEL', both))
+    const second = await service.handle(request('ADD', { ...both, configuration: rest }))
+    expect(second?.ips.map(({ address }) => address)).toEqual(['10.211.0.8/32'])
+  })
+
+  it.each([
+    ['IP', '10.211', 4, 'IP in CNI_ARGS has "10.211", which is no IP address'],
+    ['IP', 'fd00::6', 2, 'IP in CNI_ARGS has "fd00::6", which is not supported'],
+    ['MAC', 'x', 4, 'MAC in CNI_ARGS is "x"'],
+    ['MAC', '01:00:00:00:00:01', 4, 'expected the MAC address of one interface'],
+  ])('refuses %s=%s in CNI_ARGS', async (name, value, cniCode, message) => {
+    const { service, attachments } = harness(machine, host)
+    const { args: _, ...rest } = configuration
+    const asking = { arguments: { [name]: value }, configuration: rest }
+    await expect(service.handle(request('ADD', asking))).rejects.toMatchObject({
+      cniCode,
+      message: expect.stringContaining(message),
+    })
+    expect(attachments.list()).toEqual([])
+  })
+
+  it('refuses an address of the node itself', async () => {
+    const { service, attachments } = harness(machine, host)
+    const { index } = host.createLink({ kind: 'bridge', name: 'br0' })
+    const own = { linkIndex: index, address: ip('10.211.0.6'), prefixLength: 32 } as const
+    host.addAddress({ ...own, scope: 'global' })
+    await expect(service.handle(request('ADD'))).rejects.toMatchObject({
+      cniCode: 101,
+      message: 'The address 10.211.0.6 is one of node server01 itself',
+    })
+    expect(attachments.list()).toEqual([])
+  })
+
+  it('asks the pools that are named, or the range of the node', async () => {
+    const { service, asked } = harness(machine, host)
+    const of = (ipam: object) => ({ configuration: { ...configuration, args: {}, ipam } })
+    await service.handle(request('ADD', of({ ipv4_pools: ['blue', '10.9.0.0/16'] })))
+    await service.handle(request('DEL'))
+    await service.handle(request('ADD', of({ type: 'host-local', subnet: 'usePodCidr' })))
+    expect(asked).toEqual(['blue', '10.9.0.0/16', 'podCIDR'])
+  })
+
+  it.each([
+    [{ nodename: 'server02' }, 'nodename is "server02"; expected "server01"'],
+    [{ hostname: 'server02' }, 'hostname is "server02"'],
+    [{ kubernetes: { node_name: 'server02' } }, 'kubernetes.node_name is "server02"'],
+  ])('refuses what is meant for another node: %j', async (change, message) => {
+    const { service } = harness(machine, host)
+    const asking = { configuration: { ...configuration, ...change } }
+    for (const [command, cniCode] of [
+      ['ADD', 7],
+      ['STATUS', 50],
+    ] as const) {
+      await expect(service.handle(request(command, asking))).rejects.toMatchObject({
+        cniCode,
+        message: expect.stringContaining(message),
+      })
+    }
+    const own = { ...configuration, nodename: 'server01', hostname: 'server02' }
+    await service.handle(request('ADD', { configuration: own }))
+  })
+
+  it('adds to what plugins before it made', async () => {
+    const { service } = harness(machine, host)
+    const prevResult = {
+      interfaces: [{ name: 'br0' }, { name: 'net1', sandbox: '/n' }],
+      ips: [{ address: '10.1.0.2/24', interface: 1 }],
+      routes: [{ dst: '10.1.0.0/16', gw: '10.1.0.1' }],
+      dns: { nameservers: ['10.1.0.1'] },
+    }
+    const chained = { configuration: { ...configuration, prevResult } }
+    const result = await service.handle(request('ADD', chained))
+    expect(result?.interfaces.map(({ name }) => name)).toEqual([
+      'br0',
+      'net1',
+      'cali50914021272',
+      'eth0',
+    ])
+    expect(result?.ips).toEqual([
+      ...prevResult.ips,
+      { address: '10.211.0.6/32', gateway: '169.254.1.1', interface: 3 },
+    ])
+    expect(result?.routes).toHaveLength(3)
+    expect(result?.dns).toEqual(prevResult.dns)
+  })
+
+  it('compares at CHECK with what the runtime says that ADD ended with', async () => {
+    const { service } = harness(machine, host)
+    const prevResult = (await service.handle(request('ADD')))!
+    const check = (change: Partial<CniResult>) =>
+      service.handle(
+        request('CHECK', {
+          configuration: { ...configuration, prevResult: { ...prevResult, ...change } },
+        }),
+      )
+    expect(await check({})).toBeNull()
+    const [host0, eth0] = prevResult.interfaces
+    await expect(check({ interfaces: [host0!, { ...eth0!, name: 'ethX' }] })).rejects.toThrow(
+      'prevResult has no interface eth0 of a container',
+    )
+    await expect(check({ ips: [{ address: '10.1.1.1/32', interface: 1 }] })).rejects.toThrow(
+      'eth0 lacks the address 10.1.1.1/32 of prevResult',
+    )
+    const other = '02:00:00:00:00:99'
+    await expect(check({ interfaces: [host0!, { ...eth0!, mac: other }] })).rejects.toThrow(
+      `in prevResult ${other}`,
+    )
+    pod.changeLink(pod.link('eth0')!.index, { macAddress: mac(other), mtu: 1400 })
+    const changed = [host0!, { ...eth0!, mac: other, mtu: 1400 }]
+    expect(await check({ interfaces: changed })).toBeNull()
+    await expect(check({})).rejects.toThrow('eth0 has an MTU of 1400, in prevResult 1500')
+  })
+
+  it.each([
+    ['the route to the gateway', () => drop(pod, '169.254.1.1/32'), 'no route to its gateway'],
+    ['the default route', () => drop(pod, '0.0.0.0/0'), 'no default route via 169.254.1.1'],
+    [
+      'forwarding',
+      () => host.writeSysctl('ipv4.ip_forward', '0'),
+      'net.ipv4.ip_forward is 0 on the host, expected 1',
+    ],
+    [
+      'proxy ARP',
+      () => host.writeSysctl('ipv4.conf.cali50914021272.proxy_arp', '0'),
+      'proxy_arp is 0 on the host, expected 1',
+    ],
+  ])('tells at CHECK that somebody took away %s', async (_, take, message) => {
+    const { service } = harness(machine, host)
+    const prevResult = (await service.handle(request('ADD')))!
+    take()
+    const check = request('CHECK', { configuration: { ...configuration, prevResult } })
+    await expect(service.handle(check)).rejects.toThrow(message)
+  })
+
+  it('allows at CHECK that a plugin behind it moved the routes', async () => {
+    const { service } = harness(machine, host)
+    const prevResult = (await service.handle(request('ADD')))!
+    for (const route of pod.routes().filter(({ nextHops }) => nextHops.length > 0)) {
+      pod.deleteRoute(route)
+    }
+    const { index: linkIndex } = pod.link('eth0')!
+    const gateway = { ...ROUTE, destination: prefix('169.254.1.1/32'), scope: 'link' } as const
+    pod.addRoute({ ...gateway, table: 100, nextHops: [{ linkIndex }] })
+    const check = request('CHECK', {
+      configuration: {
+        ...configuration,
+        prevResult: { ...prevResult, routes: [{ dst: '169.254.1.1/32' }] },
+      },
+    })
+    expect(await service.handle(check)).toBeNull()
   })
 
   it('refuses a namespace that does not exist', async () => {

@@ -4,10 +4,19 @@ import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import { isKernelError, type Kernel, type Machine } from '../kernel/kernel.ts'
-import { interfaceName as hostInterfaceName } from '../model/interface-name.ts'
-import { addressBits, familyOf, type IpAddress, parseIpAddress } from '../net/ip-address.ts'
+import type { IpAddress } from '../net/ip-address.ts'
+import { addResult } from './add-result.ts'
 import { type Attachment, attachmentKey, type AttachmentStore } from './attachment.ts'
-import { attachPod, checkPod, detachPod } from './networking.ts'
+import { checkPod } from './check-pod.ts'
+import { hostEndName } from './host-end-name.ts'
+import {
+  intendedAttachment,
+  requestedAddresses,
+  type Subject,
+  subjectOf,
+} from './intended-attachment.ts'
+import { attachPod, detachPod, hostEndOf } from './networking.ts'
+import { shownValue } from './shown-value.ts'
 import { toldRequest } from './told-request.ts'
 import {
   CNI_ERROR,
@@ -15,6 +24,7 @@ import {
   type CniErrorCode,
   type CniRequest,
   type CniResult,
+  type NetworkConfiguration,
 } from '../api/cni-protocol.ts'
 import { asCniError } from './failure.ts'
 
@@ -22,12 +32,12 @@ import { asCniError } from './failure.ts'
 export interface AddressSource {
   /** Assigns the wanted addresses, or one of the node's own choice, under a handle. */
   assign(request: AddressRequest): Promise<readonly IpAddress[]>
-  /** Gives back all addresses of a handle; none is not an error. */
-  release(handle: string): Promise<void>
+  /** Gives back all addresses of a handle but some; none is not an error. */
+  release(handle: string, except: readonly IpAddress[]): Promise<void>
   /** Handles of pods that hold addresses for this node. */
   handles(): Promise<readonly string[]>
   /** Throws what {@link assign} would throw now for want of a datastore, a pool or an address. */
-  assertAvailable(): Promise<void>
+  assertAvailable(of: Pick<AddressRequest, 'pools' | 'isOfPodCidr'>): Promise<void>
 }
 
 export interface AddressRequest {
@@ -36,6 +46,10 @@ export interface AddressRequest {
   readonly pod: string
   /** Fixed addresses; the first free one when empty. */
   readonly wanted: readonly IpAddress[]
+  /** The only pools that it may come from, by name or CIDR; when absent those that select the node. */
+  readonly pools?: readonly string[]
+  /** Only from the range that Kubernetes gave the node. */
+  readonly isOfPodCidr?: boolean
 }
 
 /** Publishes workload endpoints; the agent makes it of the datastore. */
@@ -50,6 +64,10 @@ export interface EndpointPublisher {
 }
 
 export interface CniServiceNeeds {
+  /** Name of the agent's Node. */
+  readonly node: string
+  /** The machine's start, which all it made for pods does not outlive. */
+  readonly boot: string
   readonly host: Kernel
   readonly machine: Pick<Machine, 'openNamespace'>
   readonly addresses: AddressSource
@@ -113,14 +131,25 @@ export class CniService {
       case 'GC':
         return this.#collectGarbage(request)
       case 'STATUS':
-        return this.#status()
+        return this.#status(request)
     }
   }
 
   /** Undoes in the background what a crash left half made, as soon as it can; to be called once, at start. */
   recover(): void {
-    for (const attachment of this.#needs.attachments.list()) {
+    const { attachments, log } = this.#needs
+    for (const attachment of attachments.list()) {
       if (attachment.state === 'adding') void this.#undoLater(attachment)
+      else if (this.#isStale(attachment)) {
+        const { namespace, pod, networkNamespace } = attachment
+        log.info('A pod is gone; what it had is given back', {
+          pod: `${namespace}/${pod}`,
+          networkNamespace,
+        })
+        const left: Attachment = { ...attachment, state: 'adding' }
+        attachments.put(left)
+        void this.#undoLater(left)
+      }
     }
   }
 
@@ -167,12 +196,24 @@ export class CniService {
   async #add(request: CniRequest): Promise<CniResult> {
     const { attachments, addresses, endpoints, host, log, onChange } = this.#needs
     this.#assertReady(CNI_ERROR.tryAgainLater)
-    const intended = intend(request, this.#needs.podMtu())
-    this.#assertNameable(intended)
+    this.#assertNode(request.configuration)
+    const subject = intendedAttachment(request, this.#needs.podMtu())
+    const wanted = this.#wantedAddresses(request)
     const pod = this.#openPod(request)
     try {
-      await this.#undoUnfinished(intended)
+      await this.#undoLeftovers(subject)
+      const intended: Attachment = {
+        ...subject,
+        hostInterfaceName: hostEndName(
+          subject,
+          attachments.list(),
+          (name) => host.link(name) !== undefined,
+        ),
+        boot: this.#needs.boot,
+        namespaceId: pod.namespaceId(),
+      }
       this.#assertFree(intended)
+      this.#assertNameable(intended)
       if (pod.link(request.interfaceName) !== undefined) {
         throw new CniError(
           CNI_ERROR.conflict,
@@ -186,7 +227,8 @@ export class CniService {
           handle: handleOf(attachment),
           namespace: attachment.namespace,
           pod: attachment.pod,
-          wanted: wantedAddresses(request),
+          wanted,
+          ...poolsOf(request.configuration),
         })
         attachment = { ...attachment, addresses: assigned }
         attachments.put(attachment)
@@ -211,19 +253,37 @@ export class CniService {
         pod: `${attachment.namespace}/${attachment.pod}`,
         addresses: attachment.addresses,
       })
-      return resultOf(attachment)
+      return addResult(attachment, request.configuration)
     } finally {
       pod.close()
     }
   }
 
   async #delete(request: CniRequest): Promise<null> {
-    const known = this.#needs.attachments
-      .list()
-      .find((row) => attachmentKey(row) === attachmentKey(request))
+    const { attachments, log } = this.#needs
+    const subject = subjectOf(request)
+    const known = attachments.list().find((row) => isSameAttachment(row, subject))
+    // DEL of a network that was refused an interface does not take that of another network away.
+    if (known !== undefined && known.network !== subject.network) return null
     // Unknown here is no error: the record may have been lost, so all that can be derived is removed.
-    await this.#undoOrLater(known ?? intend(request, 0))
+    const gone = known ?? { ...subject, hostInterfaceName: this.#hostEndIn(request) }
+    await this.#undoOrLater(gone)
+    const { namespace, pod, addresses } = gone
+    if (known !== undefined) log.info('Detached', { pod: `${namespace}/${pod}`, addresses })
     return null
+  }
+
+  /** Of an attachment without a record: what the pod's end leads to, "" if that is nobody's or another's. */
+  #hostEndIn({ networkNamespace, interfaceName }: CniRequest): string {
+    const { host, attachments } = this.#needs
+    const pod = this.#tryOpenPod(networkNamespace)
+    try {
+      const name = pod && hostEndOf(host, pod, interfaceName)?.name
+      const isAnothers = attachments.list().some((row) => row.hostInterfaceName === name)
+      return name === undefined || isAnothers ? '' : name
+    } finally {
+      pod?.close()
+    }
   }
 
   /**
@@ -243,23 +303,33 @@ export class CniService {
     }
   }
 
-  /** What an ADD of the same attachment left that was cut off goes before the next begins. */
-  async #undoUnfinished(intended: Attachment): Promise<void> {
-    const known = this.#needs.attachments.list().find((row) => isSameAttachment(row, intended))
-    if (known?.state === 'adding') await this.#undo(known)
+  /** What an ADD of the same attachment left that was cut off, or whose pod is gone, goes before the next begins. */
+  async #undoLeftovers(subject: Subject): Promise<void> {
+    const known = this.#needs.attachments.list().find((row) => isSameAttachment(row, subject))
+    if (known === undefined) return
+    if (known.state === 'adding' || this.#isStale(known)) await this.#undo(known)
+  }
+
+  /** Whether the machine was started anew since, or the namespace that it was made for is gone. */
+  #isStale({ boot, hostInterfaceName, networkNamespace, namespaceId }: Attachment): boolean {
+    if (boot !== undefined && boot !== this.#needs.boot) return true
+    // With the namespace goes the link; the other way round somebody may have broken a pod that lives.
+    if (this.#needs.host.link(hostInterfaceName) !== undefined) return false
+    const pod = this.#tryOpenPod(networkNamespace)
+    if (pod === undefined) return true
+    const isAnother = namespaceId !== undefined && pod.namespaceId() !== namespaceId
+    pod.close()
+    return isAnother
   }
 
   async #undo(attachment: Attachment): Promise<void> {
     const { attachments, addresses, endpoints, host, onChange } = this.#needs
-    const pod = this.#tryOpenPod(attachment.networkNamespace)
-    try {
-      if (this.#ownsHostEnd(attachment)) detachPod(host, pod, attachment)
-      else if (pod !== undefined) detachPodEnd(pod, attachment.interfaceName)
-    } finally {
-      pod?.close()
+    const { hostInterfaceName } = attachment
+    if (hostInterfaceName !== '' && this.#ownsHostEnd(attachment)) {
+      detachPod(host, hostInterfaceName)
     }
     await endpoints.withdraw(attachment)
-    if (this.#ownsHandle(attachment)) await addresses.release(handleOf(attachment))
+    await addresses.release(handleOf(attachment), this.#addressesOfSiblings(attachment))
     attachments.delete(attachmentKey(attachment))
     onChange()
   }
@@ -275,30 +345,29 @@ export class CniService {
       )
   }
 
-  /** False when the container has its addresses by another interface: DEL follows an ADD that was refused. */
-  #ownsHandle(attachment: Attachment): boolean {
-    return !this.#needs.attachments
+  /** The handle is the container's: what its other interfaces have stays. */
+  #addressesOfSiblings(attachment: Attachment): readonly IpAddress[] {
+    return this.#needs.attachments
       .list()
-      .some(
-        (row) =>
-          handleOf(row) === handleOf(attachment) &&
-          attachmentKey(row) !== attachmentKey(attachment),
-      )
+      .filter((row) => handleOf(row) === handleOf(attachment) && !isSameAttachment(row, attachment))
+      .flatMap((row) => row.addresses)
   }
 
   async #check(request: CniRequest): Promise<null> {
     const known = this.#needs.attachments
       .list()
-      .find((row) => attachmentKey(row) === attachmentKey(request) && row.state === 'ready')
+      .find((row) => isSameAttachment(row, request) && row.state === 'ready')
     if (known === undefined) {
       throw new CniError(
         CNI_ERROR.unknownContainer,
         `Container ${request.containerId} has no interface ${request.interfaceName} from this node`,
       )
     }
+    const { host, podMtu } = this.#needs
+    const previous = request.configuration.prevResult ?? addResult(known, request.configuration)
     const pod = this.#openPod(request)
     try {
-      const found = checkPod(this.#needs.host, pod, known)
+      const found = checkPod({ host, pod, attachment: known, previous, nodeMtu: podMtu() })
       if (found.length > 0) {
         throw new CniError(CNI_ERROR.conflict, `Not as ADD left it: ${found.join('; ')}`)
       }
@@ -335,7 +404,7 @@ export class CniService {
     const failures: unknown[] = []
     for (const handle of await this.#needs.addresses.handles()) {
       if (!handle.startsWith(`${network}.`) || live.has(handle)) continue
-      await this.#needs.addresses.release(handle).catch((thrown: unknown) => {
+      await this.#needs.addresses.release(handle, []).catch((thrown: unknown) => {
         failures.push(thrown)
         const fields = { handle, error: messageOf(thrown) }
         this.#needs.log.error('Addresses could not be given back', fields)
@@ -345,12 +414,13 @@ export class CniService {
   }
 
   /** Errors: {@link CniError} notAvailable if ADD would fail now, limitedConnectivity if running pods suffer too. */
-  async #status(): Promise<null> {
+  async #status({ configuration }: CniRequest): Promise<null> {
     const { addresses, attachments, lacking } = this.#needs
     try {
       this.#assertReady(CNI_ERROR.notAvailable)
+      this.#assertNode(configuration)
       attachments.assertWritable()
-      await addresses.assertAvailable()
+      await addresses.assertAvailable(poolsOf(configuration))
     } catch (thrown) {
       const { message, cniCode } = asCniError(thrown)
       const isCutOff = attachments.list().length > 0 && lacking().length > 0
@@ -366,17 +436,40 @@ export class CniService {
     if (reason !== undefined) throw new CniError(code, `The node agent is not ready: ${reason}`)
   }
 
-  /** The host end and the handle of addresses are the container's: it can have one interface only. */
-  #assertFree({ containerId, interfaceName }: Attachment): void {
-    const known = this.#needs.attachments.list().find((row) => row.containerId === containerId)
+  #assertFree(intended: Attachment): void {
+    const known = this.#needs.attachments.list().find((row) => isSameAttachment(row, intended))
     if (known === undefined) return
-    const has = `Container ${containerId} already has ${known.interfaceName} with ${known.addresses.join(', ')}`
+    const { containerId, interfaceName, addresses } = known
     throw new CniError(
       CNI_ERROR.conflict,
-      known.interfaceName === interfaceName
-        ? `${has}: a second ADD needs a DEL first`
-        : `${has}: expected one interface for each container, found ${interfaceName} as another`,
+      `Container ${containerId} already has ${interfaceName} with ${addresses.join(', ')}: a second ADD needs a DEL first`,
     )
+  }
+
+  /** The datastore of the agent has the addresses of its own node only. */
+  #assertNode({ nodename, hostname, kubernetes }: NetworkConfiguration): void {
+    const { node } = this.#needs
+    const said = { nodename, hostname, 'kubernetes.node_name': kubernetes?.node_name }
+    for (const [field, name = ''] of Object.entries(said)) {
+      // Calico reads the first of these that is there.
+      if (name === '' || name === node) continue
+      if (field === 'hostname' && (nodename ?? '') !== '') continue
+      throw new CniError(
+        CNI_ERROR.invalidConfiguration,
+        `${field} is ${shownValue(name)}; expected "${node}", the Node of the agent that serves here, or nothing`,
+      )
+    }
+  }
+
+  /** Errors: {@link CniError} for one that the node itself has. */
+  #wantedAddresses(request: CniRequest): readonly IpAddress[] {
+    const wanted = requestedAddresses(request)
+    if (wanted.length === 0) return wanted
+    const { host, node } = this.#needs
+    const own = new Set(host.addresses().map(({ address }) => address))
+    const taken = wanted.find((address) => own.has(address))
+    if (taken === undefined) return wanted
+    throw new CniError(CNI_ERROR.noAddress, `The address ${taken} is one of node ${node} itself`)
   }
 
   #assertNameable(intended: Attachment): void {
@@ -437,81 +530,24 @@ export class CniService {
   }
 }
 
-function isSameAttachment(one: Attachment, other: Attachment): boolean {
+type Keyed = Parameters<typeof attachmentKey>[0]
+
+function isSameAttachment(one: Keyed, other: Keyed): boolean {
   return attachmentKey(one) === attachmentKey(other)
+}
+
+function poolsOf({ ipam }: NetworkConfiguration): Pick<AddressRequest, 'pools' | 'isOfPodCidr'> {
+  const { type, ipv4_pools: pools = [] } = ipam ?? {}
+  return {
+    ...(pools.length === 0 ? {} : { pools }),
+    ...(type === 'host-local' ? { isOfPodCidr: true } : {}),
+  }
 }
 
 const NO_VALID_ATTACHMENTS =
   'GC has no cni.dev/valid-attachments in the network configuration; expected a list of {"containerID": …, "ifname": …}, which names every attachment that stays'
 
-function detachPodEnd(pod: Kernel, name: string): void {
-  const link = pod.link(name)
-  if (link !== undefined) pod.deleteLink(link.index)
-}
-
 /** How IPAM names what a container holds: Calico's handle of a CNI workload. */
 function handleOf(of: Pick<Attachment, 'network' | 'containerId'>): string {
   return `${of.network}.${of.containerId}`
-}
-
-/** The attachment that a request asks for, before anything is made. */
-function intend(request: CniRequest, podMtu: number): Attachment {
-  const { configuration, containerId, interfaceName, networkNamespace } = request
-  const { K8S_POD_NAME: pod = '', K8S_POD_NAMESPACE: namespace = '' } = request.arguments
-  // As in Calico: a workload is Kubernetes' only by both names, and else is known by its container.
-  const isKubernetes = pod !== '' && namespace !== ''
-  const labels = Object.fromEntries(
-    (configuration.args?.cni?.labels ?? []).map(({ key, value }) => [key, value]),
-  )
-  return {
-    network: configuration.name,
-    containerId,
-    networkNamespace,
-    interfaceName,
-    // Calico names the host end of a workload without orchestrator after its container.
-    hostInterfaceName: isKubernetes
-      ? hostInterfaceName(namespace, pod)
-      : `cali${containerId.slice(0, 11)}`,
-    orchestrator: isKubernetes ? 'k8s' : 'cni',
-    namespace: isKubernetes ? namespace : 'default',
-    pod: isKubernetes ? pod : containerId,
-    labels,
-    addresses: [],
-    mtu: configuration.mtu || podMtu,
-    followsNodeMtu: !configuration.mtu,
-    state: 'adding',
-  }
-}
-
-/** Fixed addresses by the runtime's conventions: `args.cni.ips`, or IP in CNI_ARGS. */
-function wantedAddresses(request: CniRequest): readonly IpAddress[] {
-  const texts = [
-    ...(request.configuration.args?.cni?.ips ?? []),
-    ...(request.arguments['IP']?.split(',') ?? []),
-  ]
-  return texts.map((text) => {
-    const address = parseIpAddress(text.split('/')[0]!)
-    if (address !== undefined) return address
-    throw new CniError(CNI_ERROR.invalidConfiguration, `"${text}" is no IP address`)
-  })
-}
-
-function resultOf(attachment: Attachment): CniResult {
-  return {
-    interfaces: [
-      { name: attachment.hostInterfaceName },
-      {
-        name: attachment.interfaceName,
-        ...(attachment.macAddress === undefined ? {} : { mac: attachment.macAddress }),
-        mtu: attachment.mtu,
-        sandbox: attachment.networkNamespace,
-      },
-    ],
-    ips: attachment.addresses.map((address) => ({
-      address: `${address}/${addressBits(familyOf(address))}`,
-      interface: 1,
-    })),
-    routes: [],
-    dns: {},
-  }
 }

@@ -110,6 +110,8 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
     pods: () => attachments.list(),
   })
   const cni = new CniService({
+    node,
+    boot: ports.machineId,
     host: kernel,
     machine,
     addresses: nodeIpam,

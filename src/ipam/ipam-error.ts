@@ -3,6 +3,8 @@ import { UserError } from '../lib/errors.ts'
 export type IpamErrorCode =
   /** No enabled pool is meant for this node, namespace or use. */
   | 'no-pools'
+  /** A pool that was named is not there. */
+  | 'no-such-pool'
   /** The node owns as many blocks as it may. */
   | 'block-limit'
   /** All addresses of the pools are taken. */

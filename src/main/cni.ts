@@ -101,11 +101,13 @@ async function main(): Promise<void> {
     process.exitCode = 1
     return
   }
-  const { standardOutput, exitCode } = await runPlugin({
+  const { standardOutput, standardError, exitCode } = await runPlugin({
     environment: process.env,
     standardInput,
     callAgent,
   })
+  process.stderr.on('error', () => {})
+  process.stderr.write(standardError)
   process.stdout.on('error', () => process.exit(1)) // Nobody listens any more.
   // Standard input may still be open: nothing more is waited for once all is said.
   process.stdout.write(standardOutput, () => process.exit(exitCode))

@@ -30,6 +30,8 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
   let published: string
   /** Containers that a test asked for, by number. */
   const added = new Set<number>()
+  /** What ADD answered last, by number. */
+  const results = new Map<number, Record<string, unknown>>()
 
   beforeAll(() => {
     lab = new TestLab('seed', `cni${process.pid}`)
@@ -105,13 +107,22 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
     change: { input?: string; env?: Record<string, string>; plugin?: string } = {},
   ): Answer {
     if (command === 'ADD') added.add(at)
+    const input = change.input ?? configuration('1.1.0')
+    const prevResult = command === 'CHECK' ? results.get(at) : undefined
     const { status, stdout } = spawnSync(change.plugin ?? PLUGIN, [], {
       encoding: 'utf8',
-      input: change.input ?? configuration('1.1.0'),
+      input:
+        prevResult === undefined ? input : JSON.stringify({ ...JSON.parse(input), prevResult }),
       env: environment(command, at, change.env),
       timeout: 60_000,
     })
-    return answer(status, stdout)
+    return kept(command, at, answer(status, stdout))
+  }
+
+  /** A runtime keeps what ADD answered, and hands it back. */
+  function kept(command: string, at: number, answered: Answer): Answer {
+    if (command === 'ADD' && answered.status === 0) results.set(at, answered.said!)
+    return answered
   }
 
   function start(command: string, at: number) {
@@ -121,7 +132,9 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
     child.stdout.on('data', (some: Buffer) => (text += some.toString()))
     child.stdin.on('error', () => {}) // EPIPE of one that is killed before it has read
     child.stdin.end(configuration('1.1.0'))
-    const ended = once(child, 'close').then(([status]) => answer(status as number | null, text))
+    const ended = once(child, 'close').then(([status]) =>
+      kept(command, at, answer(status as number | null, text)),
+    )
     return { child, ended }
   }
 
@@ -275,14 +288,16 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
   })
 
   it.each([
-    ['outside of all pools', '192.0.2.1', '192.0.2.1'],
-    ['that another pod has', '10.211.0.6', '10.211.0.6'],
-    ['that is none', '10.211.0', '"10.211.0" is no IP address'],
-  ])('refuses a fixed address %s', (_, address, message) => {
+    ['outside of all pools', '192.0.2.1', 7, '192.0.2.1'],
+    ['that another pod has', '10.211.0.6', 101, '10.211.0.6'],
+    ['of the node', '172.16.170.128', 101, 'one of node server01 itself'],
+    ['of another node', '172.16.170.129', 101, 'one of node server02 itself'],
+    ['that is none', '10.211.0', 7, 'args.cni.ips is ["10.211.0"]'],
+  ])('refuses a fixed address %s', (_, address, code, message) => {
     const args = { cni: { ips: [address] } }
     expect(run('ADD', 0, { input: configuration('1.1.0', { args }) })).toMatchObject({
       status: 1,
-      said: { msg: expect.stringContaining(message) },
+      said: { code, msg: expect.stringContaining(message) },
     })
     expect(held()).toEqual(before)
   })
@@ -294,6 +309,45 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
       status: 1,
       said: { msg: expect.stringContaining('eth0 is missing in the pod') },
     })
+  })
+
+  it.each([
+    ['a pool that is not there', { ipam: { ipv4_pools: ['blue'] } }, 7, 'there is no IPPool blue'],
+    ['another node', { nodename: 'server02' }, 7, 'nodename is "server02"; expected "server01"'],
+    ['an IPAM that is not ours', { ipam: { type: 'dhcp' } }, 2, 'ipam.type is "dhcp"'],
+    ['a field that is none', { ipma: {} }, 2, 'ipma is {}, which is not supported'],
+  ])('refuses %s, and says at STATUS that it would', (_, change, code, message) => {
+    const input = configuration('1.1.0', change)
+    const said = { code, msg: expect.stringContaining(message) }
+    expect(run('ADD', 0, { input })).toMatchObject({ status: 1, said })
+    const status = code === 2 ? said : { ...said, code: 50 }
+    expect(run('STATUS', 0, { input })).toMatchObject({ status: 1, said: status })
+  })
+
+  it('attaches containers of any legal name, and several interfaces of each', () => {
+    const asks = ['web-', 'condescending_elbakyan', 'My.App_1'].map((name, at) => ({
+      at,
+      env: { CNI_CONTAINERID: name, CNI_ARGS: '' },
+    }))
+    for (const { at, env } of asks) {
+      expect(run('ADD', at, { env })).toMatchObject({ status: 0 })
+      expect(run('CHECK', at, { env })).toEqual({ status: 0, said: undefined })
+      const second = { ...env, CNI_IFNAME: 'net1' }
+      expect(run('ADD', at, { env: second })).toMatchObject({ status: 0 })
+      expect(ip('netns', 'exec', namespaces[at]!, 'ip', '-br', 'addr')).toContain('net1@')
+      expect(run('DEL', at, { env: second })).toMatchObject({ status: 0 })
+    }
+    for (const { at, env } of asks) expect(run('DEL', at, { env })).toMatchObject({ status: 0 })
+    expect(held()).toEqual(before)
+  })
+
+  it('gives what the runtime asks for: an address and a MAC address', () => {
+    const runtimeConfig = { ips: ['10.211.0.99/32'], mac: '02:aa:bb:cc:dd:01' }
+    const given = run('ADD', 0, { input: configuration('1.1.0', { runtimeConfig }) })
+    expect(addressOf(given)).toBe('10.211.0.99')
+    expect(ip('-n', namespaces[0]!, 'link', 'show', 'eth0')).toContain('02:aa:bb:cc:dd:01')
+    expect(lab.in('network-mngxw', 'ping', '-c1', '-W2', '10.211.0.99')).toContain('ttl=62')
+    expect(run('CHECK')).toEqual({ status: 0, said: undefined })
   })
 
   it('attaches many at once, each with an address of its own', async () => {

@@ -20,10 +20,11 @@ const WEB: PublishedInterface = {
 
 describe('the workload endpoints of a node', () => {
   let endpoints: WorkloadEndpoints
+  let resources: Resources
 
   beforeEach(() => {
     const ports = { clock: new VirtualClock(), random: new SeededRandom(1), log: silentLog }
-    const resources = new Resources({ store: new MemoryStore(), ...ports })
+    resources = new Resources({ store: new MemoryStore(), ...ports })
     endpoints = new WorkloadEndpoints(resources, 'server01')
   })
 
@@ -36,11 +37,23 @@ describe('the workload endpoints of a node', () => {
     await expect(endpoints.withdraw(WEB)).resolves.toBeUndefined()
   })
 
+  it.each(['web-', 'Abc_DEF.1', 'condescending_elbakyan', 'x'.repeat(250), 'a_b', 'a.b'])(
+    'are those of containers of any legal name: %s',
+    async (containerId) => {
+      const container = { ...WEB, orchestrator: 'cni', containerId, pod: containerId } as const
+      expect(endpoints.refusal(container)).toBeUndefined()
+      await endpoints.publish(container)
+      await endpoints.publish({ ...container, containerId: `${containerId}_` })
+      expect(await resources.list('WorkloadEndpoint')).toHaveLength(2)
+      await endpoints.withdraw(container)
+      expect(await resources.list('WorkloadEndpoint')).toHaveLength(1)
+    },
+  )
+
   it.each([
     ['a pod without a name', { pod: '' }],
     ['a pod that ends with a dash', { pod: 'web-' }],
     ['a pod in capitals', { pod: 'Web' }],
-    ['a container that ends with a dash', { orchestrator: 'cni', containerId: 'web-' }],
     ['an interface of a dash', { interfaceName: '-' }],
     ['a label that is none', { labels: { 'a b': 'c' } }],
   ] as const)('are none for %s, and need no taking back', async (_, change) => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { messageOf } from '../../lib/errors.ts'
 import { namespaceProfile } from '../../model/interface-name.ts'
 import { validResource } from '../../model/parse-resource.ts'
@@ -20,6 +21,23 @@ export interface PublishedInterface {
   readonly addresses: readonly IpAddress[]
   readonly macAddress?: MacAddress
   readonly labels: Readonly<Record<string, string>>
+}
+
+const CONTAINER_ID_MAX = 128
+const SLUG_MAX = 40
+
+/**
+ * A container's id as names of resources can have it. A runtime may call one "My_app.1": then what it is
+ * like, and a digest of what it is.
+ */
+function storedContainerId(id: string): string {
+  if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(id) && id.length <= CONTAINER_ID_MAX) return id
+  const digest = createHash('sha1').update(id).digest('hex').slice(0, 11)
+  const like = id
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, SLUG_MAX)
+  return `${like}-${digest}`.replaceAll(/--+/g, '-')
 }
 
 /** The workload endpoints of one node in the datastore, written and removed as pods come and go. */
@@ -58,7 +76,8 @@ export class WorkloadEndpoints {
     const found = await this.#resources.find('WorkloadEndpoint', name, pod.namespace)
     if (found === undefined) return
     const { containerID } = found.spec
-    if (containerID !== undefined && containerID !== '' && containerID !== pod.containerId) return
+    const own: (string | undefined)[] = [pod.containerId, storedContainerId(pod.containerId)]
+    if (containerID !== undefined && containerID !== '' && !own.includes(containerID)) return
     const { resourceVersion, uid } = found.metadata
     try {
       await this.#resources.delete('WorkloadEndpoint', name, {
@@ -75,7 +94,7 @@ export class WorkloadEndpoints {
   #nameOf(
     pod: Pick<PublishedInterface, 'orchestrator' | 'pod' | 'containerId' | 'interfaceName'>,
   ): string {
-    const workload = pod.orchestrator === 'k8s' ? pod.pod : pod.containerId
+    const workload = pod.orchestrator === 'k8s' ? pod.pod : storedContainerId(pod.containerId)
     return workloadEndpointName(this.#node, pod.orchestrator, workload, pod.interfaceName)
   }
 
@@ -102,7 +121,7 @@ export class WorkloadEndpoints {
       spec: {
         orchestrator: pod.orchestrator,
         node: this.#node,
-        containerID: pod.containerId,
+        containerID: storedContainerId(pod.containerId),
         ...(pod.orchestrator === 'k8s' ? { pod: pod.pod } : {}),
         endpoint: pod.interfaceName,
         ipNetworks: pod.addresses.map((address) => hostPrefix(address)),

@@ -1,11 +1,19 @@
 import type { Clock } from '../../lib/clock.ts'
 import { UserError } from '../../lib/errors.ts'
+import { IpamError } from '../../ipam/ipam-error.ts'
 import type { Ipam } from '../../ipam/ipam.ts'
 import type { DocumentOf, Node } from '../../model/resource.ts'
 import type { IpAddress } from '../../net/ip-address.ts'
 import type { Prefix } from '../../net/prefix.ts'
 import type { Resources } from '../../store/resources.ts'
 import type { OwnTunnel } from './own-rows-reconciler.ts'
+
+/** Where an address of a pod may come from. */
+interface Source {
+  /** By name or CIDR. */
+  readonly pools?: readonly string[]
+  readonly isOfPodCidr?: boolean
+}
 
 export interface NodeIpamNeeds {
   readonly node: string
@@ -23,47 +31,92 @@ export class NodeIpam {
   }
 
   /** The wanted addresses, or one of the node's blocks, under a handle. Errors: UserError of IPAM. */
-  async assign(request: {
-    readonly handle: string
-    readonly namespace: string
-    readonly pod: string
-    readonly wanted: readonly IpAddress[]
-  }): Promise<readonly IpAddress[]> {
-    const { node, ipam, resources } = this.#needs
+  async assign(
+    request: Source & {
+      readonly handle: string
+      readonly namespace: string
+      readonly pod: string
+      readonly wanted: readonly IpAddress[]
+    },
+  ): Promise<readonly IpAddress[]> {
+    const { node, ipam } = this.#needs
     const { handle, namespace, pod, wanted } = request
     const attributes = { namespace, node, pod, timestamp: this.#timestamp() }
     const common = { node, handle, attributes, use: 'Workload' } as const
     if (wanted.length === 0) {
-      const own = await resources.getShared('Node', node)
       const assigned = await ipam.autoAssign({
         ...common,
         family: 4,
-        nodeLabels: own.metadata.labels ?? {},
-        ...blocksOf(own),
+        ...(await this.#from(request)),
       })
       return assigned.map(({ address }) => address)
     }
+    await this.#assertNobodysNode(wanted)
     for (const address of wanted) await ipam.assignAddress({ ...common, address })
     return wanted
   }
 
   /** Throws what {@link assign} would throw now for want of a datastore, a pool or an address. */
-  async assertAvailable(): Promise<void> {
-    const { node, ipam, resources } = this.#needs
+  async assertAvailable(of: Source): Promise<void> {
+    const { node, ipam } = this.#needs
+    const common = { node, handle: '', attributes: {}, use: 'Workload', family: 4 } as const
+    await ipam.assertAvailable({ ...common, ...(await this.#from(of)) })
+  }
+
+  /** Where an address may come from: pools that were named, else the node's own range, else what selects it. */
+  async #from({ pools, isOfPodCidr = false }: Source) {
+    const { node, resources } = this.#needs
     const own = await resources.getShared('Node', node)
-    await ipam.assertAvailable({
-      node,
-      handle: '',
-      attributes: {},
-      use: 'Workload',
-      family: 4,
-      nodeLabels: own.metadata.labels ?? {},
-      ...blocksOf(own),
+    const nodeLabels = own.metadata.labels ?? {}
+    if (pools !== undefined) return { nodeLabels, pools: await this.#cidrsOf(pools) }
+    if (isOfPodCidr && own.status?.podCIDRs === undefined) {
+      throw new UserError(
+        `Node "${node}" has no status.podCIDRs, from which host-local would assign`,
+      )
+    }
+    return { nodeLabels, ...blocksOf(own) }
+  }
+
+  async #cidrsOf(names: readonly string[]): Promise<Prefix[]> {
+    const pools = await this.#needs.resources.listShared('IPPool')
+    return names.map((name) => {
+      const pool = pools.find(({ metadata, spec }) => metadata.name === name || spec.cidr === name)
+      if (pool !== undefined) return pool.spec.cidr
+      const known = pools.map(({ metadata }) => metadata.name).join(', ') || 'none'
+      throw new IpamError('no-such-pool', `there is no IPPool ${name}; those there are: ${known}`)
     })
   }
 
-  async release(handle: string): Promise<void> {
-    await this.#needs.ipam.releaseByHandle(handle)
+  /** An address that a node says it has is no pod's, though nobody may have told IPAM of it. */
+  async #assertNobodysNode(wanted: readonly IpAddress[]): Promise<void> {
+    for (const { metadata, spec } of await this.#needs.resources.listShared('Node')) {
+      const { bgp, ipv4VXLANTunnelAddr } = spec
+      const addresses: (string | undefined)[] = [
+        bgp?.ipv4Address?.split('/')[0],
+        bgp?.ipv4IPIPTunnelAddr,
+        ipv4VXLANTunnelAddr,
+      ]
+      const taken = wanted.find((address) => addresses.includes(address))
+      if (taken === undefined) continue
+      throw new IpamError('taken', `address ${taken} is one of node ${metadata.name} itself`)
+    }
+  }
+
+  /** All that a handle has, but some. */
+  async release(handle: string, except: readonly IpAddress[] = []): Promise<void> {
+    const { ipam } = this.#needs
+    if (except.length === 0) {
+      await ipam.releaseByHandle(handle)
+      return
+    }
+    const gone = (await ipam.addressesOf(handle)).filter(({ address }) => !except.includes(address))
+    await ipam.releaseAddresses(
+      gone.map(({ address, sequenceNumber }) => ({
+        address,
+        handle,
+        ...(sequenceNumber === undefined ? {} : { sequenceNumber }),
+      })),
+    )
   }
 
   async handles(): Promise<readonly string[]> {
