@@ -39,9 +39,8 @@ export async function runPlugin(input: PluginInput): Promise<PluginOutput> {
   const said: Said = { cniVersion: CNI_VERSIONS.at(-1)!, logLevel: '' }
   try {
     const command = readCommand(input.environment)
-    const text = await input.standardInput()
-    if (command === 'VERSION') return printVersions(text)
-    const result = await serve(input, command, text, said)
+    if (command === 'VERSION') return printVersions(await input.standardInput())
+    const result = await serve(input, command, said)
     const { CNI_CONTAINERID: container = '', CNI_IFNAME: name = '' } = input.environment
     const addresses = result?.ips.map(({ address }) => address).join(', ') ?? ''
     const line = `${command} ${container} ${name} ${addresses}`
@@ -72,11 +71,10 @@ function logLine(text: string): string {
 async function serve(
   input: PluginInput,
   command: Exclude<CniCommand, 'VERSION'>,
-  text: string,
   said: Said,
 ): Promise<CniResult | undefined> {
   const parameters = readParameters(input.environment, command)
-  const raw = parseConfiguration(text)
+  const raw = parseConfiguration(await input.standardInput())
   said.cniVersion = CNI_VERSIONS.find((known) => known === raw['cniVersion']) ?? said.cniVersion
   if (typeof raw['log_level'] === 'string') said.logLevel = raw['log_level'].toLowerCase()
   const configuration = checkConfiguration(raw, command)

@@ -391,23 +391,24 @@ export class CniService {
       if (attachment.network !== name || valid.has(attachmentKey(attachment))) continue
       await this.#alone(attachment.containerId, () => this.#undoOrLater(attachment))
     }
-    const live = new Set([
-      ...this.#needs.attachments.list().map(handleOf),
-      ...list.map(({ containerID }) => handleOf({ network: name, containerId: containerID })),
-    ])
-    await this.#releaseStale(name, live)
+    const named = new Set(
+      list.map(({ containerID }) => handleOf({ network: name, containerId: containerID })),
+    )
+    await this.#releaseStale(name, named)
     return null
   }
 
   /** Gives back what no attachment has, as far as it can be. Errors: the first one met, after all is tried. */
-  async #releaseStale(network: string, live: ReadonlySet<string>): Promise<void> {
+  async #releaseStale(network: string, named: ReadonlySet<string>): Promise<void> {
+    const { attachments, addresses, log } = this.#needs
     const failures: unknown[] = []
-    for (const handle of await this.#needs.addresses.handles()) {
-      if (!handle.startsWith(`${network}.`) || live.has(handle)) continue
-      await this.#needs.addresses.release(handle, []).catch((thrown: unknown) => {
+    for (const handle of await addresses.handles()) {
+      // An ADD may have begun meanwhile: it is remembered before it has an address.
+      const isLive = attachments.list().some((row) => handleOf(row) === handle)
+      if (!handle.startsWith(`${network}.`) || named.has(handle) || isLive) continue
+      await addresses.release(handle, []).catch((thrown: unknown) => {
         failures.push(thrown)
-        const fields = { handle, error: messageOf(thrown) }
-        this.#needs.log.error('Addresses could not be given back', fields)
+        log.error('Addresses could not be given back', { handle, error: messageOf(thrown) })
       })
     }
     if (failures.length > 0) throw failures[0]

@@ -67,6 +67,7 @@ const INPUT_MILLISECONDS_MAX = 60_000
 
 /** A stream, since what a runtime hands in may be a socket that would rather be asked later (EAGAIN). */
 function standardInput(): Promise<string> {
+  if (isatty(0)) return Promise.resolve('') // A person who looks what it says.
   return new Promise((resolve, reject) => {
     const { stdin } = process
     let text = ''
