@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 import { root, USER_MODE_LINUX, WITNESSES } from './setup.mjs'
 
 const NEEDED = [
-  [/^test\/(lab|tunnel|interop|differential|readme)|^src\/platform\/linux\//, WITNESSES],
+  [/^test\/(lab|runtimes|tunnel|interop|differential|readme)|^src\/platform\/linux\//, WITNESSES],
   [/^test\/tunnel\/|^src\/wire\/packet\//, { '/usr/bin/tshark': 'tshark' }],
   [/^test\/tunnel\//, { '/usr/sbin/ethtool': 'ethtool' }],
   [

@@ -520,6 +520,24 @@ describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel'
     expect(held.size).toBe(0)
   })
 
+  it('gives back what a pod had that goes without a DEL, in a while', async () => {
+    const { needs, clock, attachments, held } = harness(machine, host)
+    const service = new CniService(needs)
+    service.recover()
+    const networkNamespace = machine.namespacePath(names.newer)
+    await service.handle(request('ADD', { networkNamespace }))
+    await clock.advance(120_000)
+    expect(attachments.list()).toHaveLength(1)
+    machine.deleteNamespace(names.newer)
+    machine.createNamespace(names.newer).close()
+    await expect
+      .poll(() => host.link('cali50914021272'), { interval: 1, timeout: 5_000 })
+      .toBeUndefined()
+    await clock.advance(120_000)
+    expect([attachments.list().length, held.size]).toEqual([0, 0])
+    service.stop()
+  })
+
   it('obeys addresses, MAC address, DNS, routes and forwarding that are asked for', async () => {
     const { service, attachments } = harness(machine, host)
     const asking = {

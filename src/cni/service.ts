@@ -1,5 +1,5 @@
 import { Backoff } from '../lib/backoff.ts'
-import { type Clock, sleep } from '../lib/clock.ts'
+import { type Clock, every, sleep, type Timer } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
@@ -86,6 +86,8 @@ export interface CniServiceNeeds {
   onChange(): void
 }
 
+/** Between looks for pods that are gone. */
+const SWEEP_MILLISECONDS = 60_000
 /** Between tries to take away what is left of a pod. */
 const UNDO_MILLISECONDS = { firstMilliseconds: 500, mostMilliseconds: 60_000 }
 
@@ -99,6 +101,7 @@ export class CniService {
   /** Attachments that are being undone in the background, by key. */
   readonly #undoing = new Set<string>()
   #isStopped = false
+  #sweeping: Timer | undefined
 
   constructor(needs: CniServiceNeeds) {
     this.#needs = needs
@@ -135,26 +138,35 @@ export class CniService {
     }
   }
 
-  /** Undoes in the background what a crash left half made, as soon as it can; to be called once, at start. */
+  /**
+   * Undoes in the background what a crash left half made, and from then on what pods had that are gone
+   * without a DEL, as a runtime leaves them that is killed. To be called once, at start.
+   */
   recover(): void {
-    const { attachments, log } = this.#needs
+    const { attachments, clock } = this.#needs
     for (const attachment of attachments.list()) {
       if (attachment.state === 'adding') void this.#undoLater(attachment)
-      else if (this.#isStale(attachment)) {
-        const { namespace, pod, networkNamespace } = attachment
-        log.info('A pod is gone; what it had is given back', {
-          pod: `${namespace}/${pod}`,
-          networkNamespace,
-        })
-        const left: Attachment = { ...attachment, state: 'adding' }
-        attachments.put(left)
-        void this.#undoLater(left)
-      }
+    }
+    this.#undoStale()
+    this.#sweeping = every(clock, SWEEP_MILLISECONDS, () => this.#undoStale())
+  }
+
+  #undoStale(): void {
+    const { attachments, log } = this.#needs
+    for (const attachment of attachments.list()) {
+      if (attachment.state !== 'ready' || !this.#isStale(attachment)) continue
+      const { namespace, pod, networkNamespace } = attachment
+      const fields = { pod: `${namespace}/${pod}`, networkNamespace }
+      log.info('A pod is gone; what it had is given back', fields)
+      const left: Attachment = { ...attachment, state: 'adding' }
+      attachments.put(left)
+      void this.#undoLater(left)
     }
   }
 
   stop(): void {
     this.#isStopped = true
+    this.#sweeping?.cancel()
   }
 
   /** Tries for ever, less and less often; a DEL in the meantime does the same at once. */
@@ -232,6 +244,8 @@ export class CniService {
         })
         attachment = { ...attachment, addresses: assigned }
         attachments.put(attachment)
+        // Before there is a link: a route by it is then known as the pod's from its first moment.
+        onChange()
         const podEnd = attachPod(host, pod, attachment)
         attachment = {
           ...attachment,
@@ -504,6 +518,7 @@ export class CniService {
       throw new CniError(
         CNI_ERROR.invalidEnvironment,
         `CNI_NETNS is ${request.networkNamespace}, which is no network namespace: ${thrown.message}`,
+        'If the runtime did make it, agent and runtime see different mounts: start the agent where it sees those under /run/netns (mount propagation, as of a container or a unit with PrivateMounts).',
       )
     }
   }

@@ -13,8 +13,8 @@ import { command } from './command.ts'
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
 
 /**
- * Debian's BGP daemons, unpacked into a cache folder and never installed: bird and bird2 conflict as
- * packages, and an installed daemon would be started as a service of the machine.
+ * Debian's BGP daemons and container runtimes, unpacked into a cache folder and never installed: bird and
+ * bird2 conflict as packages, and an installed daemon would be started as a service of the machine.
  */
 export const PEER_PACKAGES = {
   bird: 'usr/sbin/bird',
@@ -23,6 +23,11 @@ export const PEER_PACKAGES = {
   gobgpd: 'usr/bin/gobgpd',
   openbgpd: 'usr/sbin/bgpd',
   exabgp: 'usr/sbin/python3-exabgp',
+  containerd: 'usr/bin/containerd',
+  podman: 'usr/bin/podman',
+  'containernetworking-plugins': 'usr/lib/cni/portmap',
+  iptables: 'usr/sbin/xtables-nft-multi',
+  'busybox-static': 'bin/busybox',
 } as const
 
 export type PeerPackage = keyof typeof PEER_PACKAGES
