@@ -254,7 +254,7 @@ export const CONFIGURATION_FIELDS: { readonly [Path in FieldPath]: FieldDecision
   'ipam.resolvConf': refused('give `dns`'),
 
   'policy.type': obeyed(
-    '`k8s`: the profile of a pod is that of its namespace, `kns.<namespace>`',
+    'a container without Kubernetes has the profile of its network, which is made unless this is `k8s`; a pod of Kubernetes always has that of its namespace, `kns.<namespace>`',
     check.oneOf('', 'k8s'),
   ),
   'policy.k8s_api_root': KUBERNETES_ACCESS,

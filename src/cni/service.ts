@@ -56,7 +56,8 @@ export interface AddressRequest {
 export interface EndpointPublisher {
   /** Why the datastore would refuse the endpoint, whatever its addresses; undefined if it would not. */
   refusal(attachment: Attachment): string | undefined
-  publish(attachment: Attachment): Promise<void>
+  /** @param policyType `policy.type` of the network configuration */
+  publish(attachment: Attachment, policyType: string): Promise<void>
   /** Removes the endpoint if it is still this container's; a newer container's is left alone. */
   withdraw(
     of: Pick<Attachment, 'namespace' | 'pod' | 'interfaceName' | 'containerId' | 'orchestrator'>,
@@ -251,7 +252,7 @@ export class CniService {
           ...attachment,
           ...(podEnd.macAddress === undefined ? {} : { macAddress: podEnd.macAddress }),
         }
-        await endpoints.publish(attachment)
+        await endpoints.publish(attachment, request.configuration.policy?.type ?? '')
         attachment = { ...attachment, state: 'ready' }
         attachments.put(attachment)
       } catch (thrown) {

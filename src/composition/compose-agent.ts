@@ -7,6 +7,7 @@ import type { SavedSysctls } from '../agent/dataplane/host-sysctls.ts'
 import { NodeIpam } from '../agent/datastore/node-ipam.ts'
 import { storeFeed } from '../agent/cluster/store-feed.ts'
 import type { TunnelKind, TunnelPrograms } from '../agent/tunnel/tunnel-device.ts'
+import { NetworkProfiles } from '../agent/cluster/network-profiles.ts'
 import { WorkloadEndpoints } from '../agent/cluster/workload-endpoints.ts'
 import { bgpControlMethods } from '../bgpd/control-methods.ts'
 import { createSpeaker } from '../bgp/index.ts'
@@ -115,7 +116,11 @@ export function composeAgent(ports: AgentPorts): ComposedAgent {
     host: kernel,
     machine,
     addresses: nodeIpam,
-    endpoints: new WorkloadEndpoints(resources, node),
+    endpoints: new WorkloadEndpoints(
+      resources,
+      node,
+      new NetworkProfiles({ store, clock, random }),
+    ),
     attachments,
     log: log.child({ part: 'cni' }),
     clock,

@@ -396,6 +396,29 @@ describe.skipIf(!canRunLabs('the CNI executable'))('the CNI executable', () => {
     }
   })
 
+  it('tells while the datastore is away, takes away what is to go, and gives it back later', async () => {
+    run('ADD', 0)
+    const { programs } = JSON.parse(say('lab', 'status', lab.name, '-o', 'json')) as {
+      programs: { pid: number; what: string }[]
+    }
+    const { pid } = programs.find(({ what }) => what === 'store')!
+    process.kill(pid, 'SIGSTOP')
+    try {
+      const msg = expect.stringContaining('The datastore does not answer')
+      expect(run('ADD', 1)).toMatchObject({ status: 1, said: { code: 11, msg } })
+      expect(run('STATUS')).toMatchObject({ status: 1, said: { code: 50, msg } })
+      expect(run('CHECK', 0)).toEqual({ status: 0, said: undefined })
+      expect(run('DEL', 0)).toEqual({ status: 0, said: undefined })
+      expect(ip('netns', 'exec', namespaces[0]!, 'ip', '-br', 'link')).not.toContain('eth0')
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    const published = (): string => say('get', 'wep', '-A', '-o', 'name', '--lab', lab.name)
+    await expect.poll(published, { interval: 200, timeout: 60_000 }).not.toContain('pod--0')
+    await expect.poll(() => run('STATUS').status, { interval: 200, timeout: 60_000 }).toBe(0)
+    expect(run('ADD', 1)).toMatchObject({ status: 0 })
+  })
+
   it('tells when the agent is gone, and works again when it is back', () => {
     run('ADD')
     const status = JSON.parse(say('lab', 'status', lab.name, '-o', 'json')) as {

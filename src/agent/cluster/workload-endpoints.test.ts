@@ -5,9 +5,11 @@ import { SeededRandom } from '../../lib/random.ts'
 import { ip } from '../../net/ip-address.ts'
 import { MemoryStore } from '../../store/memory-store.ts'
 import { Resources } from '../../store/resources.ts'
+import { NetworkProfiles } from './network-profiles.ts'
 import { type PublishedInterface, WorkloadEndpoints } from './workload-endpoints.ts'
 
 const WEB: PublishedInterface = {
+  network: 'k8s-pod-network',
   namespace: 'default',
   pod: 'web',
   orchestrator: 'k8s',
@@ -21,11 +23,14 @@ const WEB: PublishedInterface = {
 describe('the workload endpoints of a node', () => {
   let endpoints: WorkloadEndpoints
   let resources: Resources
+  let store: MemoryStore
 
   beforeEach(() => {
     const ports = { clock: new VirtualClock(), random: new SeededRandom(1), log: silentLog }
-    resources = new Resources({ store: new MemoryStore(), ...ports })
-    endpoints = new WorkloadEndpoints(resources, 'server01')
+    store = new MemoryStore()
+    resources = new Resources({ store, ...ports })
+    const profiles = new NetworkProfiles({ store, ...ports })
+    endpoints = new WorkloadEndpoints(resources, 'server01', profiles)
   })
 
   it('are published and withdrawn', async () => {
@@ -49,6 +54,35 @@ describe('the workload endpoints of a node', () => {
       expect(await resources.list('WorkloadEndpoint')).toHaveLength(1)
     },
   )
+
+  it('are in the profile of their network without Kubernetes, which is made but never changed', async () => {
+    const key = '/calico/resources/v3/projectcalico.org/profiles/k8s-pod-network'
+    const profilesOf = async () =>
+      (await resources.list('WorkloadEndpoint')).map(({ spec }) => spec.profiles)
+    await endpoints.publish(WEB)
+    expect(await profilesOf()).toEqual([['kns.default']])
+    await endpoints.withdraw(WEB)
+    const container = { ...WEB, orchestrator: 'cni' } as const
+    await endpoints.publish(container, 'k8s')
+    expect(await profilesOf()).toEqual([['k8s-pod-network']])
+    expect(store.row(key)).toBeUndefined()
+    await endpoints.publish(container)
+    const { value, modRevision } = store.row(key)!
+    expect(JSON.parse(value)).toMatchObject({
+      kind: 'Profile',
+      metadata: { name: 'k8s-pod-network', creationTimestamp: expect.stringMatching(/Z$/) },
+      spec: {
+        ingress: [{ action: 'Allow', source: { selector: 'has(k8s-pod-network)' } }],
+        egress: [{ action: 'Allow' }],
+        labelsToApply: { 'k8s-pod-network': '' },
+      },
+    })
+    await endpoints.publish(container)
+    expect(store.row(key)?.modRevision).toBe(modRevision)
+    await endpoints.withdraw(container)
+    await endpoints.publish({ ...container, network: 'My_Net' })
+    expect(await profilesOf()).toEqual([['kns.default']])
+  })
 
   it.each([
     ['a pod without a name', { pod: '' }],

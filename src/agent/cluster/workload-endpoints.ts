@@ -6,12 +6,15 @@ import type { Draft } from '../../model/resource.ts'
 import { workloadEndpointName } from '../../model/workload-endpoint-name.ts'
 import type { IpAddress } from '../../net/ip-address.ts'
 import type { MacAddress } from '../../net/mac-address.ts'
+import { isProfileName, type NetworkProfiles } from './network-profiles.ts'
 import { hostPrefix } from '../../net/prefix.ts'
 import { ResourceDoesNotExist, UpdateConflict } from '../../store/resource-errors.ts'
 import type { Resources } from '../../store/resources.ts'
 
 /** A pod's interface as its endpoint tells of it. */
 export interface PublishedInterface {
+  /** Of CNI. */
+  readonly network: string
   readonly namespace: string
   readonly pod: string
   readonly orchestrator: 'k8s' | 'cni'
@@ -40,14 +43,21 @@ function storedContainerId(id: string): string {
   return `${like}-${digest}`.replaceAll(/--+/g, '-')
 }
 
+/** Pods of Kubernetes have the profile of their namespace, which Kubernetes' controllers make. */
+function hasNetworkProfile({ orchestrator, network }: PublishedInterface): boolean {
+  return orchestrator === 'cni' && isProfileName(network)
+}
+
 /** The workload endpoints of one node in the datastore, written and removed as pods come and go. */
 export class WorkloadEndpoints {
   readonly #resources: Resources
   readonly #node: string
+  readonly #profiles: NetworkProfiles
 
-  constructor(resources: Resources, node: string) {
+  constructor(resources: Resources, node: string, profiles: NetworkProfiles) {
     this.#resources = resources
     this.#node = node
+    this.#profiles = profiles
   }
 
   /** Why the datastore would refuse the endpoint: a name that cannot be made, a label. */
@@ -60,8 +70,10 @@ export class WorkloadEndpoints {
     }
   }
 
-  async publish(pod: PublishedInterface): Promise<void> {
+  /** @param policyType of the network configuration; "" has the profile of the network made, as in Calico */
+  async publish(pod: PublishedInterface, policyType = ''): Promise<void> {
     await this.#resources.apply(this.#endpoint(pod))
+    if (policyType === '' && hasNetworkProfile(pod)) await this.#profiles.ensure(pod.network)
   }
 
   /** Leaves an endpoint alone that names another container: a newer one of the same pod. */
@@ -125,7 +137,7 @@ export class WorkloadEndpoints {
         ...(pod.orchestrator === 'k8s' ? { pod: pod.pod } : {}),
         endpoint: pod.interfaceName,
         ipNetworks: pod.addresses.map((address) => hostPrefix(address)),
-        profiles: [namespaceProfile(pod.namespace)],
+        profiles: [hasNetworkProfile(pod) ? pod.network : namespaceProfile(pod.namespace)],
         interfaceName: pod.hostInterfaceName,
         ...(pod.macAddress === undefined ? {} : { mac: pod.macAddress }),
       },
