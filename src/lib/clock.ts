@@ -11,7 +11,7 @@ export interface Clock {
   now(): number
   /** Whole milliseconds since 1970-01-01 UTC. May jump; for timestamps only, never for intervals. */
   wallTime(): number
-  /** Calls `fire` once, `milliseconds` from now, never before this call has returned. */
+  /** Calls `fire` once, when `milliseconds` have passed by {@link now}, never before this call has returned. */
   after(milliseconds: number, fire: () => void): Timer
 }
 
