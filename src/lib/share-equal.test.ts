@@ -50,6 +50,12 @@ it('looks into no instance of a class', () => {
   expect(shareEqual({ key: new Secret('old') }, next).key.reveal()).toBe('new')
 })
 
+it('keeps a key that objects have by themselves', () => {
+  const next = JSON.parse('{ "__proto__": { "a": 1 }, "constructor": [2], "b": 3 }') as object
+  expect(shareEqual(JSON.parse('{ "b": [] }'), next)).toEqual(next)
+  expect(Object.keys(shareEqual({ b: 3, constructor: [2] }, next))).toEqual(Object.keys(next))
+})
+
 it('gives what it was given, for any two values', () => {
   fc.assert(
     fc.property(fc.object(), fc.object(), (before, next) => {

@@ -45,12 +45,18 @@ function sharedObject(
   before: Readonly<Record<string, unknown>>,
   next: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
-  const keys = Object.keys(next)
-  let isSame = keys.length === Object.keys(before).length
-  const shared: Record<string, unknown> = {}
-  for (const key of keys) {
-    shared[key] = shareEqual(before[key], next[key])
-    if (!Object.is(shared[key], before[key]) || !Object.hasOwn(before, key)) isSame = false
+  const entries = Object.entries(next)
+  let isSame = entries.length === Object.keys(before).length
+  let isMixed = false
+  for (const entry of entries) {
+    const [key, value] = entry
+    // A label of a stored object may be called "__proto__".
+    const isKnown = Object.hasOwn(before, key)
+    const kept = shareEqual(isKnown ? before[key] : undefined, value)
+    if (!isKnown || !Object.is(kept, before[key])) isSame = false
+    if (!Object.is(kept, value)) isMixed = true
+    entry[1] = kept
   }
-  return isSame ? before : shared
+  if (isSame) return before
+  return isMixed ? Object.fromEntries(entries) : next
 }
