@@ -63,6 +63,17 @@ describe('the documents', () => {
     }
   })
 
+  it('cni-specification.md names for each point a test that is there', () => {
+    const points = rows('docs/cni-specification.md').slice(1)
+    expect(points.map(([number]) => number)).toEqual(points.map((_, at) => String(at + 1)))
+    for (const [, , point, path, name] of points) {
+      const [file] = codeSpans(path!)
+      // A title may be broken over two lines of the source, and has its quotes escaped.
+      const source = read(file!).replaceAll(/\s+/g, ' ')
+      expect(source.includes(name!), `${point!}: ${name!}`).toBe(true)
+    }
+  })
+
   it('debugging.md has each topic, with what its processes know of it', () => {
     const written = rows('docs/debugging.md').slice(1)
     const known = AGENT_TOPICS.map((topic) => {

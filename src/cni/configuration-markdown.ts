@@ -24,6 +24,9 @@ runtime looks (usually \`/opt/cni/bin\`) under that name, \`tortie-cni\`, \`tort
 }
 \`\`\`
 
+What the specification asks for point by point, with its tests, and which runtimes and plugins it is tried with:
+[cni-specification.md](cni-specification.md).
+
 Versions: ${CNI_VERSIONS.join(', ')}; without one, 0.2.0. CHECK is there since ${COMMAND_SINCE.CHECK}, GC and STATUS since ${COMMAND_SINCE.GC}.
 
 ## What the commands do
