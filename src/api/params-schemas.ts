@@ -112,7 +112,7 @@ export const TRACE_PARAMS: ParamsSchemas<TraceApi> = {
   'trace.finish': z.object({ id: traceId, after: count }),
 }
 
-const cniId = text(255).regex(CNI_ID, 'expected letters, digits, "_", "." and "-"')
+const cniId = text(4096).regex(CNI_ID, 'expected letters, digits, "_", "." and "-"')
 const cniInterface = z
   .string()
   .refine(isInterfaceName, 'expected 1 to 15 characters without "/", ":" or white space')
@@ -155,11 +155,11 @@ const cniResult = z.object({
 })
 /** GC and STATUS are about no container. */
 const none = z.literal('')
-const cniPlace = { networkNamespace: text(4096), arguments: z.record(text(256), text(65_536)) }
+const cniPlace = { networkNamespace: text(4096), arguments: z.record(text(65_536), text(65_536)) }
 const networkConfiguration = z.object({
   cniVersion: z.enum(CNI_VERSIONS),
   name: cniId,
-  type: text(255),
+  type: text(4096),
   agentSocket: text(4096).exactOptional(),
   mtu: z.int().min(0).max(65_535).exactOptional(),
   nodename: z.string().exactOptional(),

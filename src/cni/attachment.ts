@@ -41,6 +41,19 @@ export function attachmentKey(of: Pick<Attachment, 'containerId' | 'interfaceNam
   return `${of.containerId}:${of.interfaceName}`
 }
 
+/** Of the same container and interface. */
+export function isSameAttachment(
+  one: Pick<Attachment, 'containerId' | 'interfaceName'>,
+  other: Pick<Attachment, 'containerId' | 'interfaceName'>,
+): boolean {
+  return attachmentKey(one) === attachmentKey(other)
+}
+
+/** How IPAM names what a container holds: Calico's handle of a CNI workload. */
+export function handleOf(of: Pick<Attachment, 'network' | 'containerId'>): string {
+  return `${of.network}.${of.containerId}`
+}
+
 /**
  * The node's own memory of its attachments. It outlives the agent, so that DEL, CHECK and the routes of
  * running pods do not depend on the datastore. Writes are durable when the call returns.

@@ -170,7 +170,7 @@ export const CONFIGURATION_FIELDS: { readonly [Path in FieldPath]: FieldDecision
   prevResult: obeyed('ADD adds to it, CHECK compares the pod with it', check.object),
   agentSocket: obeyed(
     'where the agent serves; `/run/tortie/agent.sock` when absent',
-    check.absolutePath,
+    check.socketPath,
   ),
 
   mtu: obeyed(

@@ -53,8 +53,8 @@ export function checkConfiguration(
 ): NetworkConfiguration {
   const cniVersion = checkVersion(configuration['cniVersion'] ?? VERSION_UNSAID, command)
   const { name, type } = configuration
-  if (typeof name !== 'string' || !CNI_ID.test(name)) {
-    const expected = 'expected letters, digits, "_", "." and "-", a letter or digit first'
+  if (typeof name !== 'string' || !CNI_ID.test(name) || name.length > NAME_MAX) {
+    const expected = `expected at most ${NAME_MAX} letters, digits, "_", "." and "-", a letter or digit first`
     throw invalid('name', name, expected)
   }
   if (command !== 'DEL') checkType(type)
@@ -71,6 +71,8 @@ export function checkConfiguration(
   }
 }
 
+const NAME_MAX = 255
+
 /** STATUS says no when ADD would fail. */
 const ADDS: readonly CniCommand[] = ['ADD', 'STATUS']
 
@@ -80,7 +82,7 @@ function invalid(path: string, value: unknown, expected: string): CniError {
 }
 
 function checkType(type: unknown): void {
-  if (typeof type === 'string' && type !== '' && !type.includes('/')) return
+  if (typeof type === 'string' && /^[^/]{1,255}$/.test(type)) return
   throw invalid('type', type, 'expected the name of this plugin')
 }
 
@@ -139,9 +141,18 @@ function unsupported(path: string, value: unknown, why: string): CniError {
   )
 }
 
+type Ipam = NonNullable<NetworkConfiguration['ipam']>
+
 function checkTogether({ ipam }: Record<string, unknown>): void {
-  const { type, subnet, ranges } = (ipam ?? {}) as NonNullable<NetworkConfiguration['ipam']>
-  if (type !== 'host-local' || subnet !== undefined || ranges !== undefined) return
+  const { type, subnet, ranges, ipv4_pools: pools = [] } = (ipam ?? {}) as Ipam
+  const hasRange = subnet !== undefined || ranges !== undefined
+  if (type !== 'host-local' && hasRange) {
+    throw unsupported('ipam.subnet', subnet ?? ranges, 'only ipam.type "host-local" has ranges')
+  }
+  if (type === 'host-local' && pools.length > 0) {
+    throw unsupported('ipam.ipv4_pools', pools, 'ipam.type "host-local" has ranges, not pools')
+  }
+  if (type !== 'host-local' || hasRange) return
   throw invalid(
     'ipam.subnet',
     undefined,

@@ -20,6 +20,11 @@ const NEEDS: Readonly<Record<Exclude<CniCommand, 'VERSION'>, readonly string[]>>
   STATUS: [],
 }
 
+/** PATH_MAX of Linux. */
+const PATH_MAX = 4096
+const CONTAINER_ID_MAX = 4096
+const ARGUMENTS_MAX = 65_536
+
 const invalid = (message: string): CniError => new CniError(CNI_ERROR.invalidEnvironment, message)
 
 /** CNI_COMMAND. Errors: {@link CniError} invalidEnvironment. */
@@ -45,6 +50,11 @@ export function readParameters(
     throw invalid(`${command} needs ${missing.join(', ')}, which ${are} not set`)
   }
   const containerId = environment['CNI_CONTAINERID'] ?? ''
+  if (containerId.length > CONTAINER_ID_MAX) {
+    throw invalid(
+      `CNI_CONTAINERID has ${containerId.length} characters; expected ${CONTAINER_ID_MAX} at most`,
+    )
+  }
   if (containerId !== '' && !CNI_ID.test(containerId)) {
     throw invalid(
       `CNI_CONTAINERID is ${shownValue(containerId)}; expected letters, digits, "_", "." and "-", a letter or digit first`,
@@ -59,13 +69,25 @@ export function readParameters(
   return {
     command,
     containerId,
-    networkNamespace: environment['CNI_NETNS'] ?? '',
+    networkNamespace: readNamespace(environment['CNI_NETNS'] ?? '', command),
     interfaceName,
     arguments: parseArguments(environment['CNI_ARGS'] ?? ''),
   }
 }
 
+/** The agent is another process, with a working directory of its own. DEL does without what it cannot use. */
+function readNamespace(path: string, command: CniCommand): string {
+  if (path === '' || (path.startsWith('/') && path.length <= PATH_MAX)) return path
+  if (command === 'DEL') return ''
+  throw invalid(
+    `CNI_NETNS is ${shownValue(path)}; expected the absolute path of a network namespace`,
+  )
+}
+
 function parseArguments(text: string): Record<string, string> {
+  if (text.length > ARGUMENTS_MAX) {
+    throw invalid(`CNI_ARGS has ${text.length} characters; expected ${ARGUMENTS_MAX} at most`)
+  }
   const pairs = text.split(';').filter((part) => part !== '')
   // Object.fromEntries makes a field of any key, "__proto__" too.
   return Object.fromEntries(

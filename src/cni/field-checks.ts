@@ -53,9 +53,15 @@ export const logLevel: FieldCheck = {
   is: (value) => isText(value) && /^(debug|info|warn|warning|error|fatal|panic|)$/i.test(value),
 }
 export const object: FieldCheck = { expected: 'an object', is: isObject }
-export const absolutePath: FieldCheck = {
-  expected: 'an absolute path',
-  is: (value) => isText(value) && value.startsWith('/') && !value.includes('\0'),
+/** sockaddr_un takes no more (unix(7)). */
+const SOCKET_PATH_OCTETS_MAX = 107
+export const socketPath: FieldCheck = {
+  expected: `the absolute path of a socket, at most ${SOCKET_PATH_OCTETS_MAX} octets`,
+  is: (value) =>
+    isText(value) &&
+    value.startsWith('/') &&
+    !value.includes('\0') &&
+    Buffer.byteLength(value) <= SOCKET_PATH_OCTETS_MAX,
 }
 /** A link of Linux takes no less and no more. */
 export const mtu: FieldCheck = {

@@ -17,7 +17,19 @@ const CODES = Object.values(CNI_ERROR).filter((code) => code !== CNI_ERROR.inter
 const OF_JAVASCRIPT =
   /TypeError|RangeError|is not a function|is not iterable|undefined|destructure|Cannot read|\[object|\bat .*:\d+:\d+/
 
-const names = ['c1', 'c2', 'web-', 'Abc_DEF.1', 'a'.repeat(250), '-', '../x', '', 'ü']
+const names = [
+  'c1',
+  'c2',
+  'web-',
+  'Abc_DEF.1',
+  'a'.repeat(250),
+  'a'.repeat(5_000),
+  'a'.repeat(4_000),
+  '-',
+  '../x',
+  '',
+  'ü',
+]
 const environment = fc.record(
   {
     CNI_COMMAND: fc.oneof(

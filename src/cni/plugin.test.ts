@@ -133,6 +133,13 @@ describe('the CNI executable', () => {
       4,
       '1 to 15 characters',
     ],
+    [
+      'a container id without end',
+      { environment: { CNI_CONTAINERID: 'x'.repeat(5000) } },
+      4,
+      'has 5000 characters',
+    ],
+    ['a namespace by its name', { environment: { CNI_NETNS: 'pod' } }, 4, 'CNI_NETNS is "pod"'],
     ['arguments without "="', { environment: { CNI_ARGS: 'K8S' } }, 4, 'CNI_ARGS has "K8S"'],
     ['a configuration that is not JSON', { input: '{"name": ' }, 6, 'not JSON'],
     ['a configuration that is no object', { input: '[]' }, 6, 'not a JSON object'],

@@ -116,7 +116,9 @@ async function ask(input: PluginInput, socketPath: string, request: CniRequest):
     const { code = '', message, details } = thrown as AgentFailure
     const own = cniErrorCode(code)
     if (own !== undefined) throw new CniError(own, message, details)
-    if (code === 'EINVAL') throw new CniError(CNI_ERROR.invalidConfiguration, message)
+    if (code === 'EINVAL' || code === 'EMSGSIZE') {
+      throw new CniError(CNI_ERROR.invalidConfiguration, message)
+    }
     if (code === 'EIO') throw new CniError(CNI_ERROR.internal, message)
     throw new CniError(
       request.command === 'STATUS' ? CNI_ERROR.notAvailable : CNI_ERROR.tryAgainLater,

@@ -11,7 +11,8 @@ import { createLinuxMachine } from '../platform/linux/machine.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { attachmentKey, MemoryAttachmentStore } from './attachment.ts'
 import type { CniRequest, CniResult, NetworkConfiguration } from '../api/cni-protocol.ts'
-import { type AddressRequest, CniService, type CniServiceNeeds } from './service.ts'
+import type { AddressRequest, CniServiceNeeds } from './cni-ports.ts'
+import { CniService } from './service.ts'
 
 const isRoot = process.platform === 'linux' && process.getuid?.() === 0
 if (!isRoot) console.log('Skipped: attaching pods on the real kernel needs Linux and root')
@@ -56,6 +57,8 @@ function harness(machine: Machine, host: Kernel) {
         if (rest.length === 0) held.delete(handle)
         else held.set(handle, rest)
       },
+      lost: async (handle, addresses) =>
+        addresses.filter((address) => held.get(handle)?.includes(address) !== true),
       handles: async () => [...held.keys()],
       async assertAvailable() {
         failAt('availability')
@@ -690,6 +693,15 @@ describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel'
     const changed = [host0!, { ...eth0!, mac: other, mtu: 1400 }]
     expect(await check({ interfaces: changed })).toBeNull()
     await expect(check({})).rejects.toThrow('eth0 has an MTU of 1400, in prevResult 1500')
+  })
+
+  it('tells at CHECK that the address was given back behind its back', async () => {
+    const { service, held } = harness(machine, host)
+    await service.handle(request('ADD'))
+    held.clear()
+    await expect(service.handle(request('CHECK'))).rejects.toThrow(
+      'IPAM no longer has 10.211.0.6 for this container',
+    )
   })
 
   it.each([

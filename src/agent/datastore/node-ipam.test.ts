@@ -81,6 +81,7 @@ describe('addresses of a node’s pods', () => {
     await ipam.release('c', [ip('10.1.0.5')])
     await expect(assign('d', { wanted: [ip('10.1.0.5')] })).rejects.toMatchObject({ code: 'taken' })
     expect(await assign('d', { wanted: [ip('10.1.0.6')] })).toEqual(['10.1.0.6'])
+    expect(await ipam.lost('c', [ip('10.1.0.5'), ip('10.1.0.6')])).toEqual(['10.1.0.6'])
     await ipam.release('c')
     expect(await ipam.handles()).toEqual(['d'])
   })

@@ -6,6 +6,7 @@ import type { DocumentOf, Node } from '../../model/resource.ts'
 import type { IpAddress } from '../../net/ip-address.ts'
 import type { Prefix } from '../../net/prefix.ts'
 import type { Resources } from '../../store/resources.ts'
+import { StoreUnavailable } from '../../store/store.ts'
 import type { OwnTunnel } from './own-rows-reconciler.ts'
 
 /** Where an address of a pod may come from. */
@@ -117,6 +118,17 @@ export class NodeIpam {
         ...(sequenceNumber === undefined ? {} : { sequenceNumber }),
       })),
     )
+  }
+
+  /** Of some addresses those that a handle no longer has; none while the datastore is away. */
+  async lost(handle: string, addresses: readonly IpAddress[]): Promise<readonly IpAddress[]> {
+    try {
+      const held = new Set((await this.#needs.ipam.addressesOf(handle)).map((row) => row.address))
+      return addresses.filter((address) => !held.has(address))
+    } catch (thrown) {
+      if (thrown instanceof StoreUnavailable) return []
+      throw thrown
+    }
   }
 
   async handles(): Promise<readonly string[]> {

@@ -42,6 +42,8 @@ export function cniNode(pods: readonly string[]) {
           if (owner === handle && !except.includes(address)) held.delete(address)
         }
       },
+      lost: async (handle, addresses) =>
+        addresses.filter((address) => held.get(address) !== handle),
       handles: async () => [...new Set(held.values())],
       async assertAvailable() {
         if (free() === undefined) throw new IpamError('no-addresses', 'No IPs available')
