@@ -36,14 +36,15 @@ describe.skipIf(!canRun)('a process', () => {
       `--state-dir=${folder}`,
     )
 
-  const answersStatus = async (): Promise<unknown> => {
-    for (;;) {
+  const answersStatus = async ({ child, done }: Running): Promise<unknown> => {
+    while (child.exitCode === null) {
       try {
         return await ask(socket)
       } catch {
         await new Promise((resolve) => setTimeout(resolve, 20))
       }
     }
+    throw new Error(`The agent ended: ${(await done).err}`)
   }
 
   const UNFINISHED = {
@@ -79,8 +80,9 @@ describe.skipIf(!canRun)('a process', () => {
     record('c1-eth0.json', JSON.stringify(UNFINISHED))
     record('c2-eth0.json', 'null')
     record('c3-eth0.json', '')
-    const { child, done } = agent(address)
-    expect(await answersStatus()).toMatchObject({ notReady: expect.any(String) })
+    const running = agent(address)
+    const { child, done } = running
+    expect(await answersStatus(running)).toMatchObject({ notReady: expect.any(String) })
     child.kill('SIGTERM')
     const { status, err } = await done
     close()
@@ -90,7 +92,7 @@ describe.skipIf(!canRun)('a process', () => {
 
   it('ends with one line when another serves its socket', async () => {
     const first = agent(`unix:${folder}/none.sock`)
-    await answersStatus()
+    await answersStatus(first)
     const second = await agent(`unix:${folder}/none.sock`).done
     expect(second.status).toBe(1)
     expect(second.err).toBe(`tortie: Another process already serves ${socket}\n`)

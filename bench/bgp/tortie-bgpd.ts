@@ -1,2 +1,4 @@
 // `tortie bgpd` as it is built.
-import '../../src/main/tortie.ts'
+import { main } from '../../src/main/tortie.ts'
+
+await main()

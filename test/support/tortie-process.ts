@@ -26,11 +26,12 @@ export class TortieProcesses {
     this.#folder = mkdtempSync(join(root, 'dist', '.test-'))
     await build({
       absWorkingDir: root,
-      entryPoints: { tortie: 'src/main/tortie.ts' },
-      outdir: this.#folder,
-      outExtension: { '.js': '.mjs' },
+      stdin: {
+        contents: "import { main } from './src/main/tortie.ts'; await main()",
+        resolveDir: root,
+      },
+      outfile: this.program,
       bundle: true,
-      splitting: true,
       platform: 'node',
       format: 'esm',
       packages: 'external',
