@@ -1,6 +1,9 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { KernelView } from '../../src/agent/dataplane/kernel-view.ts'
-import { RoutesReconciler } from '../../src/agent/dataplane/routes-reconciler.ts'
+import {
+  type DesiredRoutes,
+  RoutesReconciler,
+} from '../../src/agent/dataplane/routes-reconciler.ts'
 import type { KernelEvent } from '../../src/kernel/kernel.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { Scheduler } from '../../src/lib/reconcile/scheduler.ts'
@@ -21,6 +24,7 @@ const ROUTES = Number(process.argv[2] ?? 1_000_000)
 const BATCH = 1_000
 const ASK_MILLISECONDS = 20
 const QUIET_MILLISECONDS = 2_000
+const READING_MILLISECONDS = 15_000
 
 const machine = createLinuxMachine()
 const names = [`tb${process.pid}n`, `tb${process.pid}s`] as const
@@ -95,7 +99,7 @@ try {
     view.observe(event)
     scheduler.observe(event)
   })
-  routes.want({
+  const desired: DesiredRoutes = {
     pods: [],
     blocks: [],
     surroundings: {
@@ -109,7 +113,12 @@ try {
     },
     keepsLearned: false,
     keepsRemote: false,
-  })
+  }
+  routes.want(desired)
+  const settled = async (): Promise<void> => {
+    do await pause(5)
+    while (scheduler.problems().length > 0)
+  }
   await measured('nothing happens', scheduler, () => pause(QUIET_MILLISECONDS))
   const began = performance.now()
   await measured(`${ROUTES} routes arrive`, scheduler, async () => {
@@ -122,9 +131,17 @@ try {
       if (reconciler.touch(batch)) routes.request()
       await new Promise((resolve) => setImmediate(resolve))
     }
-    while (scheduler.problems().length > 0) await pause(5)
+    await settled()
   })
   console.log(`in the kernel after ${((performance.now() - began) / 1000).toFixed(1)} s`)
+  await measured('all are worked out again', scheduler, async () => {
+    routes.want({ ...desired, surroundings: { ...desired.surroundings } })
+    await settled()
+  })
+  await measured('all are read again', scheduler, async () => {
+    scheduler.forget()
+    await pause(READING_MILLISECONDS)
+  })
   watch.close()
   scheduler.stop()
 } finally {

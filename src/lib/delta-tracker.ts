@@ -77,6 +77,11 @@ export class DeltaTracker<Value> {
     return this.#observed.get(key)
   }
 
+  /** Keys of all that is, as they are at any time. */
+  observedKeys(): Iterable<string> {
+    return this.#observed.keys()
+  }
+
   /**
    * Rows to write, as they are at any time: the caller may record results while it walks, and go on with a
    * walk later. A row that changes meanwhile is met once more.

@@ -6,7 +6,6 @@ import { ip } from '../net/ip-address.ts'
 import { type Prefix, prefix } from '../net/prefix.ts'
 import {
   desiredRoute,
-  desiredRoutes,
   isCalledFor,
   whyPassedOver,
   POD_GATEWAY_PREFIX,
@@ -15,6 +14,7 @@ import {
 import type { PoolEncapsulation, Surroundings } from './encapsulation.ts'
 import { isOurRoute } from './ownership.ts'
 import { RouteTable } from './route-table.ts'
+import { desiredRoutes } from './testing/desired-routes.ts'
 
 const [lo, ens33, tunl0, cali, vxlan] = [1, 2, 3, 4, 5]
 const router = ip('172.16.170.1')

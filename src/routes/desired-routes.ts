@@ -91,19 +91,18 @@ export function isCalledFor(destination: Prefix, inputs: RouteInputs): boolean {
   return inputs.learned.has(destination) && whyPassedOver(destination, inputs) === undefined
 }
 
-/** All routes that should be in the main table of a node, by destination. */
-export function desiredRoutes(inputs: RouteInputs): Map<Prefix, Route> {
-  const routes = new Map<Prefix, Route>()
-  const add = (destination: Prefix): void => {
-    const route = desiredRoute(destination, inputs)
-    if (route !== undefined) routes.set(destination, route)
-  }
-  for (const destination of inputs.pods.keys()) add(destination)
-  for (const destination of inputs.blocks) add(destination)
-  for (const destination of inputs.learned.keys()) add(destination)
-  for (const destination of inputs.remote.keys()) add(destination)
-  add(POD_GATEWAY_PREFIX)
-  return routes
+/**
+ * All destinations that there may be a route to, some of them twice.
+ *
+ * @param inputs as they are when asked: they may change while a caller pauses
+ */
+export function* routeDestinations(inputs: () => RouteInputs): Generator<Prefix, undefined> {
+  yield* inputs().pods.keys()
+  yield* inputs().blocks
+  yield* inputs().learned.keys()
+  yield* inputs().remote.keys()
+  yield POD_GATEWAY_PREFIX
+  return undefined
 }
 
 /** `10.211.0.6 dev cali50914021272 scope link` */

@@ -19,12 +19,9 @@ export class ForeignRoutes {
     return this.#metrics.has(destination)
   }
 
-  /** Takes rows for all there are; answers the destinations of before. */
-  replace(rows: readonly Route[]): readonly Prefix[] {
-    const before = [...this.#metrics.keys()]
-    this.#metrics.clear()
-    for (const row of rows) this.add(row)
-    return before
+  /** Forgets the host's rows to a prefix. */
+  forget(destination: Prefix): void {
+    this.#metrics.delete(destination)
   }
 
   destinations(): Iterable<Prefix> {

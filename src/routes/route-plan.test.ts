@@ -3,9 +3,9 @@ import { expect, it } from 'vitest'
 import type { Route } from '../kernel/kernel.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { type Prefix, prefix } from '../net/prefix.ts'
-import { desiredRoutes } from './desired-routes.ts'
 import type { PoolEncapsulation, RemoteNode, Surroundings } from './encapsulation.ts'
 import { RoutePlan } from './route-plan.ts'
+import { desiredRoutes } from './testing/desired-routes.ts'
 
 /** Few, so that pods, blocks and what is learned claim the same ones. */
 const destinations = fc.constantFrom(
@@ -42,6 +42,7 @@ const change = fc.oneof(
     hasTunnel: fc.boolean(),
   }),
   fc.record({ kind: fc.constant('settle' as const) }),
+  fc.record({ kind: fc.constant('settleSome' as const), most: fc.nat(3) }),
 )
 
 /** Of next hops those in 10.0.0.0/24 are reached, others only through the tunnel. */
@@ -77,10 +78,9 @@ it('is after every change what it would be if it were computed anew', () => {
     fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
       const learned = new Map<Prefix, readonly IpAddress[]>()
       const remote = new Map<Prefix, RemoteNode>()
-      let table = new Map<string, Route>()
+      const table = new Map<string, Route>()
       const plan = new RoutePlan(
         {
-          setDesired: (routes) => (table = new Map(routes)),
           desire: (destination, route) =>
             route === undefined ? table.delete(destination) : table.set(destination, route),
         },
@@ -125,6 +125,9 @@ it('is after every change what it would be if it were computed anew', () => {
             surroundings = surroundingsOf(each.hasTunnel, each.kindOfTunnel, each.mode)
             plan.setSurroundings(surroundings, 1)
             break
+          case 'settleSome':
+            expect(plan.settle(each.most)).toBe(plan.unsettledCount === 0)
+            break
           case 'settle':
             check()
         }
@@ -132,4 +135,29 @@ it('is after every change what it would be if it were computed anew', () => {
       check()
     }),
   )
+})
+
+it('settles all again a few at a time, and those that change again first', () => {
+  const learned = new Map<Prefix, readonly IpAddress[]>()
+  const inTable = new Set<string>()
+  const plan = new RoutePlan(
+    {
+      desire: (destination, route) =>
+        route === undefined ? inTable.delete(destination) : inTable.add(destination),
+    },
+    learned,
+  )
+  const all = Array.from({ length: 10 }, (_, n) => prefix(`10.2.${n}.0/24`))
+  for (const each of all) learned.set(each, [ip('10.0.0.1')])
+  plan.setSurroundings(surroundingsOf(false, 'ipip', 'Never'), 1)
+  expect(plan.settle(4)).toBe(false)
+  expect([...inTable]).toEqual(all.slice(0, 4))
+  expect(plan.unsettledCount).toBeGreaterThan(0)
+  expect(plan.isSettled(all[0]!)).toBe(false)
+  plan.touch(all[9]!)
+  expect(plan.settle(2)).toBe(false)
+  expect([...inTable]).toEqual([...all.slice(0, 4), all[9], all[4]])
+  while (!plan.settle(3)) expect(plan.unsettledCount).toBeGreaterThan(0)
+  expect([...inTable].sort()).toEqual(all)
+  expect(all.every((each) => plan.isSettled(each))).toBe(true)
 })

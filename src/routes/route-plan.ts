@@ -2,7 +2,7 @@ import type { IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import {
   desiredRoute,
-  desiredRoutes,
+  routeDestinations,
   isCalledFor,
   POD_GATEWAY_PREFIX,
   whyPassedOver,
@@ -13,14 +13,21 @@ import type { RouteTable } from './route-table.ts'
 
 /**
  * The routes that a node should have, kept from change to change: of thousands only those are computed
- * that a change can concern. What comes out is always what {@link desiredRoutes} answers.
+ * that a change can concern. Once all is settled the table has what {@link desiredRoute} returns of every
+ * destination.
  */
 export class RoutePlan {
-  readonly #table: Pick<RouteTable, 'desire' | 'setDesired'>
+  readonly #table: Pick<RouteTable, 'desire'>
   #inputs: RouteInputs
-  /** Destinations whose route may be another one now. */
+  /** Destinations whose route may have changed. */
   readonly #touched = new Set<Prefix>()
-  #isAllTouched = true
+  /** All destinations, as far as they wait for what every route follows from. */
+  #sweep: Iterator<Prefix> | undefined
+  /** Destinations that this sweep has settled. */
+  #sweptCount = 0
+  /** What every route follows from has changed since this sweep began. */
+  #mustSweepAgain = false
+  #hasSwept = false
   readonly #unreachable = new Set<Prefix>()
   /** What was learned and is not for this node's kernel. */
   readonly #passedOver = new Set<Prefix>()
@@ -30,7 +37,7 @@ export class RoutePlan {
    * @param remote the same of other nodes' blocks
    */
   constructor(
-    table: Pick<RouteTable, 'desire' | 'setDesired'>,
+    table: Pick<RouteTable, 'desire'>,
     learned: ReadonlyMap<Prefix, readonly IpAddress[]>,
     remote: ReadonlyMap<Prefix, RemoteNode> = new Map(),
   ) {
@@ -54,6 +61,7 @@ export class RoutePlan {
       },
       loopbackLinkIndex: 1,
     }
+    this.#beginSweep()
   }
 
   setPods(pods: ReadonlyMap<Prefix, number>): void {
@@ -74,50 +82,57 @@ export class RoutePlan {
     this.#inputs = { ...this.#inputs, blocks }
   }
 
-  /** To be called only when they are others: every route follows from them. */
+  /** To be called only when they changed: every route follows from them. */
   setSurroundings(surroundings: Surroundings, loopbackLinkIndex: number): void {
     this.#inputs = { ...this.#inputs, surroundings, loopbackLinkIndex }
-    this.#isAllTouched = true
+    // A sweep is finished first, so that changes that never cease leave no destination out.
+    if (this.#sweptCount > 0) this.#mustSweepAgain = true
+    else this.#beginSweep()
   }
 
-  /** The route to a destination may be another one now. */
+  #beginSweep(): void {
+    this.#sweep = routeDestinations(() => this.#inputs)
+    this.#sweptCount = 0
+    this.#mustSweepAgain = false
+  }
+
+  /** The route to a destination may have changed. */
   touch(destination: Prefix): void {
     this.#touched.add(destination)
   }
 
   /**
-   * Tells the table what should be in it now.
+   * Has the table know what should be in it.
    *
    * @param most destinations worked out in this call
    * @returns whether that was all: otherwise the next call goes on
    */
   settle(most = Infinity): boolean {
-    if (this.#isAllTouched) {
-      this.#settleAll()
-      this.#isAllTouched = false
-      this.#touched.clear()
-      return true
-    }
-    let count = 0
+    let left = most
     for (const destination of this.#touched) {
-      if (count++ >= most) return false
+      if (left-- <= 0) return false
       this.#settleOne(destination)
       this.#touched.delete(destination)
+    }
+    while (this.#sweep !== undefined) {
+      if (left-- <= 0) return false
+      const { done, value: destination } = this.#sweep.next()
+      if (done === true) this.#endSweep()
+      else this.#settleSwept(destination)
     }
     return true
   }
 
-  #settleAll(): void {
-    const routes = desiredRoutes(this.#inputs)
-    this.#table.setDesired(routes)
-    this.#unreachable.clear()
-    this.#passedOver.clear()
-    const { learned, remote } = this.#inputs
-    for (const rows of [learned, remote]) {
-      for (const destination of rows.keys()) {
-        if (!routes.has(destination)) this.#explain(destination, undefined)
-      }
-    }
+  #endSweep(): void {
+    this.#hasSwept = true
+    if (this.#mustSweepAgain) return this.#beginSweep()
+    this.#sweep = undefined
+    this.#sweptCount = 0
+  }
+
+  #settleSwept(destination: Prefix): void {
+    this.#sweptCount++
+    this.#settleOne(destination)
   }
 
   #settleOne(destination: Prefix): void {
@@ -185,7 +200,15 @@ export class RoutePlan {
 
   /** Destinations that {@link settle} has not come to yet. */
   get unsettledCount(): number {
-    return this.#touched.size
+    if (this.#sweep === undefined) return this.#touched.size
+    const { pods, blocks, learned, remote } = this.#inputs
+    const all = pods.size + blocks.size + learned.size + remote.size + 1
+    return this.#touched.size + Math.max(all - this.#sweptCount, 1)
+  }
+
+  /** Whether the table knows what should be at a destination: what it lacks may be removed from the kernel. */
+  isSettled(destination: Prefix): boolean {
+    return this.#hasSwept && !this.#touched.has(destination)
   }
 
   /** How many they are. */

@@ -176,6 +176,7 @@ const action = fc.oneof(
     metric: fc.constantFrom(undefined, 0, 1024),
   }),
   fc.record({ kind: fc.constantFrom('tell', 'apply', 'crash', 'address') }),
+  fc.record({ kind: fc.constant('read'), most: fc.nat(3) }),
 )
 
 interface Scene {
@@ -183,6 +184,7 @@ interface Scene {
   readonly alone: ReturnType<typeof host>
   readonly desired: Map<Prefix, Route>
   table: RouteTable
+  isReading: boolean
 }
 
 /** What the host does is done on a host without us as well, as far as ours did not keep it from being done. */
@@ -234,11 +236,16 @@ function play(scene: Scene, step: { readonly kind: string } & Record<string, unk
     }
     case 'tell':
       return theirs.tell(scene.table)
+    case 'read':
+      scene.isReading = !scene.table.resync(step['most'] as number)
+      return
     case 'apply':
+      if (scene.isReading) return
       return void scene.table.apply(() => false, 2)
     case 'crash':
       theirs.happened()
       scene.table = theirs.start()
+      scene.isReading = false
       for (const [each, route] of desired) scene.table.desire(each, route)
   }
 }
@@ -246,7 +253,8 @@ function play(scene: Scene, step: { readonly kind: string } & Record<string, unk
 it('leaves the host’s own routes as they would be without us, and has ours where they leave room', () => {
   const property = fc.property(fc.array(action, { maxLength: 40 }), (steps) => {
     const theirs = host()
-    const scene: Scene = { theirs, alone: host(), desired: new Map(), table: theirs.start() }
+    const [alone, desired, table] = [host(), new Map(), theirs.start()]
+    const scene: Scene = { theirs, alone, desired, table, isReading: false }
     const foreign = (on: ReturnType<typeof host>): Set<string> =>
       new Set(on.rows((row) => !on.isOurs(row)).map((row) => JSON.stringify(row)))
     for (const step of steps) {
@@ -254,6 +262,7 @@ it('leaves the host’s own routes as they would be without us, and has ours whe
       expect(foreign(theirs)).toEqual(foreign(scene.alone))
     }
     // At rest everything has been told, and what has a place has it, behind whatever the host has.
+    if (scene.isReading) scene.table.resync()
     for (let round = 0; round < 4; round++) {
       theirs.tell(scene.table)
       scene.table.apply(() => false)
@@ -270,4 +279,61 @@ it('leaves the host’s own routes as they would be without us, and has ours whe
     }
   })
   fc.assert(property, { numRuns: 300 })
+})
+
+describe('a table that is read in turns', () => {
+  const read = (table: RouteTable): void => {
+    while (!table.resync(1)) continue
+  }
+
+  it('has what the kernel tells meanwhile rather than what was read before', () => {
+    const on = host()
+    const [stays, goes, comes] = ['10.5.1.0/24', '10.5.2.0/24', '10.5.3.0/24'] as const
+    for (const each of [stays, goes]) on.kernel.addRoute(on.route(each, BIRD, 0))
+    const table = on.start()
+    on.happened()
+    for (const each of [stays, goes, comes]) table.desire(prefix(each), on.route(each, BIRD, 0))
+    table.apply(() => false)
+    on.kernel.deleteRoute(on.route(comes, BIRD, 0))
+    on.tell(table)
+    expect(table.resync(1)).toBe(false)
+    on.kernel.deleteRoute(on.route(goes, BIRD, 0))
+    on.kernel.addRoute(on.route(comes, BIRD, 0))
+    on.tell(table)
+    read(table)
+    expect([...table.missing].map(({ destination }) => destination)).toEqual([goes])
+    table.apply(() => false)
+    expect(table.inSync).toBe(true)
+  })
+
+  it('has no route by a link that went meanwhile', () => {
+    const on = host()
+    const destination = prefix('10.5.1.0/24')
+    const route = on.route(destination, BIRD, 0)
+    on.kernel.addRoute(route)
+    const table = on.start()
+    table.desire(destination, route)
+    expect(table.resync(0)).toBe(false)
+    table.forgetLink(on.index)
+    read(table)
+    expect([...table.missing]).toEqual([route])
+  })
+
+  it('drops what is not there any more, ours, strays and the host’s', () => {
+    const on = host()
+    const [ours, theirs] = ['10.5.1.0/24', '10.5.2.0/24'] as const
+    for (const metric of [0, 7]) on.kernel.addRoute(on.route(ours, BIRD, metric))
+    on.kernel.addRoute(on.route(theirs, STATIC, 0))
+    const table = on.start()
+    table.desire(prefix(ours), on.route(ours, BIRD, 0))
+    for (const row of on.rows((each) => each.destination.startsWith('10.5.'))) {
+      on.kernel.deleteRoute(row)
+    }
+    on.happened()
+    read(table)
+    expect([...table.foreignDestinations()]).not.toContain(theirs)
+    expect(table.missingCount).toBe(1)
+    expect(table.apply(() => false)).toMatchObject({ written: 1, removed: 0, failed: 0 })
+    expect(table.inSync).toBe(true)
+  })
 })

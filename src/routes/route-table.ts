@@ -10,6 +10,7 @@ import {
 import { addressBits, familyOf, type IpAddress } from '../net/ip-address.ts'
 import { type Prefix, prefixFamily, prefixOf } from '../net/prefix.ts'
 import { ForeignRoutes, metricBehind, NORMAL_METRIC } from './foreign-routes.ts'
+import { type KnownRows, TableReading } from './table-reading.ts'
 
 export interface RouteTableNeeds {
   readonly kernel: Pick<Kernel, 'routes' | 'addRoute' | 'swapRoute' | 'deleteRoute'>
@@ -68,6 +69,9 @@ export class RouteTable {
   /** Writes that the kernel refused since that walk began. */
   #refusedInWalk = 0
   #mustResync = false
+  #reading: TableReading | undefined
+  /** Keys of the strays that the reading met. */
+  readonly #listedStrays = new Set<string>()
 
   constructor(needs: RouteTableNeeds) {
     this.#needs = needs
@@ -142,40 +146,71 @@ export class RouteTable {
   forgetLink(index: number): void {
     const isGone = ({ nextHops }: Route): boolean =>
       nextHops.some(({ linkIndex }) => linkIndex === index)
+    this.#reading?.forgetLink(index)
     this.#tracker.forget(isGone)
     for (const [key, row] of this.#strays) if (isGone(row)) this.#strays.delete(key)
   }
 
-  /** Reads the kernel's table anew, whole. */
-  resync(): void {
-    const rows = this.#needs.kernel.routes()
-    const isOurs = (row: Route): boolean => this.#needs.isOurs(row)
-    this.#strays.clear()
-    const before = this.#foreign.replace(rows.filter((row) => !isOurs(row)))
-    for (const destination of before) this.#placeAgain(destination)
-    for (const destination of this.#foreign.destinations()) this.#placeAgain(destination)
-    const ours = new Map<string, Route>()
-    for (const row of rows) if (isOurs(row)) this.#listed(ours, row)
-    this.#tracker.replaceObserved(ours)
+  /**
+   * Reads the kernel's table again, whole. Nothing is to be applied before that is done.
+   *
+   * @param most rows taken up in this call
+   * @returns whether that was all: otherwise the next call goes on
+   */
+  resync(most = Infinity): boolean {
+    const reading = (this.#reading ??= this.#read())
+    if (!reading.goOn(most)) return false
+    this.#reading = undefined
+    for (const [key, { destination }] of this.#strays) {
+      const isListed = this.#listedStrays.has(key) || reading.isChanged(destination)
+      if (!isListed) this.#strays.delete(key)
+    }
     this.#contested.clear()
     this.#mustResync = false
+    return true
+  }
+
+  #read(): TableReading {
+    const ours: KnownRows = {
+      take: (row, isFirst) => this.#listed(row, isFirst),
+      destinations: () => this.#tracker.observedKeys() as Iterable<Prefix>,
+      drop: (destination) => this.#tracker.setObserved(destination, undefined),
+    }
+    const foreign: KnownRows = {
+      take: (row, isFirst) => {
+        if (isFirst) this.#foreign.forget(row.destination)
+        this.#foreign.add(row)
+        this.#placeAgain(row.destination)
+      },
+      destinations: () => this.#foreign.destinations(),
+      drop: (destination) => {
+        this.#foreign.forget(destination)
+        this.#placeAgain(destination)
+      },
+    }
+    this.#listedStrays.clear()
+    const rows = this.#needs.kernel.routes()
+    return new TableReading(rows, [ours, foreign], (row) =>
+      this.#needs.isOurs(row) ? ours : foreign,
+    )
   }
 
   /** Of several rows to one destination the one with the desired metric counts, the others are strays. */
-  #listed(ours: Map<string, Route>, route: Route): void {
+  #listed(route: Route, isFirst: boolean): void {
     const { destination } = route
-    const other = ours.get(destination)
+    const other = isFirst ? undefined : this.#tracker.observed(destination)
     const isDesired = this.#tracker.desired(destination)?.priority === route.priority
-    if (other === undefined || isDesired) ours.set(destination, route)
-    if (other !== undefined) {
-      const stray = isDesired ? other : route
-      this.#strays.set(strayKeyOf(stray), stray)
-    }
+    if (other === undefined || isDesired) this.#tracker.setObserved(destination, route)
+    if (other === undefined) return
+    const stray = isDesired ? other : route
+    this.#strays.set(strayKeyOf(stray), stray)
+    this.#listedStrays.add(strayKeyOf(stray))
   }
 
   /** Takes note of a change that the kernel told; our own come back here and change nothing. */
   observe(change: 'set' | 'removed', route: Route): void {
     if (route.table !== ROUTE_TABLE.main) return
+    this.#reading?.heed(route.destination)
     if (!this.#needs.isOurs(route)) this.#observeForeign(change, route)
     else if (change === 'set') this.#observeSet(route)
     else this.#observeRemoved(route)

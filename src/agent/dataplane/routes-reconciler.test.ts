@@ -39,7 +39,7 @@ function node() {
   }
   const hopsTo = (destination: string) =>
     kernel.routes().find((route) => route.destination === destination)?.nextHops
-  return { ...simulated, learned, reconciler, routes, touch, hopsTo }
+  return { ...simulated, needs, learned, reconciler, routes, touch, hopsTo }
 }
 
 describe('routes of a node', () => {
@@ -215,6 +215,28 @@ describe('routes of a node', () => {
       expect.stringMatching(/^\d+ routes are still to be written$/),
     ])
     expect(answers.at(-1)).toEqual({ written: many.length, problems: [] })
+  })
+
+  it('that are a great many are found by an agent that starts, in turns, without one being removed', async () => {
+    const { clock, kernel, needs, learned, routes, touch } = node()
+    routes.want(DESIRED)
+    await clock.advance(100)
+    const many = Array.from({ length: 3 * ROUTES_PER_PASS }, (_, n) =>
+      prefix(`10.2.${n >> 8}.${n & 255}/32`),
+    )
+    for (const destination of many) learned.set(destination, [ip('10.0.0.2')])
+    touch(...many)
+    await clock.advance(1_000)
+    const before = kernel.routes({ protocol: 12 })
+    expect(before.length).toBeGreaterThan(many.length)
+    const next = new RoutesReconciler(needs)
+    let passes = 1
+    for (; next.reconcile(DESIRED) === 'more'; passes++) {
+      expect(kernel.routes({ protocol: 12 })).toHaveLength(before.length)
+    }
+    expect(passes).toBeGreaterThan(3)
+    expect(kernel.routes({ protocol: 12 })).toEqual(before)
+    expect(next.problems()).toEqual([])
   })
 
   it('are left alone, and nothing is listed, when the same is desired and the kernel is silent', async () => {

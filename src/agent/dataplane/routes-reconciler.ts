@@ -42,6 +42,8 @@ export interface RoutesNeeds {
 
 /** Routes worked out, and routes written, in one pass: requests are served between two. */
 export const ROUTES_PER_PASS = 2048
+/** Rows of the kernel's table taken up in one pass. */
+const ROWS_PER_PASS = 8192
 /** Sentences of one kind in a status; more are counted. */
 const SENTENCES_MAX = 50
 
@@ -63,6 +65,8 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
   /** Links by which there may be routes. */
   #linksUp = new Set<number>()
   #mustReadTable = true
+  /** The kernel's table is being read, in as many passes as that takes. */
+  #isReading = false
   #mustReadPods = true
   #mustResolve = true
   /** Links of routes that were read before the kernel told of the link: whose they are is not known yet. */
@@ -91,7 +95,7 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
   reconcile(desired: DesiredRoutes): ReconcileOutcome {
     this.#tellPass()
     // What routes the host has itself decides about ours.
-    if (this.#mustReadTable) this.#readTable()
+    if (!this.#readTable()) return 'more'
     this.#take(desired)
     const isSettled = this.#plan.settle(ROUTES_PER_PASS)
     const { keepsLearned, keepsRemote } = desired
@@ -99,6 +103,7 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
       (route) =>
         ((keepsLearned || keepsRemote) && isLearnedRoute(route)) ||
         (keepsRemote && this.#isRemote(route)) ||
+        !this.#plan.isSettled(route.destination) ||
         this.#plan.awaitsTunnelEnd(route.destination),
       ROUTES_PER_PASS,
     )
@@ -115,10 +120,16 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
     return applied.failed > 0 || this.#mustReadTable ? 'retry' : 'done'
   }
 
-  #readTable(): void {
-    this.#table.resync()
-    this.#linksUp = new Set(this.#needs.view.up())
-    this.#mustReadTable = false
+  /** Returns whether the table has been read as far as it must be. */
+  #readTable(): boolean {
+    if (!this.#isReading && !this.#mustReadTable) return true
+    if (!this.#isReading) {
+      this.#mustReadTable = false
+      this.#linksUp = new Set(this.#needs.view.up())
+    }
+    this.#isReading = !this.#table.resync(ROWS_PER_PASS)
+    this.#isBehind = this.#isReading || this.#mustReadTable
+    return !this.#isBehind
   }
 
   #take(desired: DesiredRoutes): void {
