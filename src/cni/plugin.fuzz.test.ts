@@ -120,7 +120,7 @@ it(`answers ${CALLS} calls of any kind by the specification, and keeps nothing t
   const node = cniNode(['p0', 'p1'])
   const methods = checkedMethods<Pick<AgentApi, 'cni'>>(
     { cni: AGENT_PARAMS.cni },
-    { cni: (request) => node.service.handle(request) },
+    { cni: (request) => node.service().handle(request) },
   )
   const callAgent = (_: string, request: unknown): Promise<unknown> => {
     const [theirs, ours] = streamPair()

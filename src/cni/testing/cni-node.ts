@@ -6,10 +6,15 @@ import { SeededRandom } from '../../lib/random.ts'
 import { ip, type IpAddress } from '../../net/ip-address.ts'
 import { IpamError } from '../../ipam/ipam-error.ts'
 import { MemoryAttachmentStore } from '../attachment.ts'
+import type { CniServiceNeeds } from '../cni-ports.ts'
 import { CniService } from '../service.ts'
 
-/** The CNI service of a node of a simulated machine, with namespaces for pods and a few addresses. */
-export function cniNode(pods: readonly string[]) {
+/**
+ * The CNI service of a node of a simulated machine, with namespaces for pods and a few addresses.
+ *
+ * @param askStore throws while the datastore is away
+ */
+export function cniNode(pods: readonly string[], askStore: () => void = () => {}) {
   const clock = new VirtualClock()
   const machine = createSimulatedMachine({ clock, random: new SeededRandom(1) })
   const host: Kernel = machine.createNamespace('host')
@@ -19,7 +24,7 @@ export function cniNode(pods: readonly string[]) {
   const held = new Map<IpAddress, string>()
   const free = (): IpAddress | undefined =>
     Array.from({ length: 8 }, (_, at) => ip(`10.211.0.${at}`)).find((each) => !held.has(each))
-  const service = new CniService({
+  const needs: CniServiceNeeds = {
     node: 'server01',
     boot: 'first',
     host,
@@ -30,6 +35,7 @@ export function cniNode(pods: readonly string[]) {
     random: new SeededRandom(1),
     addresses: {
       async assign({ handle, wanted }) {
+        askStore()
         const addresses = wanted.length > 0 ? wanted : [free()].filter((each) => each !== undefined)
         if (addresses.length === 0) throw new IpamError('no-addresses', 'No IPs available')
         const taken = addresses.find((address) => held.has(address))
@@ -38,13 +44,17 @@ export function cniNode(pods: readonly string[]) {
         return addresses
       },
       async release(handle, except) {
+        askStore()
         for (const [address, owner] of held) {
           if (owner === handle && !except.includes(address)) held.delete(address)
         }
       },
       lost: async (handle, addresses) =>
         addresses.filter((address) => held.get(address) !== handle),
-      handles: async () => [...new Set(held.values())],
+      async handles() {
+        askStore()
+        return [...new Set(held.values())]
+      },
       async assertAvailable() {
         if (free() === undefined) throw new IpamError('no-addresses', 'No IPs available')
       },
@@ -55,18 +65,48 @@ export function cniNode(pods: readonly string[]) {
         (orchestrator === 'cni' || /^[a-z0-9.-]+[a-z0-9]$/.test(pod))
           ? undefined
           : 'its name is not one of a resource',
-      async publish() {},
-      async withdraw() {},
+      publish: async () => askStore(),
+      withdraw: async () => askStore(),
     },
     podMtu: () => 1480,
     notReady: () => undefined,
     lacking: () => [],
     onChange() {},
-  })
+  }
+  let service = new CniService(needs)
+  service.recover()
   /** Links and addresses that some pod has. */
   const leftOver = (): string[] => [
     ...host.links().flatMap(({ name }) => (name.startsWith('cali') ? [name] : [])),
     ...held.keys(),
   ]
-  return { service, attachments, leftOver }
+  const restart = (): void => {
+    service.stop()
+    service = new CniService(needs)
+    service.recover()
+  }
+  /** A pod's namespace ends, with all in it, and another has its name. */
+  const replaceNamespace = (name: string): void => {
+    machine.deleteNamespace(name)
+    machine.createNamespace(name)
+  }
+  /** What a runtime knows of: whatever is whole. */
+  const valid = () =>
+    attachments
+      .list()
+      .filter(({ state }) => state === 'ready')
+      .map(({ containerId, interfaceName }) => ({
+        containerID: containerId,
+        ifname: interfaceName,
+      }))
+  return {
+    clock,
+    attachments,
+    service: () => service,
+    restart,
+    replaceNamespace,
+    valid,
+    heldBy: (address: IpAddress) => held.get(address),
+    leftOver,
+  }
 }
