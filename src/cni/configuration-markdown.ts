@@ -40,13 +40,14 @@ Versions: ${CNI_VERSIONS.join(', ')}; without one, 0.2.0. CHECK is there since $
 | STATUS | fails when ADD would: the agent, the datastore, the disk, a pool or an address is missing |
 | VERSION | tells the versions above |
 
-A workload is one of Kubernetes by both \`K8S_POD_NAMESPACE\` and \`K8S_POD_NAME\` in CNI_ARGS, and else known by its
+What a pod has that is gone without a DEL, as of a runtime that is killed, is given back within a minute, and when the
+agent starts. A workload is one of Kubernetes by both \`K8S_POD_NAMESPACE\` and \`K8S_POD_NAME\` in CNI_ARGS, and else known by its
 container. Its host end is named as Calico names it, unless another attachment has that name.
 
 ## Fields
 
-Obeyed, or refused with code 2 (7 where the value makes no sense) by ADD and STATUS; a field that is not here is refused as
-well, but for keys that begin with \`_\` or \`cni.dev/\` and what \`args\` holds for others. A refused field may stand there
+A field is obeyed; refused with code 2 (7 where the value makes no sense) by ADD and STATUS; the agent's, which is told
+itself what the field tells Calico's plugin, so that it is passed over; or the runtime's. One that is not here is refused, but for keys that begin with \`_\` or \`cni.dev/\` and what \`args\` holds for others. A refused field may stand there
 with a value that asks for nothing: \`""\`, 0, false, an empty list.
 `
 

@@ -1,8 +1,15 @@
 import { CNI_ERROR, CniError } from '../api/cni-protocol.ts'
-import { isKernelError, type Kernel, type Machine } from '../kernel/kernel.ts'
+import { isKernelError, type Kernel, type KernelError, type Machine } from '../kernel/kernel.ts'
 
 const OTHER_MOUNTS =
   'If the runtime did make it, agent and runtime see different mounts: start the agent where it sees those under /run/netns (mount propagation, as of a container or a unit with PrivateMounts).'
+
+/** What the machine lacks at the moment, whatever the path: nothing is said of the namespace by it. */
+const OF_MACHINE = ['EMFILE', 'ENFILE', 'ENOMEM', 'EPERM', 'EAGAIN', 'EIO']
+
+function isNoNamespace(thrown: unknown): thrown is KernelError {
+  return isKernelError(thrown) && !isKernelError(thrown, ...OF_MACHINE)
+}
 
 /** The namespaces of pods, by the paths that a runtime says. */
 export class PodNamespaces {
@@ -29,7 +36,7 @@ export class PodNamespaces {
     try {
       return this.#openEntered(path)
     } catch (thrown) {
-      if (!isKernelError(thrown)) throw thrown
+      if (!isNoNamespace(thrown)) throw thrown
       throw new CniError(
         CNI_ERROR.invalidEnvironment,
         `CNI_NETNS is ${path}, which is no network namespace: ${thrown.message}`,
@@ -38,13 +45,13 @@ export class PodNamespaces {
     }
   }
 
-  /** Undefined where there is none. */
+  /** Undefined where there is none. Errors: KernelError of a machine that cannot tell. */
   tryOpen(path: string): Kernel | undefined {
     if (path === '') return undefined
     try {
       return this.#openEntered(path)
     } catch (thrown) {
-      if (isKernelError(thrown)) return undefined
+      if (isNoNamespace(thrown)) return undefined
       throw thrown
     }
   }

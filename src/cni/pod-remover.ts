@@ -46,7 +46,7 @@ export class PodRemover {
   #undoStale(): void {
     const { attachments, log } = this.#needs
     for (const attachment of attachments.list()) {
-      if (attachment.state !== 'ready' || !this.#isStale(attachment)) continue
+      if (attachment.state !== 'ready' || !this.#isSurelyStale(attachment)) continue
       const { namespace, pod, networkNamespace } = attachment
       const fields = { pod: `${namespace}/${pod}`, networkNamespace }
       log.info('A pod is gone; what it had is given back', fields)
@@ -116,6 +116,16 @@ export class PodRemover {
     const known = this.#needs.attachments.list().find((row) => isSameAttachment(row, subject))
     if (known === undefined) return
     if (known.state === 'adding' || this.#isStale(known)) await this.undo(known)
+  }
+
+  #isSurelyStale(attachment: Attachment): boolean {
+    try {
+      return this.#isStale(attachment)
+    } catch (thrown) {
+      const fields = { containerId: attachment.containerId, error: messageOf(thrown) }
+      this.#needs.log.warn('Unable to look whether a pod is there', fields)
+      return false
+    }
   }
 
   /** Whether the machine was started anew since, or the namespace that it was made for is gone. */

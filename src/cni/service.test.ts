@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Kernel, Machine } from '../kernel/kernel.ts'
+import { type Kernel, KernelError, type Machine } from '../kernel/kernel.ts'
 import { createSimulatedMachine } from '../kernel/sim/machine.ts'
 import { settled, VirtualClock } from '../lib/clock.ts'
 import { silentLog } from '../lib/log.ts'
@@ -521,6 +521,27 @@ describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel'
     new CniService({ ...needs, boot: 'second' }).recover()
     await settled()
     expect(held.size).toBe(0)
+  })
+
+  it('takes no pod for gone by what the machine lacks at the moment', async () => {
+    const { needs, clock, attachments } = harness(machine, host)
+    let isOut = false
+    const openNamespace = (path: string): Kernel => {
+      if (isOut) throw new KernelError('EMFILE', `Open ${path}`)
+      return machine.openNamespace(path)
+    }
+    const service = new CniService({ ...needs, machine: { openNamespace } })
+    service.recover()
+    await service.handle(request('ADD'))
+    host.deleteLink(host.link('cali50914021272')!.index)
+    isOut = true
+    await clock.advance(120_000)
+    expect(attachments.list()).toMatchObject([{ state: 'ready' }])
+    await expect(service.handle(request('CHECK'))).rejects.toMatchObject({ cniCode: 5 })
+    isOut = false
+    await clock.advance(120_000)
+    expect(attachments.list()).toMatchObject([{ state: 'ready' }])
+    service.stop()
   })
 
   it('gives back what a pod had that goes without a DEL, in a while', async () => {
