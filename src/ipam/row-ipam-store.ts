@@ -106,17 +106,17 @@ export class RowIpamStore implements IpamStore {
   /** The revision of the store at which all steps were taken; undefined: none was. */
   async #transact(steps: readonly ObjectStep[]): Promise<number | undefined> {
     const operations = steps.map(operationOf)
-    const { succeeded, revision } = await this.#store.transact({
-      compare: steps.map(comparisonOf),
-      success: operations,
-    })
-    if (!succeeded) return undefined
+    // Before they are written: who follows a block is told of it before this goes on.
     for (const [at, step] of steps.entries()) {
       const operation = operations[at]!
       if (step.kind !== 'block' || step.after === undefined || !('put' in operation)) continue
       this.#remember(operation.put, operation.value, step.after)
     }
-    return revision
+    const { succeeded, revision } = await this.#store.transact({
+      compare: steps.map(comparisonOf),
+      success: operations,
+    })
+    return succeeded ? revision : undefined
   }
 
   followOwner(cidr: Prefix, handlers: RowHandlers<BlockOwner>): Closable {

@@ -79,8 +79,8 @@ const TOLD_MAX = 1_000
  */
 export class Resources {
   readonly #store: ResourceStore
-  /** For those who follow, and change nothing in what they are told. */
-  readonly #followed: ResourceStore
+  /** For those who change nothing in what they get. */
+  readonly #shared: ResourceStore
   readonly #clock: Clock
   readonly #random: Random
   readonly #log: Log
@@ -90,7 +90,7 @@ export class Resources {
 
   constructor({ store, clock, random, log, decoded, lastGood }: ResourcesOptions) {
     this.#store = new RowResourceStore(store)
-    this.#followed = new RowResourceStore(store, { decoded })
+    this.#shared = new RowResourceStore(store, { decoded })
     this.#clock = clock
     this.#random = random
     this.#log = log
@@ -183,14 +183,14 @@ export class Resources {
     kind: K,
     options: ReadOptions & { readonly within?: string | undefined },
   ): Promise<ResourceOf<K>[]> {
-    const { items } = await listAll(this.#store, kind, options)
+    const { items } = await listAll(options.shared ? this.#shared : this.#store, kind, options)
     return items.flatMap((stored) => this.#readable(kind, stored) ?? [])
   }
 
   /** As {@link get}, for those who change nothing in it. */
   async getShared<K extends Kind>(kind: K, name: string): Promise<ResourceOf<K>> {
     const options = { namespace: inNamespace(kind, undefined), shared: true }
-    const stored = await this.#store.get(kind, name, options)
+    const stored = await this.#shared.get(kind, name, options)
     if (stored === undefined) throw new ResourceDoesNotExist(this.#identifier(kind, name))
     return resourceIn(stored) ?? this.get(kind, name)
   }
@@ -425,7 +425,7 @@ export class Resources {
   ): Closable {
     return new Follower<K>(
       {
-        store: this.#followed,
+        store: this.#shared,
         clock: this.#clock,
         random: this.#random,
         log: this.#log,

@@ -103,13 +103,14 @@ export class RowResourceStore implements ResourceStore {
 
   #read<K extends Kind>(kind: K, row: Row, shared = false): StoredResource<K> | undefined {
     const { key, value } = row
-    const known = shared ? this.#shared.get(key) : undefined
+    const remembers = shared && this.#decoded === undefined
+    const known = remembers ? this.#shared.get(key) : undefined
     if (known?.text === value && known.stored.resourceVersion === String(row.modRevision)) {
       return known.stored as unknown as StoredResource<K>
     }
     if (!storageOf(kind).isOfKind(key)) return undefined
     const stored = this.#storedRow(kind, row)
-    if (shared) {
+    if (remembers) {
       if (this.#shared.size >= SHARED_MAX) this.#shared.clear()
       this.#shared.set(key, { text: value, stored: stored as unknown as StoredResource })
     }
