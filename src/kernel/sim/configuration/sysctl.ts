@@ -302,17 +302,20 @@ export class Sysctl {
 
   /** The link that "ipv4.conf.eth0.rp_filter" is about, and what of it. */
   #ofLink(path: string): { group: Group; conf: LinkConf; key: string } | undefined {
-    const [family, kind, link, key] = path.split('.')
-    const group = `${family}.${kind}`
-    if (!isGroup(group) || link === undefined || key === undefined) return undefined
+    // Cut by hand: a node asks this some ten times for each of its pods.
+    const linkAt = path.indexOf('.', path.indexOf('.') + 1) + 1
+    const keyAt = path.indexOf('.', linkAt) + 1
+    const group = path.slice(0, linkAt - 1)
+    if (linkAt === 0 || keyAt === 0 || !isGroup(group)) return undefined
+    const [link, key] = [path.slice(linkAt, keyAt - 1), path.slice(keyAt)]
     // neigh/default is there in the machine's first namespace only, and there is no neigh/all.
-    const isConf = kind === 'conf'
+    const isConf = group.endsWith('conf')
     const conf =
       isConf && link === 'all'
         ? this.all
         : isConf && link === 'default'
           ? this.default
-          : this.#links.get(link.replaceAll('/', '.'))
+          : this.#links.get(link.includes('/') ? link.replaceAll('/', '.') : link)
     return conf === undefined ? undefined : { group, conf, key }
   }
 }
