@@ -16,6 +16,18 @@ export function neighborRows(neighbors: readonly NeighborStatus[]): AgentStatus[
   }))
 }
 
+/** Neighbors that announce more than they may, one sentence each. */
+export function refusedPrefixes(neighbors: readonly NeighborStatus[]): string[] {
+  return neighbors.flatMap(({ address, families }) =>
+    families.flatMap(({ family, received, refused = 0 }) =>
+      refused === 0
+        ? []
+        : `${address} has announced as many IPv${family} prefixes as it may (${received}): ` +
+          `${refused} announcements of others were not taken`,
+    ),
+  )
+}
+
 export function filterStatus(
   filter: Pick<PacketFilterReconciler, 'unavailable' | 'counters'>,
 ): AgentStatus['packetFilter'] {

@@ -9,7 +9,7 @@ import type { Random } from '../lib/random.ts'
 import { type Reconciliation, Scheduler } from '../lib/reconcile/scheduler.ts'
 import { shareEqual } from '../lib/share-equal.ts'
 import type { FollowProblem } from '../store/follower.ts'
-import { filterStatus, isConverged, neighborRows } from './agent-status.ts'
+import { filterStatus, isConverged, neighborRows, refusedPrefixes } from './agent-status.ts'
 import { LearnedRoutes } from './bgp/learned-routes.ts'
 import { RestartHold } from './bgp/restart-hold.ts'
 import { ClusterView } from './cluster/cluster-view.ts'
@@ -173,18 +173,19 @@ export class NodeAgent {
     const { ipip, vxlan, packetFilter, routes } = this.#reconcilers
     const notReady = this.notReady()
     const tunnel = ipip.status() ?? vxlan.status()
+    const neighbors = speaker.neighbors()
     const nothing = this.#hasBegun ? [] : ['nothing has been installed yet']
     const status = {
       node,
       ...(notReady === undefined ? {} : { notReady }),
       blocks: this.#derivation.inputs(this.#facts).confirmedBlocks,
       pods: this.#facts.pods.length,
-      neighbors: neighborRows(speaker.neighbors()),
+      neighbors: neighborRows(neighbors),
       packetFilter: filterStatus(packetFilter),
       learnedRoutes: this.#learned.rows.size,
       passedOver: routes.passedOver(),
       ...(tunnel === undefined ? {} : { tunnel }),
-      lacking: [...nothing, ...this.#scheduler.problems()],
+      lacking: [...nothing, ...this.#scheduler.problems(), ...refusedPrefixes(neighbors)],
       problems: this.#problems.list(),
     }
     return { ...status, converged: isConverged(status) }

@@ -23,6 +23,10 @@ export function isSameImport(a: NeighborConfig, b: NeighborConfig): boolean {
   return a.importPolicy === b.importPolicy && a.importRanges?.join() === b.importRanges?.join()
 }
 
+export function isSameLimit(a: NeighborConfig, b: NeighborConfig): boolean {
+  return comparableText(a.prefixLimit) === comparableText(b.prefixLimit)
+}
+
 /** Whether a session can stay up when its neighbor's configuration changes from one to the other. */
 export function isSameSession(a: NeighborConfig, b: NeighborConfig): boolean {
   const names = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof NeighborConfig>

@@ -122,8 +122,11 @@ export interface NeighborBfdConfig extends BfdTimers {
 
 export interface PrefixLimit {
   readonly maximum: number
-  /** Default 'reset': Cease, Maximum Number of Prefixes Reached (RFC 4486). 'warn' only logs. */
-  readonly action?: 'reset' | 'warn'
+  /**
+   * Default 'reset': Cease, Maximum Number of Prefixes Reached (RFC 4486). 'refuse' keeps the session and
+   * takes no new prefixes until others are withdrawn. 'warn' only logs.
+   */
+  readonly action?: 'reset' | 'refuse' | 'warn'
   /** Seconds after which a session reset for this is tried again; absent: only by hand. */
   readonly restartSeconds?: number
 }

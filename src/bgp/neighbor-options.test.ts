@@ -7,6 +7,7 @@ import { ip } from '../net/ip-address.ts'
 import { prefix } from '../net/prefix.ts'
 import type { TcpConnection, TcpConnectOptions, TcpStack } from '../net/transport.ts'
 import type { NeighborConfig } from './config.ts'
+import type { RoutePolicy } from './policy.ts'
 import { createSpeaker } from './speaker.ts'
 import { lab, stateOf } from './testing/lab.ts'
 import { ScriptedNeighbor } from './testing/scripted-neighbor.ts'
@@ -16,6 +17,7 @@ const A = ip('10.0.0.1')
 const B = ip('10.0.0.2')
 const NET = prefix('10.211.1.0/24')
 const SETTLE = 20_000
+const acceptSome: RoutePolicy = () => ({ accept: true })
 
 /** Connects of a speaker with one neighbor to which nothing answers, with the time of each. */
 async function connects(neighbor: Partial<NeighborConfig>, milliseconds: number) {
@@ -175,6 +177,44 @@ describe('a session with a neighbor', () => {
     expect(stateOf(left, B)).toBe('Established')
     expect(left.best.size).toBe(2)
   })
+
+  it.each([{}, { importPolicy: acceptSome }])(
+    'takes no new prefixes beyond a limit that refuses, and keeps the session: %o',
+    async (options) => {
+      const limit = (maximum: number) => ({ maximum, action: 'refuse' }) as const
+      const { clock, left, right } = await session({ prefixLimit: limit(2), ...options })
+      const [first, second, third, fourth] = [1, 2, 3, 4].map((n) => prefix(`10.211.${n}.0/24`))
+      for (const each of [first!, second!, third!]) right.speaker.announce(each)
+      await clock.advance(1000)
+      const family = () => left.speaker.neighbors()[0]!.families.find((one) => one.family === 4)
+      expect([...left.best.keys()]).toEqual([first, second])
+      expect(family()).toMatchObject({ received: 2, refused: 1 })
+      right.speaker.announce(second!, { med: 5 })
+      right.speaker.announce(fourth!)
+      await clock.advance(1000)
+      expect(left.speaker.paths(second!)[0]!.attributes.med).toBe(5)
+      expect(family()).toMatchObject({ received: 2, refused: 2 })
+      const told = left.events.filter(({ kind }) => kind === 'prefixLimit')
+      expect(told).toEqual([{ kind: 'prefixLimit', neighbor: B, family: 4 }])
+      right.speaker.withdraw(first!)
+      right.speaker.announce(fourth!, { med: 1 })
+      await clock.advance(1000)
+      expect([...left.best.keys()].sort()).toEqual([second, fourth])
+      expect(stateOf(left, B)).toBe('Established')
+      const neighbors = [{ address: B, remoteAs: 65002, prefixLimit: limit(3), ...options }]
+      left.speaker.configure({
+        localAs: 65001,
+        routerId: A,
+        listen: [],
+        gracefulRestart: {},
+        neighbors,
+      })
+      await clock.advance(1000)
+      expect(left.best.size).toBe(3)
+      expect(family()).not.toHaveProperty('refused')
+      expect(left.speaker.neighbors()[0]!.flaps).toBe(0)
+    },
+  )
 
   it('does without graceful restart where that was said', async () => {
     const { clock, left, network, right } = await session({ gracefulRestart: false })

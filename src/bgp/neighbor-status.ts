@@ -44,7 +44,7 @@ function gracefulRestart({ neighbor }: Peer): NeighborStatus['gracefulRestart'] 
 }
 
 function familyStatus(core: SpeakerCore, peer: Peer): FamilyStatus[] {
-  const { source, routes, subscriber, neighbor } = peer
+  const { source, routes, subscriber, neighbor, refused } = peer
   const active = neighbor.session === undefined ? [] : sessionFamilies(neighbor.session)
   return FAMILIES.flatMap((family) => {
     const rib = core.ribs[family]
@@ -55,6 +55,7 @@ function familyStatus(core: SpeakerCore, peer: Peer): FamilyStatus[] {
       received,
       accepted: received - (rib.ineligibleCounts[source] ?? 0),
       advertised: core.advertiser.countFor(subscriber, family),
+      ...(refused[family] === 0 ? {} : { refused: refused[family] }),
       stale: routes.countStale(family),
       endOfRibReceived: routes.hasEndOfRib(family),
     }

@@ -26,6 +26,10 @@ export interface Peer {
   readonly telling: Map<Family, 'initial' | 'refresh'>
   /** Malformed UPDATEs logged since the session came up. */
   faultsLogged: number
+  /** Announcements beyond the limit, since the neighbor last began to send all of its routes. */
+  readonly refused: Record<Family, number>
+  /** Families of which it has been told that the limit is reached. */
+  readonly limitTold: Set<Family>
 }
 
 export interface PeersHost extends NeighborHost, NeighborRoutesHost {
@@ -159,6 +163,8 @@ export class Peers {
       range,
       telling: new Map(),
       faultsLogged: 0,
+      refused: { 4: 0, 6: 0 },
+      limitTold: new Set(),
     }
     this.#byAddress.set(config.address, peer)
     this.#bySource.set(source, peer)

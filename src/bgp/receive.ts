@@ -32,6 +32,15 @@ export interface ImportRules {
   readonly policy: RoutePolicy | undefined
   /** What routes are used to; undefined for anything. */
   readonly ranges: readonly PrefixWords[] | undefined
+  /** Beyond it new prefixes are not taken; undefined without one. */
+  readonly limit: ImportLimit | undefined
+}
+
+export interface ImportLimit {
+  /** Paths of one family. */
+  readonly maximum: number
+  /** Announcements not taken, by family. */
+  readonly refused: Record<Family, number>
 }
 
 export type Ribs = Readonly<Record<Family, Rib>>
@@ -83,6 +92,7 @@ export class RouteReceiver {
       const { source } = rules
       const ofPath = this.statusOf(rules, set)
       for (let at = 0; at < count; at++) {
+        if (isRefused(rules, rib, list, at)) continue
         const length = lengths[at]!
         const status = ofPath || statusOfPrefix(rules, words, at * stride, stride, length)
         rib.update(words, at * stride, length, source, pathIds[at]!, set, set, status)
@@ -129,6 +139,7 @@ export class RouteReceiver {
     const rib = this.#ribs[list.family]
     const { stride } = rib.prefixes
     for (let at = 0; at < list.count; at++) {
+      if (isRefused(rules, rib, list, at)) continue
       const words = at * stride
       const length = list.lengths[at]!
       const prefix = prefixOfWords(list.words, words, stride, length)
@@ -199,6 +210,16 @@ export class RouteReceiver {
     }
     return this.#decoded
   }
+}
+
+/** Counts a new path of a neighbor that has as many as it may have; one that replaces another is taken. */
+function isRefused({ limit, source }: ImportRules, rib: Rib, list: NlriList, at: number): boolean {
+  if (limit === undefined || (rib.counts[source] ?? 0) < limit.maximum) return false
+  const { prefixes } = rib
+  const row = prefixes.find(list.words, at * prefixes.stride, list.lengths[at]!)
+  if (row >= 0 && rib.findPath(row, source, list.pathIds[at]!) >= 0) return false
+  limit.refused[list.family]++
+  return true
 }
 
 /** Whether routes to a prefix, in `words[at]`, can be used at all, whatever their attributes. */

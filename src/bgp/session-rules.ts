@@ -3,6 +3,7 @@ import { familyOfAfiSafi } from '../wire/bgp/families.ts'
 import type { SpeakerConfig } from './config.ts'
 import type { EstablishedSession, BgpNeighbor } from './session/neighbor.ts'
 import { acceptAll, type PolicyNeighbor, rejectAll, type RoutePolicy } from './policy.ts'
+import type { Peer } from './peers.ts'
 import type { ImportRules } from './receive.ts'
 import type { ExportRules } from './rib/export-rules.ts'
 import { wordsOf } from './rib/prefix-text.ts'
@@ -27,9 +28,10 @@ export function importRules(
   speaker: SpeakerConfig,
   neighbor: BgpNeighbor,
   session: EstablishedSession,
-  source: number,
+  { source, refused }: Pick<Peer, 'source' | 'refused'>,
 ): ImportRules {
   const { config, isInternal } = neighbor
+  const { prefixLimit } = config
   const preference = config.defaultLocalPreference
   const clusterId = config.clusterId ?? speaker.clusterId ?? speaker.routerId
   return {
@@ -48,6 +50,7 @@ export function importRules(
     lacksPolicy: lacksPolicy(speaker, neighbor, config.importPolicy),
     policy: computed(config.importPolicy),
     ranges: config.importRanges?.map(wordsOf),
+    limit: prefixLimit?.action === 'refuse' ? { maximum: prefixLimit.maximum, refused } : undefined,
   }
 }
 

@@ -13,7 +13,7 @@ import { Advertiser, type Subscription } from './advertiser.ts'
 import { type MultipathRules, usedPaths } from './best-path-feed.ts'
 import { BestPathFeeds } from './best-path-feeds.ts'
 import { checkConfig } from './check-config.ts'
-import { globalKey, isSameImport } from './config-keys.ts'
+import { globalKey, isSameImport, isSameLimit } from './config-keys.ts'
 import type { NeighborConfig, SpeakerConfig } from './config.ts'
 import { policyAdapter } from './export-policy.ts'
 import type { DownCause } from './session/fsm.ts'
@@ -147,10 +147,14 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
   adjusted(peer: Peer, before: NeighborConfig): void {
     const { config, session } = peer.neighbor
     if (session === undefined) return
-    if (!isSameImport(before, config)) {
-      peer.routes.rules = importRules(this.config, peer.neighbor, session, peer.source)
-      this.#reapply(peer)
+    const isSame = isSameImport(before, config)
+    const hasLimit = isSameLimit(before, config)
+    if (!isSame || !hasLimit) {
+      peer.routes.rules = importRules(this.config, peer.neighbor, session, peer)
     }
+    if (!isSame) this.#reapply(peer)
+    // What the limit of before kept out may come in.
+    if (!hasLimit && peer.limitTold.size > 0) this.requestRefresh(peer)
     if (before.exportPolicy !== config.exportPolicy) this.#resubscribe(peer)
   }
 
@@ -196,7 +200,8 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     routerIds[peer.source] = ipv4ToNumber(session.remoteOpen.bgpIdentifier)
     isClient[peer.source] = neighbor.config.routeReflectorClient === true ? 1 : 0
     peer.faultsLogged = 0
-    peer.routes.established(session, importRules(this.config, neighbor, session, peer.source))
+    peer.routes.established(session, importRules(this.config, neighbor, session, peer))
+    for (const family of FAMILIES) forgetRefused(peer, family)
     peer.telling.clear()
     for (const family of sessionFamilies(session)) {
       if (exportsNothing(this.config, neighbor)) this.#sendEndOfRib(peer, family)
@@ -242,8 +247,10 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     this.#restart.check()
   }
 
-  #checkLimit({ neighbor, source }: Peer): void {
+  #checkLimit(peer: Peer): void {
+    const { neighbor, source } = peer
     const { maximum, action, restartSeconds } = neighbor.config.prefixLimit!
+    if (action === 'refuse') return this.#tellRefused(peer, maximum)
     for (const family of FAMILIES) {
       const count = this.ribs[family].counts[source] ?? 0
       if (count <= maximum) continue
@@ -266,6 +273,17 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     }
   }
 
+  #tellRefused(peer: Peer, maximum: number): void {
+    for (const family of FAMILIES) {
+      if (peer.refused[family] === 0 || peer.limitTold.has(family)) continue
+      peer.limitTold.add(family)
+      const { address } = peer.neighbor
+      const message = 'Prefix limit of a neighbor reached; new prefixes are not taken'
+      this.log.warn(message, { neighbor: address, family, maximum })
+      this.emit({ kind: 'prefixLimit', neighbor: address, family })
+    }
+  }
+
   routeRefresh(neighbor: BgpNeighbor, { afi, safi, subtype }: RouteRefresh): void {
     const peer = this.peers.of(neighbor)
     const family = familyOfAfiSafi(afi, safi)
@@ -273,8 +291,10 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     if (!sessionFamilies(neighbor.session).includes(family)) return
     const what = REFRESH_WORDS.get(subtype)
     if (what === undefined) return // RFC 7313 section 5: others are ignored
-    if (what === 'begin') peer.routes.beginRefresh(family)
-    else if (what === 'end') peer.routes.endRefresh(family)
+    if (what === 'begin') {
+      forgetRefused(peer, family)
+      peer.routes.beginRefresh(family)
+    } else if (what === 'end') peer.routes.endRefresh(family)
     else this.resend(peer, family)
     this.emit({ kind: 'routeRefresh', neighbor: neighbor.address, family, what })
   }
@@ -305,6 +325,7 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     const { session } = peer.neighbor
     if (session?.negotiated.routeRefresh !== true) return
     for (const family of sessionFamilies(session)) {
+      forgetRefused(peer, family)
       this.#sendRefresh(peer, family, ROUTE_REFRESH_SUBTYPE.request)
     }
   }
@@ -377,6 +398,12 @@ export class SpeakerCore implements PeersHost, OwnRestartHost {
     this.#restart.stop()
     this.work.stop()
   }
+}
+
+/** The neighbor sends all of its routes again: what is beyond the limit is counted from there. */
+function forgetRefused({ refused, limitTold }: Peer, family: Family): void {
+  refused[family] = 0
+  limitTold.delete(family)
 }
 
 function endOfRib(family: Family): Uint8Array {

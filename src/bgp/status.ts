@@ -49,6 +49,8 @@ export interface FamilyStatus {
   readonly received: number
   readonly accepted: number
   readonly advertised: number
+  /** Announcements not taken since there were as many prefixes as `prefixLimit` allows; absent for none. */
+  readonly refused?: number
   /** Retained of a session that went down (RFC 4724). */
   readonly stale: number
   readonly endOfRibReceived: boolean

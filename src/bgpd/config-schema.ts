@@ -158,7 +158,7 @@ const neighborOptions = {
   prefixLimit: z
     .strictObject({
       maximum: integer(1, 100_000_000, 'a number of prefixes'),
-      action: z.enum(['reset', 'warn']).optional(),
+      action: z.enum(['reset', 'refuse', 'warn']).optional(),
       restartSeconds: seconds(1, 86_400).optional(),
     })
     .optional(),

@@ -1,6 +1,6 @@
 import { formatAsPath } from '../bgp/route-attributes.ts'
 import type { RibPathDocument } from '../api/bgp-documents.ts'
-import type { NeighborStatus, RouteHistoryEntry } from '../bgp/status.ts'
+import type { FamilyStatus, NeighborStatus, RouteHistoryEntry } from '../bgp/status.ts'
 import { printable } from '../lib/printable.ts'
 import { table } from '../lib/table.ts'
 import { formatCommunity, formatLargeCommunity } from '../wire/bgp/communities.ts'
@@ -79,7 +79,7 @@ export function neighborDetails(neighbor: NeighborStatus, now: number): string {
     ...neighbor.families.map((family): [string, string] => [
       `IPv${family.family}`,
       `${family.received} received, ${family.accepted} accepted, ${family.advertised} advertised, ` +
-        `${family.stale} stale, End-of-RIB ${family.endOfRibReceived ? 'received' : 'not received'}`,
+        `${refusedWords(family)}${family.stale} stale, End-of-RIB ${family.endOfRibReceived ? 'received' : 'not received'}`,
     ]),
   ]
   return fields
@@ -169,4 +169,8 @@ export function historyTable(entries: readonly RouteHistoryEntry[]): string {
     detail,
   ])
   return table([['WHEN', 'EVENT', 'FROM', 'DETAIL'], ...rows])
+}
+
+function refusedWords({ refused = 0 }: FamilyStatus): string {
+  return refused === 0 ? '' : `${refused} refused beyond the prefix limit, `
 }

@@ -134,6 +134,11 @@ describe('tortie bgp', () => {
       'IPv4:             3 received, 2 accepted, 1 advertised, 0 stale, End-of-RIB received\n',
     )
     expect(text).not.toContain('down because')
+    const families = [{ ...NEIGHBOR.families[0]!, refused: 7 }]
+    const over = await run('neighbors 10.0.0.2', {
+      'bgp.neighbors': () => [{ ...NEIGHBOR, families }],
+    })
+    expect(over).toContain('1 advertised, 7 refused beyond the prefix limit, 0 stale, End-of-RIB')
     const down = await run('neighbors 10.0.0.3', { 'bgp.neighbors': () => [NEIGHBOR, DOWN] })
     expect(down).toContain('down because:     hold timer expired\n')
   })

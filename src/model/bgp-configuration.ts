@@ -4,6 +4,7 @@ import { isCommunity } from './community.ts'
 import { asNumber, cidrOrAddress, community, port } from './fields.ts'
 import { loose } from './loose.ts'
 import type { Metadata } from './metadata.ts'
+import { checkPrefixLimit } from './prefix-limit.ts'
 import { nameColumn, orDash } from './column.ts'
 import { specFields } from './kept-fields.ts'
 import type { KindDefinition } from './kind-definition.ts'
@@ -95,6 +96,7 @@ function checkBgpConfiguration(
     spec.nodeToNodeMeshEnabled,
     'the node-to-node mesh can be set only in the BGPConfiguration "default"',
   )
+  checkPrefixLimit(checks, metadata)
   for (const list of [...SERVICE_RANGES, 'prefixAdvertisements'] as const) {
     checks.noHostBitsIn(`spec.${list}`, document.spec[list], 'cidr')
   }

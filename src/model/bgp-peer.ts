@@ -5,6 +5,8 @@ import type { Checks } from './checks.ts'
 import { address, asNumber, integer, selector } from './fields.ts'
 import { loose } from './loose.ts'
 import { nameColumn } from './column.ts'
+import { checkPrefixLimit } from './prefix-limit.ts'
+import type { Metadata } from './metadata.ts'
 import type { KindDefinition } from './kind-definition.ts'
 
 const PEER_IP =
@@ -49,7 +51,11 @@ const EXCLUSIVE: readonly (readonly [keyof Spec, keyof Spec])[] = [
   ['keepOriginalNextHop', 'nextHopMode'],
 ]
 
-function checkBgpPeer(checks: Checks, { spec }: { spec: Spec }): void {
+function checkBgpPeer(
+  checks: Checks,
+  { metadata, spec }: { metadata: Metadata; spec: Spec },
+): void {
+  checkPrefixLimit(checks, metadata)
   for (const [a, b] of EXCLUSIVE) {
     const isOne = !isSet(spec[a]) || !isSet(spec[b])
     checks.require(isOne, `spec.${a}`, spec[a], `cannot be given together with ${b}`)

@@ -208,6 +208,34 @@ describe('what a speaker cannot have', () => {
     ])
   })
 
+  it('is a prefix limit that is no number, which counts as absent', () => {
+    const limited = (kind: 'BGPConfiguration' | 'BGPPeer', name: string, limit: string): Draft => ({
+      kind,
+      metadata: { name, annotations: { 'tortie/prefix-limit': limit } },
+      spec: kind === 'BGPPeer' ? { peerIP: '192.0.2.1', asNumber: 65001 } : {},
+    })
+    const limits = (...more: Draft[]) => {
+      const { value, problems } = problemsOf(...seed, ...more)
+      const found = value?.neighbors.map(({ prefixLimit }) => prefixLimit?.maximum)
+      return { limits: found, fields: problems.map(({ resource, field }) => [resource, field]) }
+    }
+    const peer = draft('BGPPeer', 'p', { peerIP: '192.0.2.1', asNumber: 65001 })
+    const common = limited('BGPConfiguration', 'default', '5000')
+    expect(limits(peer)).toEqual({ limits: [100_000, 100_000, 100_000], fields: [] })
+    expect(limits(peer, common)).toEqual({ limits: [5000, 5000, 5000], fields: [] })
+    const own = limited('BGPPeer', 'p', '7')
+    expect(limits(own, common)).toEqual({ limits: [7, 5000, 5000], fields: [] })
+    const field = 'metadata.annotations["tortie/prefix-limit"]'
+    for (const wrong of ['0', 'many', '1e5', '100000001', '']) {
+      expect(limits(limited('BGPPeer', 'p', wrong))).toEqual({
+        limits: [100_000, 100_000, 100_000],
+        fields: [['BGPPeer(p)', field]],
+      })
+    }
+    const all = problemsOf(...seed, limited('BGPConfiguration', 'default', '-1')).problems
+    expect(all).toMatchObject([{ resource: 'BGPConfiguration(default)', field }])
+  })
+
   it('of two BGPPeers that say different things of one address is the younger', () => {
     const made = view(...seed)
     const peer = (name: string, asNumber: number) =>

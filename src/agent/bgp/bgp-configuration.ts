@@ -1,10 +1,16 @@
 import { checkNeighbor, isAsNumber, isRouterId } from '../../bgp/check-config.ts'
-import type { NeighborConfig, SpeakerConfig } from '../../bgp/config.ts'
+import type { NeighborConfig, PrefixLimit, SpeakerConfig } from '../../bgp/config.ts'
 import type { RoutePolicy } from '../../bgp/policy.ts'
 import { messageOf } from '../../lib/errors.ts'
 import { BGP_DEFAULTS } from '../../model/bgp-configuration.ts'
 import { parsePeerAddress } from '../../model/bgp-peer.ts'
 import { type ClusterProblem, clusterProblem, type Derived } from '../../model/cluster-problem.ts'
+import {
+  PREFIX_LIMIT_EXPECTED,
+  PREFIX_LIMIT_FIELD,
+  prefixLimitOf,
+  writtenPrefixLimit,
+} from '../../model/prefix-limit.ts'
 import { type BGPPeer, identifierOf, type Node } from '../../model/resource.ts'
 import { familyOf, type IpAddress } from '../../net/ip-address.ts'
 import type { Prefix } from '../../net/prefix.ts'
@@ -134,6 +140,14 @@ function settingProblems(view: BgpView): ClusterProblem[] {
     check(resource, 'spec.asNumber', spec.asNumber, AS_NUMBER)
     check(resource, 'spec.listenPort', spec.listenPort, PORT)
   }
+  for (const kind of ['BGPConfiguration', 'BGPPeer'] as const) {
+    for (const { metadata } of view.list(kind)) {
+      const written = writtenPrefixLimit(metadata)
+      const isRight = () => prefixLimitOf(metadata) !== undefined
+      const rule = [isRight, PREFIX_LIMIT_EXPECTED] as const
+      check(identifierOf(kind, metadata.name), PREFIX_LIMIT_FIELD, written, rule)
+    }
+  }
   for (const { metadata, spec } of view.list('Node')) {
     if (spec.bgp === undefined) continue
     const resource = identifierOf('Node', metadata.name)
@@ -216,10 +230,24 @@ function nodeNeighbor(cluster: Cluster, other: Node, peer: BGPPeer | undefined):
       passive: address > own,
       connectRetrySeconds: MESH_RETRY_SECONDS,
       description: other.metadata.name,
+      prefixLimit: limitOf(view, peer),
       ...(internal && reflects ? { routeReflectorClient: true } : {}),
       ...policiesOf(cluster, { internal, peer }),
     },
   ]
+}
+
+/**
+ * Prefixes of each family that a neighbor may announce, where nobody says another number: more than any
+ * cluster's pods need, and what a node can take without harm.
+ */
+const PREFIX_LIMIT = 100_000
+
+function limitOf(view: BgpView, peer: BGPPeer | undefined): PrefixLimit {
+  const common = view.get('BGPConfiguration', 'default')
+  const own = peer === undefined ? undefined : prefixLimitOf(peer.metadata)
+  const maximum = own ?? (common === undefined ? undefined : prefixLimitOf(common.metadata))
+  return { maximum: maximum ?? PREFIX_LIMIT, action: 'refuse' }
 }
 
 function policiesOf(
@@ -298,6 +326,7 @@ function addressNeighbor(cluster: Cluster, peer: BGPPeer): NeighborConfig[] {
       address,
       remoteAs: spec.asNumber!,
       description: peer.metadata.name,
+      prefixLimit: limitOf(view, peer),
       ...(parsed.port === undefined ? {} : { port: parsed.port }),
       ...(spec.sourceAddress === 'None' || familyOf(address) !== 4 ? {} : { localAddress: own }),
       ...(isNode ? { passive: address > own } : {}),
