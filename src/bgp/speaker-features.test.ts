@@ -595,3 +595,46 @@ describe('a restarting speaker', () => {
     expect(a.best.has(NET)).toBe(true)
   })
 })
+
+describe('addresses to listen on', () => {
+  const world = () => {
+    const { clock, network, router } = lab()
+    const config = { listen: [{ port: 179 }], neighbors: [to(B, 64512, { passive: true })] }
+    const a = router(A, config)
+    router(B, { neighbors: [to(A, 64512)] })
+    const established = async (): Promise<boolean> => {
+      await clock.advance(SETTLE)
+      return stateOf(a, B) === 'Established'
+    }
+    /** Whether the neighbor, which alone connects, comes back. */
+    const comesBack = async (): Promise<boolean> => {
+      network.cut(A, B)
+      await clock.advance(300_000)
+      expect(stateOf(a, B)).not.toBe('Established')
+      network.mend(A, B)
+      return established()
+    }
+    return { a, config, established, comesBack }
+  }
+
+  it('change from all to one and back while neighbors stay', async () => {
+    const { a, config, established, comesBack } = world()
+    expect(await established()).toBe(true)
+    for (const listen of [[{ address: A, port: 179 }], [{ port: 179 }]]) {
+      a.speaker.configure(whole(A, { ...config, listen }))
+      expect(await established()).toBe(true)
+      expect(statusOf(a, B).flaps).toBe(0)
+    }
+    expect(await comesBack()).toBe(true)
+  })
+
+  it('stay as they are when one of them cannot be had', async () => {
+    const { a, config, comesBack } = world()
+    const listen = [
+      { address: A, port: 179 },
+      { address: A, port: 179 },
+    ]
+    expect(() => a.speaker.configure(whole(A, { ...config, listen }))).toThrow(/in use/)
+    expect(await comesBack()).toBe(true)
+  })
+})

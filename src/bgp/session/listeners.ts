@@ -34,6 +34,7 @@ export class Listeners {
    */
   configure(config: SpeakerConfig): void {
     const former = [...this.#listening]
+    const closed: Listening[] = []
     const opened: Listening[] = []
     const next: Listening[] = []
     try {
@@ -41,18 +42,44 @@ export class Listeners {
         const at = former.findIndex((one) => isSame(one.config, listen))
         if (at >= 0) next.push(...former.splice(at, 1))
         else {
-          const listening = this.#open(listen)
+          const listening = this.#openInstead(listen, former, closed)
           opened.push(listening)
           next.push(listening)
         }
       }
     } catch (thrown) {
       opened.forEach(close)
+      this.#openAgain(closed)
       throw new UserError(messageOf(thrown), { cause: thrown })
     }
     former.forEach(close)
     this.#listening = next
     this.#setKeys(config, opened)
+  }
+
+  /** One address and all addresses exclude each other at one port: what is to go makes room. */
+  #openInstead(config: ListenConfig, former: Listening[], closed: Listening[]): Listening {
+    try {
+      return this.#open(config)
+    } catch (thrown) {
+      const inTheWay = former.filter((one) => one.config.port === config.port)
+      if (inTheWay.length === 0) throw thrown
+      for (const one of inTheWay) {
+        former.splice(former.indexOf(one), 1)
+        close(one)
+        closed.push(one)
+      }
+      return this.#open(config)
+    }
+  }
+
+  #openAgain(closed: readonly Listening[]): void {
+    this.#listening = this.#listening.map((one) => {
+      if (!closed.includes(one)) return one
+      const again = this.#open(one.config)
+      for (const [address, key] of this.#keys) setKey(again, address, key)
+      return again
+    })
   }
 
   close(): void {
