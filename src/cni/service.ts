@@ -206,7 +206,11 @@ export class CniService {
         ...lost.map((address) => `IPAM no longer has ${address} for this container`),
       ]
       if (found.length > 0) {
-        throw new CniError(CNI_ERROR.conflict, `Not as ADD left it: ${found.join('; ')}`)
+        throw new CniError(
+          CNI_ERROR.conflict,
+          `Not as ADD left it: ${found.join('; ')}`,
+          'Mend what is named, or start the container anew: DEL and ADD make its network again.',
+        )
       }
     } finally {
       pod.close()
