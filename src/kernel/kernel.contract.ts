@@ -126,6 +126,17 @@ export function kernelContract(
         again.close()
       })
 
+      it('open nothing more once they are closed', () => {
+        const { name } = namespace('a')
+        const again = harness.machine.openNamespace(name)
+        again.close()
+        const listen = { family: 4, port: 0 } as const
+        expect(() => again.tcp.listen(listen, () => {})).toThrow('is closed')
+        expect(() => again.udp.bind(listen, () => {})).toThrow('is closed')
+        expect(() => again.watch(() => {})).toThrow('is closed')
+        expect(() => again.capture({ linkIndex: 1 }, () => {})).toThrow('is closed')
+      })
+
       it('cannot be made twice', () => {
         const { name } = namespace('a')
         expect(() => harness.machine.createNamespace(name)).toThrow(`${name}: EEXIST`)

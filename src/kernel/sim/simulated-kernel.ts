@@ -78,6 +78,7 @@ export class SimulatedKernel implements Kernel {
   readonly #namespace: Namespace
   readonly #held = new Set<Closable>()
   readonly #connections = new Set<SimTcpConnection>()
+  #isClosed = false
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace
@@ -85,10 +86,10 @@ export class SimulatedKernel implements Kernel {
     this.tcp = {
       listen: (options, onAccept) => this.#listen(options, onAccept),
       connect: (options, handlers) =>
-        this.#holdConnection(namespace.tcp.connect(options, handlers)),
+        this.#holdConnection(this.#open().tcp.connect(options, handlers)),
     }
     this.udp = {
-      bind: (options, onDatagram) => this.#holdSocket(namespace.udp.bind(options, onDatagram)),
+      bind: (options, onDatagram) => this.#holdSocket(this.#open().udp.bind(options, onDatagram)),
     }
   }
 
@@ -389,7 +390,7 @@ export class SimulatedKernel implements Kernel {
   // Listening.
 
   watch(listener: (event: KernelEvent) => void): Closable {
-    const { watchers, machine } = this.#namespace
+    const { watchers, machine } = this.#open()
     let waiting: KernelEvent[] = []
     let isClosed = false
     const flush = (): void => {
@@ -411,6 +412,7 @@ export class SimulatedKernel implements Kernel {
   }
 
   capture(options: CaptureOptions, onPacket: (packet: CapturedPacket) => void): Capture {
+    this.#open()
     const tap = new CaptureTap(this.#device(options.linkIndex), options, onPacket)
     const held = this.#hold(tap)
     return {
@@ -457,7 +459,7 @@ export class SimulatedKernel implements Kernel {
     options: Parameters<TcpStack['listen']>[0],
     onAccept: (connection: TcpConnection) => void,
   ): TcpListener {
-    const listener = this.#namespace.tcp.listen(options, (connection) =>
+    const listener = this.#open().tcp.listen(options, (connection) =>
       onAccept(this.#holdConnection(connection)),
     )
     const held = this.#hold(listener)
@@ -485,6 +487,12 @@ export class SimulatedKernel implements Kernel {
     }
   }
 
+  /** The namespace, for what this view holds from now on: a process that has ended opens nothing. */
+  #open(): Namespace {
+    if (this.#isClosed) throw new Error(`The kernel of ${this.name} is closed`)
+    return this.#namespace
+  }
+
   #hold(what: Closable): Closable {
     const held = this.#held
     const closable = {
@@ -498,6 +506,7 @@ export class SimulatedKernel implements Kernel {
 
   /** Closes what this view holds open, as the end of a process does. */
   close(): void {
+    this.#isClosed = true
     for (const held of Array.from(this.#held)) held.close()
     for (const connection of this.#connections) connection.abandon()
     this.#connections.clear()
