@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, openSync, readdirSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -102,8 +103,15 @@ describe.skipIf(!isReady)('the CNI executable alone', () => {
   })
 
   it('is one file, which needs no other', () => {
-    expect(readdirSync(join(EXECUTABLE, '..')).filter((name) => name.endsWith('.cjs'))).toEqual([
-      'tortie-cni.cjs',
-    ])
+    const folder = mkdtempSync(join(tmpdir(), 'tortie-cni-'))
+    try {
+      const alone = join(folder, 'calico')
+      copyFileSync(EXECUTABLE, alone)
+      const env = { PATH: process.env['PATH'], CNI_COMMAND: 'VERSION' }
+      const { stdout } = spawnSync(alone, [], { env, input: '{}', encoding: 'utf8' })
+      expect(JSON.parse(stdout)).toHaveProperty('supportedVersions')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
