@@ -22,7 +22,7 @@ const ownNode = {
 } as Resource
 
 /** An agent on a kernel that has a route of an agent before it; the speaker is a script. */
-function restarted() {
+function restarted(configure: () => void = () => {}) {
   const clock = new VirtualClock()
   const machine = createSimulatedMachine({ clock, random: new SeededRandom(1) })
   const kernel = machine.createNamespace('node')
@@ -45,7 +45,7 @@ function restarted() {
   let neighbors: readonly Pick<NeighborStatus, 'families'>[] = []
   const nothing = (): (() => void) => () => {}
   const speaker = {
-    configure: nothing,
+    configure,
     announce: nothing,
     withdraw: nothing,
     onBestPaths: nothing,
@@ -93,6 +93,24 @@ function restarted() {
 
 const family = { family: 4, received: 0, accepted: 0, advertised: 0, stale: 0 } as const
 const endOfRib: SpeakerEvent = { kind: 'endOfRib', neighbor: NEIGHBOR, family: 4 }
+
+it('is not converged while its speaker refuses its configuration, and says why', async () => {
+  const refusal = 'Listen on 10.0.0.1 port 179: EADDRINUSE'
+  let isRefused = true
+  const { clock, agent } = restarted(() => {
+    if (isRefused) throw new Error(refusal)
+  })
+  await clock.advance(10_000)
+  expect(agent.status()).toMatchObject({
+    neighbors: [],
+    lacking: [`BGP: ${refusal}`],
+    converged: false,
+  })
+  isRefused = false
+  await clock.advance(60_000)
+  expect(agent.status()).toMatchObject({ lacking: [], converged: true })
+  await agent.stop({ graceful: true })
+})
 
 it('keeps the routes of an agent before it until all neighbors have said End-of-RIB', async () => {
   const { clock, agent, hasHeard, hasRoute, tell } = restarted()

@@ -836,6 +836,17 @@ describe.each(MACHINES.filter(({ canRun }) => canRun))('attaching pods, $kernel'
     expect(host.link('cali50914021272')).toBeUndefined()
   })
 
+  it('checks an attachment once it is whole', async () => {
+    const { service, hold } = harness(machine, host)
+    const release = hold()
+    const add = service.handle(request('ADD'))
+    const check = service.handle(request('CHECK'))
+    await settled()
+    release()
+    await add
+    await expect(check).resolves.toBeNull()
+  })
+
   it('collects nothing of another network', async () => {
     const { service, attachments, held } = harness(machine, host)
     await service.handle(request('ADD'))

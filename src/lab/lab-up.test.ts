@@ -53,6 +53,17 @@ describe('building a lab', () => {
     expect(renderLab(status)).toMatch(/^server01 +172\.16\.170\.128 +- +0 +0\/0 up +- +ready$/m)
   })
 
+  it('is not whole while the speaker of a node has no configuration, and says why', async () => {
+    const lab = recordedLab()
+    await lab.run(labUp(SEED, lab))
+    const whole = lab.behavior.status('server01')
+    const lacking = ['BGP: Listen on 172.16.170.128 port 179: EADDRINUSE']
+    lab.behavior.status = () => ({ ...whole, lacking, converged: false })
+    const status = await labStatus('seed', lab)
+    expect(isWhole(status)).toBe(false)
+    expect(renderLab(status)).toMatch(/^server01 .* 0\/0 up .* BGP: Listen on .* EADDRINUSE$/m)
+  })
+
   it('writes the journal before anything else is made', async () => {
     const lab = recordedLab()
     lab.onEveryStep = () => {

@@ -37,8 +37,10 @@ describe('the workload endpoints of a node', () => {
     expect(endpoints.refusal(WEB)).toBeUndefined()
     await endpoints.publish({ ...WEB, addresses: [ip('10.211.0.6')] })
     await endpoints.withdraw({ ...WEB, containerId: 'c2' })
+    expect(await resources.list('WorkloadEndpoint')).toHaveLength(1)
     await expect(endpoints.publish(WEB)).resolves.toBeUndefined()
     await endpoints.withdraw(WEB)
+    expect(await resources.list('WorkloadEndpoint')).toEqual([])
     await expect(endpoints.withdraw(WEB)).resolves.toBeUndefined()
   })
 
