@@ -118,7 +118,7 @@ export class Peers {
     const isForUs = wanted === undefined || wanted === connection.local.address
     if (peer === undefined || !isForUs) {
       const { log } = this.#host
-      log.debug('connection refused', { remote: address, local: connection.local.address })
+      log.debug('Connection refused', { remote: address, local: connection.local.address })
       connection.close()
       return
     }

@@ -234,7 +234,7 @@ export class KernelRoutes {
       if (typeof why !== 'string') this.#unreachable.delete(nextHop)
       else if (this.#unreachable.get(nextHop) !== why) {
         this.#unreachable.set(nextHop, why)
-        const message = 'No route is written by a next hop that is not reached'
+        const message = 'Next hop is unreachable; its routes are not written'
         this.#needs.log.warn(message, { nextHop, why })
       }
     }

@@ -7,9 +7,9 @@ import { ReplayEnded, type ReplayResult } from '../recording/replayer.ts'
 export const defineReplay: DefineCommand = (command, context) => {
   command
     .description(
-      'Replay a recording of "tortie agent --record" on this version of the agent. It gets the recorded inputs\n' +
-        'in their order and at their times, and must produce the recorded outputs. Nothing is touched: kernel,\n' +
-        'datastore, neighbors and clock come from the file.',
+      'Replay a recording of "tortie agent --record" on this version of the agent. It gets the recorded ' +
+        'inputs in their order and at their times, and must produce the recorded outputs. Nothing is ' +
+        'touched: kernel, datastore, neighbors and clock come from the file.',
     )
     .argument('<file>', 'the recording')
     .option('--log', 'also print the log of the replayed agent')

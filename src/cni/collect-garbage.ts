@@ -49,7 +49,7 @@ async function releaseStale(
     if (!handle.startsWith(`${network}.`) || named.has(handle) || isLive) continue
     await addresses.release(handle, []).catch((thrown: unknown) => {
       failures.push(thrown)
-      log.error('Addresses could not be given back', { handle, error: messageOf(thrown) })
+      log.error('Failed to release addresses', { handle, error: messageOf(thrown) })
     })
   }
   if (failures.length > 0) throw failures[0]

@@ -49,7 +49,7 @@ export class PodRemover {
       if (attachment.state !== 'ready' || !this.#isSurelyStale(attachment)) continue
       const { namespace, pod, networkNamespace } = attachment
       const fields = { pod: `${namespace}/${pod}`, networkNamespace }
-      log.info('A pod is gone; what it had is given back', fields)
+      log.info('Pod is gone; releasing its addresses and endpoint', fields)
       this.#leaveToLater(attachment)
     }
   }
@@ -61,7 +61,7 @@ export class PodRemover {
       this.#needs.attachments.put(left)
     } catch (thrown) {
       const fields = { containerId: left.containerId, error: messageOf(thrown) }
-      this.#needs.log.error('What is left of a pod cannot be remembered', fields)
+      this.#needs.log.error('Failed to record what is left of a pod', fields)
       return
     }
     void this.undoLater(left)
@@ -87,7 +87,7 @@ export class PodRemover {
         return true
       } catch (thrown) {
         const fields = { containerId: left.containerId, error: messageOf(thrown) }
-        log.warn('What is left of a pod cannot be taken away yet; trying again', fields)
+        log.warn('Failed to remove what is left of a pod; retrying', fields)
         return false
       }
     }
@@ -106,7 +106,7 @@ export class PodRemover {
       await this.undo(attachment)
     } catch (thrown) {
       const fields = { containerId: attachment.containerId, error: messageOf(thrown) }
-      this.#needs.log.warn('A pod is not taken away whole yet; the rest follows', fields)
+      this.#needs.log.warn('Failed to remove a pod completely; retrying', fields)
       this.#leaveToLater(attachment)
     }
   }
@@ -123,7 +123,7 @@ export class PodRemover {
       return this.#isStale(attachment)
     } catch (thrown) {
       const fields = { containerId: attachment.containerId, error: messageOf(thrown) }
-      this.#needs.log.warn('Unable to look whether a pod is there', fields)
+      this.#needs.log.warn('Failed to check whether a pod exists', fields)
       return false
     }
   }

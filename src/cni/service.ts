@@ -128,7 +128,7 @@ export class CniService {
     } catch (thrown) {
       await this.#remover.undo(intended).catch((second: unknown) => {
         const fields = { containerId: intended.containerId, error: messageOf(second) }
-        log.error('ADD failed and could not be undone yet', fields)
+        log.error('Failed to undo a failed ADD; retrying', fields)
         void this.#remover.undoLater(intended)
       })
       throw thrown

@@ -25,7 +25,7 @@ export async function toldRequest(
   try {
     const result = await answer()
     const addresses = result?.ips?.map(({ address }) => address)
-    log.tell('cni', 'CNI command is done', { ...fields, addresses })
+    log.tell('cni', 'CNI command done', { ...fields, addresses })
     return result
   } catch (thrown) {
     const { code } = thrown as { readonly code?: unknown }

@@ -83,7 +83,7 @@ describe('topics of agents that run', () => {
     machine.createNamespace('late').close()
     expect((await topics('cni', 'routes')).topics).toEqual(['routes', 'cni'])
     await add()
-    const done = told.find(({ message }) => message === 'CNI command is done')!
+    const done = told.find(({ message }) => message === 'CNI command done')!
     const [address] = done['addresses'] as string[]
     const host = machine.openNamespace('server01')
     const route = host.routes().find(({ destination }) => destination === address)!
@@ -108,7 +108,7 @@ describe('topics of agents that run', () => {
     await clock.advance(1000)
     expect(told).toContainEqual({
       topic: 'store',
-      message: 'The datastore told a change',
+      message: 'Datastore change',
       node: 'server02',
       change: 'put',
       key: '/calico/resources/v3/projectcalico.org/ippools/extra',

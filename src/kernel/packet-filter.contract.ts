@@ -39,7 +39,7 @@ export function packetFilterContract(
     let node: Kernel
     let outside: Kernel
 
-    /** pod (10.2.0.5) --cali1- node (10.1.0.1) --eth0- outside (10.1.0.2), which knows no way to the pod. */
+    /** pod (10.2.0.5) --cali1- node (10.1.0.1) --eth0- outside (10.1.0.2), which knows no route to the pod. */
     beforeEach(async () => {
       harness = await makeMachine()
       ;[pod, node, outside] = ['p', 'n', 'o'].map((suffix) => {

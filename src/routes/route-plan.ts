@@ -194,7 +194,7 @@ export class RoutePlan {
       const nextHops = followsBlocks(destination, surroundings)
         ? [remote.get(destination)?.address]
         : (learned.get(destination) ?? [])
-      return `no way to ${destination} via ${nextHops.join(', ')}`
+      return `no route to ${destination} via ${nextHops.join(', ')}`
     })
   }
 

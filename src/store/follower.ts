@@ -383,7 +383,7 @@ class Stream<Value extends object> implements Closable {
     for (const { key, change, known } of news) {
       const revision = (known ?? this.#known.get(key))?.resourceVersion
       const fields = { key, change: change.type, revision }
-      this.#ports.log.tell('store', 'The datastore told a change', fields)
+      this.#ports.log.tell('store', 'Datastore change', fields)
     }
   }
 

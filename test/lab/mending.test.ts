@@ -121,8 +121,8 @@ describe.skipIf(!canRunLabs('damage to a node'))('a node that is damaged', () =>
     const before = routes()
     lab.in('server01', 'ip', 'link', 'set', 'ens33', 'down')
     expect(lacking('server01')).toEqual([
-      'no way to 10.211.1.0/24 via 172.16.170.129',
-      'no way to 10.211.2.0/24 via 172.16.170.130',
+      'no route to 10.211.1.0/24 via 172.16.170.129',
+      'no route to 10.211.2.0/24 via 172.16.170.130',
     ])
     expect(tortie('lab', 'status', lab.name).status).toBe(1)
     lab.in('server01', 'ip', 'link', 'set', 'ens33', 'up')
@@ -134,7 +134,7 @@ describe.skipIf(!canRunLabs('damage to a node'))('a node that is damaged', () =>
     const store = status().programs.find(({ what }) => what === 'store')!
     process.kill(store.pid, 'SIGKILL')
     const told = tortie('lab', 'status', lab.name)
-    expect(told.stdout).toContain('The store does not run')
+    expect(told.stdout).toContain('The store is not running')
     expect(told.status).toBe(1)
     expect(lab.in('network-5z4qp', 'ping', '-c1', '-W1', '10.211.1.4')).toContain('ttl=62')
     lab.in('server01', 'ip', 'route', 'del', '10.211.1.0/24')

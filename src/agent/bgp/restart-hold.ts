@@ -28,9 +28,9 @@ export class RestartHold implements Closable {
 
   begin(): void {
     const { clock, log } = this.#needs
-    log.info('The kernel has routes of an agent before this one; they stay for now')
+    log.info('Keeping the routes of the previous agent until neighbors have sent theirs')
     this.#timer = clock.after(RESTART_MILLISECONDS, () =>
-      this.#end('not all neighbors came back in time'),
+      this.#end('Not all neighbors came back in time'),
     )
   }
 

@@ -15,7 +15,7 @@ export class BarePools {
       if (!spec.cidr.includes(':') || spec.vxlanMode === 'Never') continue
       if (this.#told.has(metadata.name)) continue
       this.#told.add(metadata.name)
-      this.#log.warn('Packets of an IPv6 pool go bare: there is no VXLAN over IPv6 here', {
+      this.#log.warn('IPv6 pool is not encapsulated: VXLAN over IPv6 is not supported', {
         pool: metadata.name,
         vxlanMode: spec.vxlanMode,
       })

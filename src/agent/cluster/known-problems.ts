@@ -24,12 +24,12 @@ export class KnownProblems {
       const known = this.#known.get(text)
       // Who has dated it has logged it.
       if (known === undefined && problem.since === undefined) {
-        this.#log.warn('The datastore cannot be obeyed as it is', { problem: text })
+        this.#log.warn('Problem in the datastore', { problem: text })
       }
       next.set(text, known ?? { ...problem, since: problem.since ?? this.#clock.wallTime() })
     }
     for (const text of this.#known.keys()) {
-      if (!next.has(text)) this.#log.info('A problem of the datastore is over', { problem: text })
+      if (!next.has(text)) this.#log.info('Problem in the datastore resolved', { problem: text })
     }
     this.#known = next
   }

@@ -48,7 +48,7 @@ export class HostEndsReconciler implements Reconciler<readonly LocalPod[], Kerne
     const { kernel, log } = this.#needs
     try {
       for (const { path, found, wanted } of setHostEndSysctls(kernel, name)) {
-        log.warn('Somebody changed a setting of a pod’s link; it is set again', {
+        log.warn('Restored a setting of a pod’s link that was changed', {
           sysctl: `net.${path}`,
           found,
           wanted,

@@ -62,7 +62,7 @@ export function keepPodLink(
   } catch (thrown) {
     if (!isKernelError(thrown)) throw thrown
     const error = messageOf(thrown)
-    log.warn('A pod’s link stays as it was', { link: hostEnd.name, ...change, error })
+    log.warn('Failed to change the link of a pod', { link: hostEnd.name, ...change, error })
   }
   return { ...hostEnd, ...change }
 }

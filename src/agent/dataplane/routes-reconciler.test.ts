@@ -95,7 +95,7 @@ describe('routes of a node', () => {
     learned.set(AFAR, [ip('10.9.0.1')])
     routes.want(DESIRED)
     await clock.advance(1_000)
-    expect(routes.problems()).toEqual([`no way to ${AFAR} via 10.9.0.1`])
+    expect(routes.problems()).toEqual([`no route to ${AFAR} via 10.9.0.1`])
     kernel.addRoute({
       destination: prefix('10.9.0.0/24'),
       type: 'unicast',

@@ -219,7 +219,7 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
   problems(): readonly string[] {
     const ways = [...this.#plan.unreachable(SENTENCES_MAX), ...this.#refused()]
     const more = this.#plan.unreachableCount - SENTENCES_MAX
-    if (more > 0) ways.push(`no way to ${more} more destinations`)
+    if (more > 0) ways.push(`no route to ${more} more destinations`)
     for (const destination of this.#table.foreignDestinations()) {
       if (!this.#plan.isOwn(destination)) continue
       ways.push(`the host has a route of its own to ${destination}, which is used instead`)
@@ -248,9 +248,9 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
     const refused: string[] = []
     for (const { destination } of missing) {
       if (refused.length === SENTENCES_MAX) {
-        return [...refused, `the kernel does not take ${missingCount - SENTENCES_MAX} more routes`]
+        return [...refused, `the kernel refuses ${missingCount - SENTENCES_MAX} more routes`]
       }
-      refused.push(`the kernel does not take the route to ${destination}`)
+      refused.push(`the kernel refuses the route to ${destination}`)
     }
     return refused
   }
@@ -279,7 +279,7 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
   #tellPass(): void {
     const { log } = this.#needs
     if (!log.topics.routes) return
-    log.tell('routes', 'The kernel is looked at', {
+    log.tell('routes', 'Reconciling routes', {
       readsTable: this.#mustReadTable,
       readsPods: this.#mustReadPods,
       resolvesNextHops: this.#mustResolve,

@@ -21,7 +21,10 @@ export class Attempts {
     } catch (thrown) {
       const error = messageOf(thrown)
       if (this.#failures.get(part) !== error) {
-        this.#log.error('Failed to work out a part of the node; the others go on', { part, error })
+        this.#log.error('Failed to compute part of the desired state; the rest continues', {
+          part,
+          error,
+        })
       }
       this.#failures.set(part, error)
     }

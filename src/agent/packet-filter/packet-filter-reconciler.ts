@@ -55,7 +55,7 @@ export class PacketFilterReconciler implements Reconciler<FilterTable | undefine
     if (message === this.#unavailable) return
     this.#unavailable = message
     if (message !== undefined) {
-      this.#needs.log.warn('No packet filter: nothing is masqueraded, no forgery is dropped', {
+      this.#needs.log.warn('No packet filter: outgoing NAT and spoofing protection are off', {
         error: message,
       })
     }

@@ -197,7 +197,7 @@ export class IpipReconciler implements Reconciler<DesiredIpip, KernelEvent> {
       programs.guard(endsOf(desired, ownAddress))
     } catch (thrown) {
       if (!isKernelError(thrown)) throw thrown
-      log.warn('Nothing keeps the IPIP packets of strangers out', { error: thrown.message })
+      log.warn('IPIP packets from unknown senders are not filtered', { error: thrown.message })
     }
   }
 

@@ -43,7 +43,7 @@ export class PathMtus implements Closable {
     })
     this.#narrow.set(node, { mtu, timer })
     if (before?.mtu === mtu) return
-    log.info('The path to a node is narrower than the tunnel', { node, mtu })
+    log.info('Path MTU to a node is below the MTU of the tunnel', { node, mtu })
     onChange(this.octets)
   }
 

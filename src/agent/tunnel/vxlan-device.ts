@@ -30,7 +30,7 @@ export function ensureVxlanDevice(
   const { vni, port, localAddress, macAddress, mtu } = wanted
   const vxlan = { vni, port, localAddress, parentIndex, learning: false }
   if (link !== undefined && !isSame(link.vxlan, vxlan)) {
-    log.info('Making vxlan.calico anew: its settings cannot be changed', { ...vxlan })
+    log.info('Recreating vxlan.calico: its settings cannot be changed', { ...vxlan })
     kernel.deleteLink(link.index)
     link = undefined
   }

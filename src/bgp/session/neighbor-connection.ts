@@ -22,12 +22,12 @@ import type { NotificationData, SessionEvent } from './fsm.ts'
 import { tellMessages } from './tell-messages.ts'
 import type { Work } from '../work.ts'
 
-/** What a link tells its neighbor. */
+/** What a connection tells its neighbor. */
 export interface ConnectionEvents {
   event(event: SessionEvent): void
   /** The neighbor's OPEN, well formed; what it means is up to the configuration. */
   open(open: Open): void
-  /** An UPDATE of an Established session, whole in `octets[start, end)`. False if the link is over. */
+  /** An UPDATE of an Established session, whole in `octets[start, end)`. False if the connection is over. */
   update(octets: Uint8Array, start: number, end: number): boolean
   routeRefresh(message: RouteRefresh): void
   shutdownCommunication(text: string): void
@@ -51,7 +51,7 @@ const PIECE_OCTETS = 16_384
 
 /** One TCP connection that speaks BGP: octets in, events out, messages out. */
 export class NeighborConnection {
-  readonly connection: TcpConnection
+  readonly tcp: TcpConnection
   readonly #events: ConnectionEvents
   readonly #work: Work
   readonly #log: Log
@@ -80,14 +80,14 @@ export class NeighborConnection {
   /** Those of them that the kernel has taken. */
   #octetsTaken = 0
 
-  constructor(connection: TcpConnection, work: Work, log: Log, events: ConnectionEvents) {
-    this.connection = connection
+  constructor(tcp: TcpConnection, work: Work, log: Log, events: ConnectionEvents) {
+    this.tcp = tcp
     this.#work = work
     this.#log = log
     this.#topics = log.topics
     this.#events = events
     this.#framer = new Framer((octets, start, end) => this.#message(octets, start, end))
-    connection.handlers = {
+    tcp.handlers = {
       onConnect: () => events.event({ kind: 'tcpConnected' }),
       onData: (octets) => this.#received(octets),
       onDrain: () => {
@@ -163,13 +163,13 @@ export class NeighborConnection {
 
   #write(octets: Uint8Array): void {
     if (this.#topics['bgp.message']) tellMessages(this.#log, 'sent', octets)
-    if (!this.connection.write(octets)) this.isCongested = true
+    if (!this.tcp.write(octets)) this.isCongested = true
     this.#octetsSent += octets.length
     this.#lookWhatIsTaken()
   }
 
   #lookWhatIsTaken(): void {
-    const taken = this.#octetsSent - this.connection.unsentOctets
+    const taken = this.#octetsSent - this.tcp.unsentOctets
     if (taken <= this.#octetsTaken) return
     this.#octetsTaken = taken
     this.#events.taken()
@@ -182,18 +182,18 @@ export class NeighborConnection {
     return negotiated
   }
 
-  /** Ends the link from this side; nothing is told any more. */
+  /** Ends the connection from this side; there are no events after it. */
   close(): void {
     if (this.#isOver) return
     this.#flush()
     this.#end()
-    this.connection.close()
+    this.tcp.close()
   }
 
   /** Drops the connection without a word. */
   abandon(): void {
     this.#end()
-    this.connection.destroy()
+    this.tcp.destroy()
   }
 
   #end(): void {
@@ -214,7 +214,7 @@ export class NeighborConnection {
     }
     if (at >= octets.length || this.#isOver) return
     this.#inbox.push(octets.slice(at))
-    this.connection.pause()
+    this.tcp.pause()
     this.#work.add(this.#drainInbox)
   }
 
@@ -226,7 +226,7 @@ export class NeighborConnection {
     }
     if (this.#isOver) return false
     if (this.#inbox.length > 0) return true
-    this.connection.resume()
+    this.tcp.resume()
     return false
   }
 

@@ -69,7 +69,7 @@ const LINGER_MILLISECONDS = 2000
 
 /** A connection with its timers: what one state machine's effects act on. */
 interface TrackRunner {
-  link: NeighborConnection | undefined
+  connection: NeighborConnection | undefined
   readonly timers: Record<SessionTimer, LazyTimer>
   negotiated: Negotiated | undefined
   remoteOpen: Open | undefined
@@ -127,8 +127,8 @@ export class BgpNeighbor {
     return peeringState(this.#peering)
   }
 
-  get link(): NeighborConnection | undefined {
-    return this.#primary.link
+  get connection(): NeighborConnection | undefined {
+    return this.#primary.connection
   }
 
   get isInternal(): boolean {
@@ -136,22 +136,22 @@ export class BgpNeighbor {
   }
 
   get messagesReceived(): number {
-    return this.#messagesReceivedBefore + (this.link?.messagesReceived ?? 0)
+    return this.#messagesReceivedBefore + (this.connection?.messagesReceived ?? 0)
   }
 
   get messagesSent(): number {
-    return this.#messagesSentBefore + (this.link?.messagesSent ?? 0)
+    return this.#messagesSentBefore + (this.connection?.messagesSent ?? 0)
   }
 
   get updatesSent(): number {
-    return this.#updatesSentBefore + (this.link?.updatesSent ?? 0)
+    return this.#updatesSentBefore + (this.connection?.updatesSent ?? 0)
   }
 
   /** Whether UPDATEs should wait until some have left. */
   get isCongested(): boolean {
-    const { link } = this.#primary
-    if (link === undefined || !link.isCongested) return false
-    return link.connection.unsentOctets > UNSENT_OCTETS_MAX
+    const { connection } = this.#primary
+    if (connection === undefined || !connection.isCongested) return false
+    return connection.tcp.unsentOctets > UNSENT_OCTETS_MAX
   }
 
   start(): void {
@@ -163,8 +163,8 @@ export class BgpNeighbor {
   /** Ends everything for good, with a Cease, or without a word so that the neighbor retains routes. */
   stop(notification: NotificationData | undefined): void {
     if (notification === undefined) {
-      this.#primary.link?.abandon()
-      this.#second?.link?.abandon()
+      this.#primary.connection?.abandon()
+      this.#second?.connection?.abandon()
     }
     const told = notification ?? shutdownNotification(CEASE_SUBCODE.administrativeShutdown)
     // RFC 8538 section 3.1: a neighbor that would retain routes over a NOTIFICATION is to drop them now.
@@ -190,12 +190,12 @@ export class BgpNeighbor {
 
   /** Sends UPDATEs of the Established session, those of one batch together. */
   sendUpdates(octets: Uint8Array): void {
-    this.#primary.link?.sendUpdates(octets)
+    this.#primary.connection?.sendUpdates(octets)
   }
 
   /** Sends one message of the Established session. */
   send(message: Uint8Array): void {
-    this.#primary.link?.send(message)
+    this.#primary.connection?.send(message)
   }
 
   #newTrack(): TrackRunner {
@@ -203,7 +203,7 @@ export class BgpNeighbor {
     const timer = (name: SessionTimer): LazyTimer =>
       new LazyTimer(clock, () => this.#expired(track, name))
     const track: TrackRunner = {
-      link: undefined,
+      connection: undefined,
       timers: {
         connectRetry: timer('connectRetry'),
         hold: timer('hold'),
@@ -220,8 +220,8 @@ export class BgpNeighbor {
 
   /** A hold timer is doubted once: what the neighbor sent may be waiting to be read. */
   #expired(track: TrackRunner, name: SessionTimer): void {
-    if (name === 'hold' && track.link !== undefined) {
-      if (track.link.isBehind || !this.#isExpiryDoubted) {
+    if (name === 'hold' && track.connection !== undefined) {
+      if (track.connection.isBehind || !this.#isExpiryDoubted) {
         this.#isExpiryDoubted = true
         track.timers.hold.set(1)
         return
@@ -295,15 +295,15 @@ export class BgpNeighbor {
         break
       case 'sendOpen':
         this.shutdownCommunication = undefined
-        runner.link?.sendOpen(
+        runner.connection?.sendOpen(
           openFor(this.#host.config, this.address, this.config, this.#host.isRestarting),
         )
         break
       case 'sendKeepalive':
-        runner.link?.sendKeepalive()
+        runner.connection?.sendKeepalive()
         break
       case 'sendNotification':
-        runner.link?.sendNotification(effect.notification)
+        runner.connection?.sendNotification(effect.notification)
         break
       case 'setTimer':
         runner.timers[effect.timer].set(this.#milliseconds(effect.timer, effect.seconds))
@@ -352,15 +352,15 @@ export class BgpNeighbor {
     this.#attach(runner, connection)
   }
 
-  #attach(runner: TrackRunner, connection: TcpConnection): void {
-    this.#count(runner.link)
-    runner.link = new NeighborConnection(connection, this.#host.work, this.#log, {
+  #attach(runner: TrackRunner, tcp: TcpConnection): void {
+    this.#count(runner.connection)
+    runner.connection = new NeighborConnection(tcp, this.#host.work, this.#log, {
       event: (event) => this.#dispatch(runner, event),
       open: (open) => this.#opened(runner, open),
       update: (octets, start, end) => {
         this.updatesReceived++
         this.#host.update(this, octets, start, end)
-        return runner.link !== undefined
+        return runner.connection !== undefined
       },
       routeRefresh: (message) => {
         this.#dispatch(runner, { kind: 'routeRefreshReceived' })
@@ -378,7 +378,7 @@ export class BgpNeighbor {
   #heard(runner: TrackRunner): void {
     this.#isExpiryDoubted = false
     const holdTimeSeconds = this.#peering.primary.holdTimeSeconds
-    if (runner.link?.isEstablished === true && holdTimeSeconds > 0) {
+    if (runner.connection?.isEstablished === true && holdTimeSeconds > 0) {
       runner.timers.hold.set(holdTimeSeconds * 1000)
     }
   }
@@ -391,26 +391,26 @@ export class BgpNeighbor {
   }
 
   #close(runner: TrackRunner): void {
-    const { link } = runner
-    this.#count(link)
-    link?.close()
+    const { connection } = runner
+    this.#count(connection)
+    connection?.close()
     // A neighbor that does not read would keep the connection, and what is queued for it, for long.
-    if (link !== undefined && link.connection.unsentOctets > 0) {
-      this.#host.clock.after(LINGER_MILLISECONDS, () => link.connection.destroy())
+    if (connection !== undefined && connection.tcp.unsentOctets > 0) {
+      this.#host.clock.after(LINGER_MILLISECONDS, () => connection.tcp.destroy())
     }
-    runner.link = undefined
+    runner.connection = undefined
     runner.negotiated = undefined
     runner.remoteOpen = undefined
   }
 
-  #count(link: NeighborConnection | undefined): void {
-    if (link === undefined) return
-    this.#messagesReceivedBefore += link.messagesReceived
-    this.#messagesSentBefore += link.messagesSent
-    this.#updatesSentBefore += link.updatesSent
-    link.messagesReceived = 0
-    link.messagesSent = 0
-    link.updatesSent = 0
+  #count(connection: NeighborConnection | undefined): void {
+    if (connection === undefined) return
+    this.#messagesReceivedBefore += connection.messagesReceived
+    this.#messagesSentBefore += connection.messagesSent
+    this.#updatesSentBefore += connection.updatesSent
+    connection.messagesReceived = 0
+    connection.messagesSent = 0
+    connection.updatesSent = 0
   }
 
   /** An OPEN that is well formed: whether it is the neighbor's that we expect, and what follows from it. */
@@ -420,10 +420,10 @@ export class BgpNeighbor {
       this.#dispatch(runner, { kind: 'openError', notification })
       return
     }
-    const { link } = runner
-    if (link === undefined) return
+    const { connection } = runner
+    if (connection === undefined) return
     if (this.isDynamic) this.config = { ...this.config, remoteAs: open.asn }
-    const negotiated = link.negotiate(open)
+    const negotiated = connection.negotiate(open)
     runner.negotiated = negotiated
     runner.remoteOpen = open
     const { holdTimeSeconds } = negotiated
@@ -456,11 +456,11 @@ export class BgpNeighbor {
   }
 
   #established(runner: TrackRunner): void {
-    const { link, negotiated, remoteOpen } = runner
-    if (link === undefined || negotiated === undefined || remoteOpen === undefined) return
-    link.isEstablished = true
+    const { connection, negotiated, remoteOpen } = runner
+    if (connection === undefined || negotiated === undefined || remoteOpen === undefined) return
+    connection.isEstablished = true
     this.lastError = undefined
-    const localAddress = link.connection.local.address
+    const localAddress = connection.tcp.local.address
     this.session = { negotiated, remoteOpen, localAddress }
     this.lastSession = this.session
     this.#host.established(this)

@@ -42,10 +42,10 @@ function headline({ lab, journal, programs, missingNamespaces, ...rest }: LabSta
   if (missingNamespaces.length > 0) {
     lines.push(`Missing namespaces: ${missingNamespaces.join(', ')}`)
   }
-  if (!programs.some(({ what }) => what === 'store')) lines.push('The store does not run')
+  if (!programs.some(({ what }) => what === 'store')) lines.push('The store is not running')
   for (const { name, agent } of rest.nodes) {
     if ('error' in agent) continue // the table says it
-    lines.push(...agent.lacking.map((what) => `${name} lacks something: ${what}`))
+    lines.push(...agent.lacking.map((what) => `${name} is not ready: ${what}`))
     lines.push(...(agent.passedOver ?? []).map((what) => `${name} does not use a route: ${what}`))
     lines.push(
       ...(agent.problems ?? []).map(

@@ -132,16 +132,16 @@ describe('the scheduler of reconcilers', () => {
         return 'done'
       },
       forget: () => note('forget'),
-      problems: () => ['no way to 10.0.0.0/8'],
+      problems: () => ['no route to 10.0.0.0/8'],
     })
     routes.want(1)
     await clock.advance(5_000)
     expect(logged).toEqual([{ part: 'routes', error }])
-    expect(scheduler.problems()).toEqual([error, 'no way to 10.0.0.0/8'])
+    expect(scheduler.problems()).toEqual([error, 'no route to 10.0.0.0/8'])
     expect(done.slice(0, 2)).toEqual(['0 routes 1', '0 forget'])
     error = undefined
     await clock.advance(5_000)
-    expect(routes.problems()).toEqual(['no way to 10.0.0.0/8'])
+    expect(routes.problems()).toEqual(['no route to 10.0.0.0/8'])
   })
 
   it('does not call for a retry what is asked of it: a request comes first', async () => {
