@@ -1457,6 +1457,22 @@ export function kernelContract(
         ).toThrow(/10\.99\.0\.1.*EADDRNOTAVAIL/)
       })
 
+      it('has one address or all of them at a port, and changes at once while connections stay', async () => {
+        const { a, b } = pair()
+        const server = new Peer()
+        const all = b.tcp.listen({ family: 4, port: 179 }, (connection) => server.own(connection))
+        const client = new Peer()
+        client.own(a.tcp.connect({ remote: { address: ip('10.1.0.2'), port: 179 } }, client))
+        await until(() => client.connected && server.connection !== undefined, 'the connection')
+        const one = { family: 4, port: 179, address: ip('10.1.0.2') } as const
+        expect(() => b.tcp.listen(one, () => {})).toThrow(/EADDRINUSE/)
+        all.close()
+        b.tcp.listen(one, () => {}).close()
+        b.tcp.listen({ family: 4, port: 179 }, () => {}).close()
+        client.connection!.write(text('hello'))
+        await until(() => server.received === 'hello', 'the greeting')
+      })
+
       it('carries IPv6 as well', async () => {
         const { a, b, left, right } = pair()
         address(a, left, 'fd00:1::1', 64)
