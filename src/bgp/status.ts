@@ -125,8 +125,8 @@ export type SpeakerEvent =
   /** All families of a neighbor have been received after its session came up. */
   | { readonly kind: 'endOfRib'; readonly neighbor: IpAddress; readonly family: Family }
   /**
-   * The restarting speaker has heard all neighbors or waited long enough, and every best path has been
-   * given to the listeners: what the kernel has beyond that may be deleted.
+   * The restarting speaker has all routes of its neighbors or waited long enough, and every best path has
+   * been given to the listeners: what the kernel has beyond that may be deleted.
    */
   | { readonly kind: 'restartComplete'; readonly reason: 'end of RIB' | 'timer' }
   | { readonly kind: 'prefixLimit'; readonly neighbor: IpAddress; readonly family: Family }

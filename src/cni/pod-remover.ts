@@ -72,7 +72,7 @@ export class PodRemover {
     this.#sweeping?.cancel()
   }
 
-  /** Tries for ever, less and less often; a DEL in the meantime does the same at once. */
+  /** Retries without end, less and less often; a DEL in the meantime does the same at once. */
   async undoLater(attachment: Attachment): Promise<void> {
     const { attachments, clock, random, log } = this.#needs
     const key = attachmentKey(attachment)

@@ -120,7 +120,7 @@ export class RouteTable {
     return length
   }
 
-  /** The host's own rows to a destination are others. */
+  /** The host's own rows to a destination changed. */
   #placeAgain(destination: Prefix): void {
     const wanted = this.#beside.get(destination) ?? this.#tracker.desired(destination)
     if (wanted !== undefined) this.desire(destination, wanted)

@@ -31,10 +31,10 @@ export interface BgpEnvironment {
   }): Derived<{ readonly importPolicy?: RoutePolicy; readonly exportPolicy?: RoutePolicy }>
 }
 
-/** What neighbors follow from; what does not follow is added to the problems. */
 /** What a speaker is configured from. */
 export type BgpView = ViewOf<'Node' | 'BGPConfiguration' | 'BGPPeer' | 'BGPFilter'>
 
+/** What neighbors follow from; what does not follow is added to the problems. */
 interface Cluster {
   readonly view: BgpView
   readonly node: Node

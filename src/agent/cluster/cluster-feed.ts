@@ -14,7 +14,7 @@ export interface ClusterFeed {
     onDelete(kind: Kind, name: string): void
     /** All that was there has been told; after an outage perhaps again. */
     onInSync(): void
-    /** All rows that cannot be read now, or not as a whole, whenever they are others. */
+    /** All rows that cannot be read now, or not as a whole, whenever that changes. */
     onProblems(problems: readonly FollowProblem[]): void
   }): Closable
   /** The blocks of one node, and what contradicts others: all of it, at first and at every change. */

@@ -23,7 +23,7 @@ const CONTRADICTIONS: { readonly [K in Kind]?: Contradiction<K> } = {
 }
 
 /**
- * The cluster's resources as last heard of; everything that an agent decides is a function of it. Of
+ * The cluster's resources as last read; everything that an agent decides is a function of it. Of
  * rows that contradict each other it has the oldest, and names the others.
  */
 export class ClusterView {

@@ -3,7 +3,7 @@ import { usesVxlan, vxlanModeOf } from '../tunnel/vxlan-settings.ts'
 import type { ViewOf } from './derived.ts'
 import { felixParameter } from './felix-parameter.ts'
 
-/** By which ways pools have packets go. */
+/** The encapsulation of each pool. */
 export function poolEncapsulations(view: ViewOf<'IPPool'>): readonly PoolEncapsulation[] {
   return view.list('IPPool').map((pool) => ({
     cidr: pool.spec.cidr,

@@ -25,7 +25,7 @@ export class RemoteBlocks {
     return this.#rows
   }
 
-  /** Takes what a block says, or that it is gone; answers the prefixes whose row is another one now. */
+  /** Takes a block, or its deletion; returns the prefixes whose row changed. */
   setBlock(cidr: Prefix, owners: BlockOwners | undefined): readonly Prefix[] {
     const before = this.#owned.get(cidr) ?? []
     const after = owners === undefined ? [] : ownedOf(owners)
@@ -67,7 +67,7 @@ export class RemoteBlocks {
     if (prefixes?.size === 0) this.#prefixesOf.delete(node)
   }
 
-  /** Whether the row of a prefix is another one now. */
+  /** Whether the row of a prefix changed. */
   #settle(prefix: Prefix): boolean {
     const owner = this.#ownerOf.get(prefix)
     const isRemote = owner !== undefined && owner !== this.#ownNode

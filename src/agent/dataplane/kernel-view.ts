@@ -81,7 +81,7 @@ export class KernelView {
     return [...this.#byIndex.values()].flatMap(({ index, up }) => (up ? index : []))
   }
 
-  /** Whether a link is a pod's, or one that is gone: no way to other nodes leads there. */
+  /** Whether a link is a pod's, or one that is gone: it does not lead to other nodes. */
   leadsNowhere(index: number): boolean {
     const link = this.at(index)
     return link === undefined || isPodLink(link)

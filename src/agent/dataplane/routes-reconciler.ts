@@ -49,7 +49,7 @@ const SENTENCES_MAX = 50
 
 /**
  * Keeps a node's routes. A change is worked into the routes that it concerns; all are worked out again
- * when what they follow from changes, or the ways to other nodes may be others.
+ * when what they follow from changes, next hops of other nodes included.
  */
 export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> {
   readonly name = 'routes'
@@ -86,7 +86,7 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
     this.#plan = new RoutePlan(this.#table, needs.learned, needs.remote)
   }
 
-  /** Other ways lead to these, or none. Returns whether a pass is due for it. */
+  /** The learned next hops of these prefixes changed. Returns whether a pass is due for it. */
   touch(prefixes: readonly Prefix[]): boolean {
     for (const prefix of prefixes) this.#plan.touch(prefix)
     return prefixes.length > 0
@@ -270,7 +270,7 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
     return protocol === ROUTE_PROTOCOL.felix || link?.name === VXLAN_LINK
   }
 
-  /** Whether the way to other nodes may follow from a route: none of ours, nor one by a pod's link. */
+  /** Whether other nodes may be reached by a route: none of ours, nor one by a pod's link. */
   #decidesWays(route: Route): boolean {
     if (route.table === ROUTE_TABLE.local || this.#isOurs(route) || isPodRoute(route)) return false
     return !route.nextHops.some(({ linkIndex }) => this.#needs.view.leadsNowhere(linkIndex))
@@ -287,7 +287,7 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
   }
 }
 
-/** As CNI writes it, on a link whose name may not have been heard of yet: no way to other nodes. */
+/** As CNI writes it, on a link whose name may not be known yet: it does not lead to other nodes. */
 function isPodRoute({ protocol, scope, destination }: Route): boolean {
   return protocol === ROUTE_PROTOCOL.boot && scope === 'link' && isHostPrefix(destination)
 }
@@ -306,7 +306,7 @@ function cached<Answer>(ask: (address: IpAddress) => Answer): (address: IpAddres
   }
 }
 
-/** The kernel's way to a next hop. */
+/** How the kernel reaches a next hop. */
 function lookUp(kernel: Kernel, destination: IpAddress): ReturnType<Surroundings['resolve']> {
   try {
     const { type, linkIndex, gateway } = kernel.lookupRoute({ destination })

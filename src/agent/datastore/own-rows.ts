@@ -25,7 +25,7 @@ export function ownRows(inputs: OwnRowsInputs): OwnRows {
   const podCidrs = own.status?.podCIDRs ?? []
   const hasIpipAddress = bgp?.ipv4IPIPTunnelAddr !== undefined
   const isToGoBack = hasIpipAddress && pools.every(({ spec }) => spec.ipipMode === 'Never')
-  // Until the last node has heard that nothing is tunnelled any more, answers come to the address.
+  // Until the last node knows that nothing is tunnelled any more, answers come to the address.
   const isHeld = !usesIpip && wentBy('ipipMode', formerPools)
   const hasIpip = !isHeld && (usesIpip || isToGoBack)
   return {
@@ -45,7 +45,7 @@ function vxlanTunnel(inputs: OwnRowsInputs): readonly OwnTunnel[] {
   const { own, formerPools, usesVxlan, hasVxlanLink } = inputs
   // Others send as soon as they read of the address: vxlan.calico has to be there before.
   if (usesVxlan && !hasVxlanLink) return []
-  // Until the last node has heard that there is none any more, packets come to the address.
+  // Until the last node knows that there is none any more, packets come to the address.
   if (!usesVxlan && wentBy('vxlanMode', formerPools)) return []
   if (!usesVxlan && vxlanTunnelAddressOf(own) === undefined) return []
   return [{ kind: 'vxlan', macAddress: vtepMac(own.metadata.name, own) }]

@@ -32,8 +32,9 @@ export interface TunnelDevice {
 
 /**
  * The address of a tunnel's link that has no other: the IPv4 dummy address (RFC 7600), which is nobody's
- * and never leaves. By a link without any address the kernel takes nothing whose way back is another link,
- * however loosely it filters (fib_validate_source), and packets of a tunnel come before its address does.
+ * and never leaves. By a link without any address the kernel takes nothing whose return path is another
+ * link, however loosely it filters (fib_validate_source), and packets of a tunnel come before its address
+ * does.
  */
 export const DUMMY_ADDRESS = ip('192.0.0.8')
 

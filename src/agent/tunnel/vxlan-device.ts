@@ -57,7 +57,7 @@ function createVxlan(
 
 /**
  * Takes vxlan.calico away where it is not needed, as Calico does. To be called when no route leads there
- * any more: with a link goes every route of which it is one of several ways (fib_sync_down_dev).
+ * any more: with a link goes every route of which it is one of several next hops (fib_sync_down_dev).
  */
 export function removeVxlanDevice(kernel: Kernel): void {
   const link = kernel.link(VXLAN_LINK)

@@ -19,7 +19,7 @@ export interface BfdTimers {
 export interface BfdSessionConfig extends BfdTimers {
   readonly local: IpAddress
   readonly remote: IpAddress
-  /** RFC 5883, port 4784; otherwise single hop, port 3784 and TTL 255 both ways (RFC 5881). */
+  /** RFC 5883, port 4784; otherwise single hop, port 3784, sent and accepted with TTL 255 (RFC 5881). */
   readonly multihop?: boolean
 }
 
@@ -45,7 +45,7 @@ export interface BfdSessionStatus {
   readonly remoteDiagnostic: string
   /** Current time between packets sent, before jitter. */
   readonly txIntervalMilliseconds: number
-  /** Silence after which the other side is taken for dead; 0 until it has been heard. */
+  /** Silence after which the other side is taken for dead; 0 until it has sent a packet. */
   readonly detectionTimeMilliseconds: number
   readonly sent: number
   readonly received: number

@@ -84,7 +84,7 @@ export class AsynchronousSession {
     return Math.max(this.#transmitMinTx, this.#remoteMinRx) / 1000
   }
 
-  /** RFC 5880 section 6.8.4, asynchronous mode; 0 until the other side has been heard. */
+  /** RFC 5880 section 6.8.4, asynchronous mode; 0 until the other side has sent a packet. */
   get detectionTimeMilliseconds(): number {
     const agreed = Math.max(this.#options.requiredMinRxMicroseconds, this.#remoteDesiredMinTx)
     return (this.#remoteDetectMultiplier * agreed) / 1000

@@ -76,7 +76,7 @@ export class ExportEdits {
     const keeps = mode === 'keep' || (mode === 'auto' && !external)
     if (!keeps) return localAddress
     const at = table.offsets[set]! + table.nextHopAts[set]!
-    // A link-local address means nothing beyond the link it was heard on.
+    // A link-local address means nothing beyond the link it was received on.
     const isOwn = source === OWN_SOURCE
     const size = isOwn ? table.nextHopSizes[set]! : Math.min(16, table.nextHopSizes[set]!)
     const octets = table.octets.slice(at, at + size)

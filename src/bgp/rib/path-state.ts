@@ -6,7 +6,7 @@ export const PATH_FLAG = {
   longLivedStale: 2,
   /** Of a session that is over; waits to be removed. */
   doomed: 4,
-  /** Not heard again since the neighbor began to repeat its routes (RFC 7313). */
+  /** Not received again since the neighbor began to repeat its routes (RFC 7313). */
   refreshing: 8,
 } as const
 

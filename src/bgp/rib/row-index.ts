@@ -2,7 +2,7 @@ import { grown } from './columns.ts'
 
 const PARTS = 256
 const INITIAL_SLOTS = 8
-/** Stands for every part that has no row: one slot, empty for ever. */
+/** Stands for every part that has no row: one slot, always empty. */
 const NO_SLOTS = new Int32Array(1)
 
 /**

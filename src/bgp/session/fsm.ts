@@ -139,7 +139,7 @@ type Row = {
 
 /** RFC 4271 section 8.2.2, OpenSent: "a large value", 4 minutes suggested. */
 const OPEN_HOLD_SECONDS = 240
-/** RFC 9687 section 3.1: how long a neighbor may take nothing, with the hold time that it was agreed to be heard in. */
+/** RFC 9687 section 3.1: how long a neighbor may read nothing, for a negotiated hold time. */
 export function sendHoldSeconds(holdTimeSeconds: number): number {
   return Math.max(480, 2 * holdTimeSeconds)
 }
