@@ -1,3 +1,4 @@
+import { attributeEnd, attributeValueStart } from './attribute-header.ts'
 import { get32 } from '../../lib/octets.ts'
 import { type ByteWriter } from '../../lib/bytes.ts'
 import { ROW_BY_CODE } from './attribute-table.ts'
@@ -40,11 +41,9 @@ export function exportAttributes(
   let done = 0
   let at = start
   while (at < end) {
-    const isLong = (octets[at]! & ATTRIBUTE_FLAG.extendedLength) !== 0
     const code = octets[at + 1]!
-    const valueStart = at + (isLong ? 4 : 3)
-    const length = isLong ? (octets[at + 2]! << 8) | octets[at + 3]! : octets[at + 2]!
-    const next = valueStart + length
+    const valueStart = attributeValueStart(octets, at)
+    const next = attributeEnd(octets, at)
     // The block may be in any order: MP_REACH_NLRI stands first in many (RFC 7606 section 5.1).
     if (code > done && code !== ATTRIBUTE.mpReachNlri) {
       writeAdded(writer, done, code, present, edits)
@@ -60,11 +59,8 @@ export function exportAttributes(
 /** The types below 32 that a block has, as bits. */
 function codesOf(octets: Uint8Array, start: number, end: number): number {
   let codes = 0
-  let at = start
-  while (at < end) {
-    const isLong = (octets[at]! & ATTRIBUTE_FLAG.extendedLength) !== 0
+  for (let at = start; at < end; at = attributeEnd(octets, at)) {
     if (octets[at + 1]! < 32) codes |= 1 << octets[at + 1]!
-    at += isLong ? 4 + ((octets[at + 2]! << 8) | octets[at + 3]!) : 3 + octets[at + 2]!
   }
   return codes
 }
@@ -255,13 +251,10 @@ function writeForOldSpeakers(
 ): void {
   let path = [0, 0]
   let aggregator = -1
-  for (let at = start; at < end;) {
-    const isLong = (octets[at]! & ATTRIBUTE_FLAG.extendedLength) !== 0
-    const length = isLong ? (octets[at + 2]! << 8) | octets[at + 3]! : octets[at + 2]!
-    const valueStart = at + (isLong ? 4 : 3)
-    if (octets[at + 1] === ATTRIBUTE.asPath) path = [valueStart, valueStart + length]
+  for (let at = start; at < end; at = attributeEnd(octets, at)) {
+    const valueStart = attributeValueStart(octets, at)
+    if (octets[at + 1] === ATTRIBUTE.asPath) path = [valueStart, attributeEnd(octets, at)]
     if (octets[at + 1] === ATTRIBUTE.aggregator) aggregator = valueStart
-    at = valueStart + length
   }
   const { flags } = ROW_BY_CODE[ATTRIBUTE.as4Path]!
   if ((edits.prependAs ?? 0) > 0xffff || hasLongAsn(octets, path[0]!, path[1]!)) {

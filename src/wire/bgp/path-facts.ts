@@ -1,5 +1,6 @@
+import { attributeEnd, attributeValueStart } from './attribute-header.ts'
 import { get32 } from '../../lib/octets.ts'
-import { AS_SEGMENT, ATTRIBUTE, ATTRIBUTE_FLAG, WELL_KNOWN_COMMUNITY } from './iana.ts'
+import { AS_SEGMENT, ATTRIBUTE, WELL_KNOWN_COMMUNITY } from './iana.ts'
 
 /** Communities that the speaker itself acts on, as bits. */
 export const COMMUNITY_BIT = {
@@ -66,11 +67,9 @@ export function readPathFacts(
   into.clear()
   let at = start
   while (at < end) {
-    const isLong = (octets[at]! & ATTRIBUTE_FLAG.extendedLength) !== 0
     const code = octets[at + 1]!
-    const valueStart = at + (isLong ? 4 : 3)
-    const length = isLong ? (octets[at + 2]! << 8) | octets[at + 3]! : octets[at + 2]!
-    at = valueStart + length
+    const valueStart = attributeValueStart(octets, at)
+    at = attributeEnd(octets, at)
     switch (code) {
       case ATTRIBUTE.origin:
         into.origin = octets[valueStart]!
@@ -98,7 +97,7 @@ export function readPathFacts(
       case ATTRIBUTE.clusterList:
         into.clusterListStart = valueStart
         into.clusterListEnd = at
-        into.clusterListLength = length >>> 2
+        into.clusterListLength = (at - valueStart) >>> 2
         break
       case ATTRIBUTE.communities:
         into.communitiesStart = valueStart

@@ -1,3 +1,4 @@
+import { attributeEnd, attributeValueStart } from './attribute-header.ts'
 import { ByteReader, ByteWriter } from '../../lib/bytes.ts'
 import { ATTRIBUTES, type AttributeRow, ROW_BY_CODE } from './attribute-table.ts'
 import { type CodecContext } from './codec-context.ts'
@@ -56,9 +57,7 @@ export function decodeAttributeBlock(
 ): PathAttributes {
   const attributes: Record<string, unknown> = {}
   for (let at = start; at < end;) {
-    const isLong = (octets[at]! & ATTRIBUTE_FLAG.extendedLength) !== 0
-    const length = isLong ? (octets[at + 2]! << 8) | octets[at + 3]! : octets[at + 2]!
-    const next = at + (isLong ? 4 : 3) + length
+    const next = attributeEnd(octets, at)
     decodeAttribute(octets, at, next, BLOCK_CONTEXT, attributes)
     at = next
   }
@@ -85,7 +84,7 @@ function decodeAttribute(
 ): void {
   const flags = octets[start]!
   const code = octets[start + 1]!
-  const valueStart = start + ((flags & ATTRIBUTE_FLAG.extendedLength) === 0 ? 3 : 4)
+  const valueStart = attributeValueStart(octets, start)
   const row = ROW_BY_CODE[code]
   if (row === undefined) {
     const kept = (flags | ATTRIBUTE_FLAG.partial) & ~ATTRIBUTE_FLAG.extendedLength
