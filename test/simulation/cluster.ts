@@ -179,9 +179,9 @@ export class SimulatedCluster {
       clock,
       random: this.random,
       log: this.#log.child({ node: node.name }),
-      attachments: spoilAttachments?.(node.attachments) ?? node.attachments,
-      savedSysctls: node.savedSysctls,
-      clusterFile: node.clusterFile,
+      attachments: life.port(spoilAttachments?.(node.attachments) ?? node.attachments),
+      savedSysctls: life.port(node.savedSysctls),
+      clusterFile: life.port(node.clusterFile),
       machineId: 'simulated',
     })
     node.agent.start().catch((thrown: unknown) => {

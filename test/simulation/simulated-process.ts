@@ -72,6 +72,7 @@ export class SimulatedProcess {
         const value: unknown =
           Reflect.get(instead, property) ?? Reflect.get(target, property, target)
         if (property === 'close') return () => target.close()
+        if (property === 'tcp' || property === 'udp') return this.port(target[property])
         if (typeof value !== 'function') return value
         return (...args: unknown[]) => {
           this.#step()
@@ -85,6 +86,20 @@ export class SimulatedProcess {
     })
     WRAPPED.set(proxy, kernel)
     return proxy
+  }
+
+  /** Sockets or files as this process sees them: every call is a step, and a dead process makes none. */
+  port<Port extends object>(port: Port): Port {
+    return new Proxy(port, {
+      get: (target, property) => {
+        const value: unknown = Reflect.get(target, property, target)
+        if (typeof value !== 'function') return value
+        return (...args: unknown[]): unknown => {
+          this.#step()
+          return Reflect.apply(value, target, args)
+        }
+      },
+    })
   }
 
   /** Callbacks are silenced with the process; kernels handed in are the real ones again. */
