@@ -432,6 +432,31 @@ export function kernelContract(
         ])
       })
 
+      it.each<[what: string, change: (route: Route) => Partial<Route>]>([
+        ['MTU', () => ({ mtu: 600 })],
+        ['trust', ({ nextHops: [hop] }) => ({ nextHops: [{ ...hop!, onlink: true }] })],
+      ])('are swapped for others that differ in their %s alone, and back', (_, change) => {
+        const { a, left } = pair()
+        const route = unicast('10.7.0.0/24', left, '10.1.0.2')
+        const other = { ...route, ...change(route) }
+        const rows = (): readonly Route[] => a.routes({ family: 4 }).filter(to('10.7.0.0/24'))
+        a.addRoute(route)
+        a.swapRoute(route, other)
+        expect(rows()).toEqual([other])
+        a.swapRoute(other, route)
+        expect(rows()).toEqual([route])
+      })
+
+      it('are deleted by their MTU where it is named', () => {
+        const { a, left } = pair()
+        const route = { ...unicast('10.7.0.0/24', left, '10.1.0.2'), mtu: 600 }
+        a.addRoute(route)
+        expect(() => a.deleteRoute({ ...route, mtu: 700 })).toThrow('ESRCH')
+        const { mtu: _, ...unnamed } = route
+        a.deleteRoute(unnamed)
+        expect(a.routes({ family: 4 }).filter(to('10.7.0.0/24'))).toEqual([])
+      })
+
       it('are swapped in IPv6 too', () => {
         const { a, left } = pair()
         address(a, left, 'fd00:1::1', 64)

@@ -68,6 +68,7 @@ export function addKernelRoute(namespace: Namespace, route: FibRoute): void {
   announce(namespace, route, 'set')
 }
 
+/** Whether two rows share all that the kernel keeps of a route (fib_find_info). */
 function same(a: FibRoute, b: FibRoute): boolean {
   return (
     a.type === b.type &&
@@ -75,10 +76,18 @@ function same(a: FibRoute, b: FibRoute): boolean {
     a.scope === b.scope &&
     a.preferredSource === b.preferredSource &&
     a.protocol === b.protocol &&
+    a.mtu === b.mtu &&
     a.nextHops.length === b.nextHops.length &&
-    a.nextHops.every(
-      (hop, at) => hop.device === b.nextHops[at]!.device && hop.gateway === b.nextHops[at]!.gateway,
-    )
+    a.nextHops.every((hop, at) => sameWay(hop, b.nextHops[at]!))
+  )
+}
+
+function sameWay(a: FibNextHop, b: FibNextHop): boolean {
+  return (
+    a.device === b.device &&
+    a.gateway === b.gateway &&
+    a.onlink === b.onlink &&
+    a.weight === b.weight
   )
 }
 
@@ -116,6 +125,8 @@ function isMeant(route: Route, other: FibRoute): boolean {
   if (route.preferredSource !== undefined) {
     if (other.preferredSource !== addrFromText(route.preferredSource)) return false
   }
+  // fib_metrics_match: what is not named is not compared.
+  if (!isVersion6 && route.mtu !== undefined && route.mtu !== other.mtu) return false
   const { nextHops } = route
   if (nextHops.length < 2) return nextHops.every((wanted) => isWay(wanted, other.nextHops[0]))
   // fib_nh_match: each way that there is must be named at its place; what is named beyond does not count.
