@@ -8,15 +8,11 @@ import {
   ROUTE_TABLE,
 } from '../kernel/kernel.ts'
 import { addressBits, familyOf } from '../net/ip-address.ts'
-import { mac } from '../net/mac-address.ts'
 import { type Prefix, prefix, prefixFamily } from '../net/prefix.ts'
 import { POD_GATEWAY, POD_GATEWAY_PREFIX, podRoute } from '../routes/desired-routes.ts'
 import { isOurRoute, POD_LINK_PREFIX } from '../routes/ownership.ts'
-import { setHostEndSysctls } from '../routes/host-end.ts'
+import { HOST_END_MAC, setHostEndSysctls } from '../routes/host-end.ts'
 import type { Attachment } from './attachment.ts'
-
-/** All host ends have it: a pod's neighbour entry stays right when its host end is made anew. */
-export const HOST_END_MAC = mac('ee:ee:ee:ee:ee:ee')
 
 export type PodNetwork = Pick<
   Attachment,

@@ -92,6 +92,27 @@ export function isCalledFor(destination: Prefix, inputs: RouteInputs): boolean {
 }
 
 /**
+ * Whether a route leads into a tunnel whose outer packets the kernel cannot send to any of the nodes: it
+ * trusts the gateway of such a route (onlink), and takes it all the same.
+ */
+export function isCutOff(
+  destination: Prefix,
+  { nextHops }: Pick<Route, 'nextHops'>,
+  { remote, surroundings }: Pick<RouteInputs, 'remote' | 'surroundings'>,
+): boolean {
+  const { tunnelLinkIndex, vxlanLinkIndex } = surroundings
+  const outerAddress = ({ linkIndex, gateway }: NextHop): IpAddress | undefined => {
+    if (linkIndex === tunnelLinkIndex) return gateway
+    return linkIndex === vxlanLinkIndex ? remote.get(destination)?.address : undefined
+  }
+  const isLost = (hop: NextHop): boolean => {
+    const address = outerAddress(hop)
+    return address !== undefined && surroundings.resolve(address) === undefined
+  }
+  return nextHops.length > 0 && nextHops.every(isLost)
+}
+
+/**
  * All destinations that there may be a route to, some of them twice.
  *
  * @param inputs as they are when asked: they may change while a caller pauses

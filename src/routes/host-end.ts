@@ -1,4 +1,9 @@
+import { attemptEach } from '../lib/attempt-each.ts'
 import { isKernelError, type Kernel } from '../kernel/kernel.ts'
+import { mac } from '../net/mac-address.ts'
+
+/** All host ends have it: a pod's neighbor entry stays right when its host end is made anew. */
+export const HOST_END_MAC = mac('ee:ee:ee:ee:ee:ee')
 
 /** What Calico sets on the host end of each pod's link (felix/dataplane, cni-plugin/pkg/dataplane/linux). */
 const HOST_END_SYSCTLS: readonly (readonly [path: (link: string) => string, value: string])[] = [
@@ -33,10 +38,13 @@ export function wrongHostEndSysctls(
   })
 }
 
-/** Makes the settings of a host end as a pod needs them; answers those that were not. */
+/**
+ * Makes the settings of a host end as a pod needs them; answers those that were not. Errors: ENOENT for a
+ * link that is gone; what the kernel refused, when all else is set.
+ */
 export function setHostEndSysctls(host: Settings, link: string): readonly WrongSysctl[] {
   const wrong = wrongHostEndSysctls(host, link)
-  for (const { path, wanted } of wrong) host.writeSysctl(path, wanted)
+  attemptEach(wrong, ({ path, wanted }) => host.writeSysctl(path, wanted))
   return wrong
 }
 

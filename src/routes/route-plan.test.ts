@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { Route } from '../kernel/kernel.ts'
+import type { NextHop, Route } from '../kernel/kernel.ts'
 import { ip, type IpAddress } from '../net/ip-address.ts'
 import { type Prefix, prefix } from '../net/prefix.ts'
 import type { PoolEncapsulation, RemoteNode, Surroundings } from './encapsulation.ts'
@@ -13,7 +13,11 @@ const destinations = fc.constantFrom(
     prefix(text),
   ),
 )
-const nextHops = fc.constantFrom(...['10.0.0.1', '10.0.0.2', '10.9.0.1'].map((text) => ip(text)))
+/** No packet of the node itself gets there, and none of a tunnel. */
+const LOST = '10.8.0.1'
+const nextHops = fc.constantFrom(
+  ...['10.0.0.1', '10.0.0.2', '10.9.0.1', LOST].map((text) => ip(text)),
+)
 
 const change = fc.oneof(
   fc.record({
@@ -45,7 +49,9 @@ const change = fc.oneof(
   fc.record({ kind: fc.constant('settleSome' as const), most: fc.nat(3) }),
 )
 
-/** Of next hops those in 10.0.0.0/24 are reached, others only through the tunnel. */
+const [UPLINK, TUNL0, VXLAN] = [2, 3, 4]
+
+/** Of next hops those in 10.0.0.0/24 are on the link, another is behind a router. */
 function surroundingsOf(
   hasTunnel: boolean,
   kind: 'ipip' | 'vxlan',
@@ -57,13 +63,16 @@ function surroundingsOf(
     serviceRanges: [],
     ownAddresses: [],
     hostRouteLength: (address) => (address.startsWith('10.0.0.') ? 24 : -1),
-    vxlanLinkIndex: hasTunnel ? 4 : undefined,
-    uplinkIndex: 2,
+    vxlanLinkIndex: hasTunnel ? VXLAN : undefined,
+    uplinkIndex: UPLINK,
     pathMtus: {},
     nodeNetworks: [prefix('10.0.0.0/24')],
-    tunnelLinkIndex: hasTunnel ? 3 : undefined,
-    resolve: (address) =>
-      address.startsWith('10.0.0.') ? { linkIndex: 2, gateway: undefined } : undefined,
+    tunnelLinkIndex: hasTunnel ? TUNL0 : undefined,
+    resolve(address) {
+      if (address === LOST) return undefined
+      const gateway = address.startsWith('10.0.0.') ? undefined : ip('10.0.0.254')
+      return { linkIndex: UPLINK, gateway }
+    },
   }
   return surroundings
 }
@@ -97,7 +106,15 @@ it('is after every change what it would be if it were computed anew', () => {
         expect(new Map(table)).toEqual(wanted)
         const isVxlan = surroundings.pools[0]!.vxlanMode !== 'Never'
         const heeded = [...destinationsIn(isVxlan ? remote : learned), ...outside(learned)]
-        const unreachable = new Set(heeded.filter((key) => !wanted.has(key)))
+        const leadsNowhere = (key: Prefix): boolean => {
+          const hops = wanted.get(key)?.nextHops ?? []
+          const isLost = ({ linkIndex, gateway }: NextHop): boolean =>
+            (linkIndex === TUNL0 && gateway === LOST) ||
+            (linkIndex === VXLAN && remote.get(key)?.address === LOST)
+          return hops.length > 0 && hops.every(isLost)
+        }
+        const lost = [...wanted.keys()].filter(leadsNowhere)
+        const unreachable = new Set([...heeded.filter((key) => !wanted.has(key)), ...lost])
         expect(plan.unreachableCount).toBe(unreachable.size)
       }
       for (const each of changes) {

@@ -1,9 +1,11 @@
+import type { Route } from '../kernel/kernel.ts'
 import type { IpAddress } from '../net/ip-address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import {
   desiredRoute,
   routeDestinations,
   isCalledFor,
+  isCutOff,
   POD_GATEWAY_PREFIX,
   whyPassedOver,
   type RouteInputs,
@@ -141,9 +143,12 @@ export class RoutePlan {
     this.#explain(destination, route)
   }
 
-  /** Takes note of why there is no route, where there might be one. */
-  #explain(destination: Prefix, route: unknown): void {
-    const isLacking = route === undefined && isCalledFor(destination, this.#inputs)
+  /** Takes note of why there is no route, where there might be one, or none that leads anywhere. */
+  #explain(destination: Prefix, route: Route | undefined): void {
+    const isLacking =
+      route === undefined
+        ? isCalledFor(destination, this.#inputs)
+        : isCutOff(destination, route, this.#inputs)
     if (isLacking) this.#unreachable.add(destination)
     else this.#unreachable.delete(destination)
     const isPassed =
@@ -186,7 +191,7 @@ export class RoutePlan {
     return node !== undefined && node.tunnelAddress === undefined
   }
 
-  /** What was learned and has no route, because its next hops cannot be reached; one sentence each. */
+  /** What was learned and has no route, because its next hops cannot be reached, or one that leads nowhere; one sentence each. */
   unreachable(most = Infinity): readonly string[] {
     const shown = [...this.#unreachable].slice(0, most)
     return shown.map((destination) => {

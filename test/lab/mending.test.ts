@@ -67,7 +67,43 @@ describe.skipIf(!canRunLabs('damage to a node'))('a node that is damaged', () =>
   })
 
   it.each([
+    ['tunl0 has another name', 'ip link set tunl0 name other', 'other'],
+    ['its other end is deleted', 'ip link del tunl0-inside', 'none'],
+    ['its other end is down', 'ip link set tunl0-inside down', 'none'],
+  ])('has its tunnel of programs again when %s', async (_, command, gone) => {
+    const links = (): string => lab.in('server01', 'ip', '-br', 'link')
+    if (!links().includes('tunl0-inside')) {
+      console.log('Skipped: programs of tunl0, since this kernel has an ipip module')
+      return
+    }
+    // Without indexes and link-layer addresses, which are new.
+    const tunnel = (): string =>
+      links()
+        .split('\n')
+        .filter((line) => line.includes('tunl0') || line.startsWith(gone))
+        .map((line) => line.replace(/@if\d+|\S+:\S+/g, ''))
+        .toSorted()
+        .join('\n')
+    const before = tunnel()
+    lab.in('server01', ...command.split(' '))
+    await expect.poll(tunnel, deadline).toBe(before)
+    await expect.poll(() => lacking('server01'), deadline).toEqual([])
+  })
+
+  it.each([
+    ['a pod’s link is down', 'ip link set cali50914021272 down'],
+    ['it has another MAC address', 'ip link set cali50914021272 address 02:00:00:00:00:01'],
+  ])('reaches its pod again when %s', async (_, command) => {
+    const link = (): string => lab.in('server01', 'ip', '-br', 'link', 'show', 'cali50914021272')
+    const before = link()
+    lab.in('server01', ...command.split(' '))
+    await expect.poll(link, deadline).toBe(before)
+    expect(lab.in('network-5z4qp', 'ping', '-c1', '-W1', '10.211.1.4')).toContain('ttl=62')
+  })
+
+  it.each([
     ['forwarding of the node', 'ipv4.ip_forward', '0', '1'],
+    ['forwarding of its uplink', 'ipv4.conf.ens33.forwarding', '0', '1'],
     ['forwarding of a pod’s link', 'ipv4.conf.cali50914021272.forwarding', '0', '1'],
     ['the answer to a pod’s ARP', 'ipv4.conf.cali50914021272.proxy_arp', '0', '1'],
     ['what the kernel tells nobody of', 'ipv4.conf.cali50914021272.route_localnet', '0', '1'],

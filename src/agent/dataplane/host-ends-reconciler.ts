@@ -1,3 +1,4 @@
+import { attemptEach } from '../../lib/attempt-each.ts'
 import { isKernelError, type Kernel, type KernelEvent } from '../../kernel/kernel.ts'
 import type { Log } from '../../lib/log.ts'
 import type { ReconcileOutcome, Reconciler } from '../../lib/reconcile/reconciler.ts'
@@ -35,12 +36,11 @@ export class HostEndsReconciler implements Reconciler<readonly LocalPod[], Kerne
     const names = this.#isAllUnsure
       ? pods.map(({ hostInterfaceName }) => hostInterfaceName)
       : [...this.#unsure]
-    for (const name of names) {
-      if (this.#needs.view.named(name) !== undefined) this.#keep(name)
-      this.#unsure.delete(name)
-    }
     this.#isAllUnsure = false
     this.#unsure.clear()
+    attemptEach(names, (name) => {
+      if (this.#needs.view.named(name) !== undefined) this.#keep(name)
+    })
     return 'done'
   }
 
@@ -56,7 +56,8 @@ export class HostEndsReconciler implements Reconciler<readonly LocalPod[], Kerne
       }
     } catch (thrown) {
       // One that goes away meanwhile needs nothing.
-      if (!isKernelError(thrown, 'ENOENT')) throw thrown
+      const errors: unknown[] = thrown instanceof AggregateError ? thrown.errors : [thrown]
+      if (!errors.some((error) => isKernelError(error, 'ENOENT'))) throw thrown
     }
   }
 

@@ -61,6 +61,30 @@ describe('settings of the host', () => {
     expect(sysctls.original(FILTER)).toBe('0')
   })
 
+  it('are given back and set, each, where the kernel refuses another', () => {
+    const { kernel, settings } = host({
+      [FORWARD]: '0',
+      [FILTER]: '1',
+      'ipv4.conf.b.rp_filter': '1',
+    })
+    const write = kernel.writeSysctl
+    const sysctls = new HostSysctls(kernel, memorySysctls())
+    sysctls.reconcile(new Map([[FILTER, '2']]))
+    kernel.writeSysctl = (path, value) => {
+      if (path === FILTER) throw new KernelError('EROFS', path)
+      write(path, value)
+    }
+    const wanted = new Map([
+      [FORWARD, '1'],
+      ['ipv4.conf.b.rp_filter', '2'],
+    ])
+    expect(() => sysctls.reconcile(wanted)).toThrow('EROFS')
+    expect([...settings.values()]).toEqual(['1', '2', '2'])
+    kernel.writeSysctl = write
+    sysctls.reconcile(wanted)
+    expect([...settings.values()]).toEqual(['1', '1', '2'])
+  })
+
   it('of a link that is gone are forgotten', () => {
     const { kernel, settings, written } = host({ [FILTER]: '1' })
     const saved = memorySysctls()

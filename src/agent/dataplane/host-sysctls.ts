@@ -1,3 +1,4 @@
+import { attemptEach } from '../../lib/attempt-each.ts'
 import { checkFileVersion } from '../../lib/file-version.ts'
 import { isKernelError, type Kernel } from '../../kernel/kernel.ts'
 
@@ -47,10 +48,17 @@ export class HostSysctls {
     this.#originals = new Map(saved.list().map(({ path, value }) => [path, value]))
   }
 
-  /** Makes these as wanted and gives all others back; writes only what differs. Throws KernelError. */
+  /**
+   * Makes these as wanted, in their order, and gives all others back; writes only what differs. Errors: what
+   * the kernel refused; all else is done.
+   */
   reconcile(wanted: ReadonlyMap<string, string>): void {
-    for (const path of this.#originals.keys()) if (!wanted.has(path)) this.#restore(path)
-    for (const [path, value] of wanted) this.#keep(path, value)
+    const over = [...this.#originals.keys()].filter((path) => !wanted.has(path))
+    attemptEach([...over, ...wanted.keys()], (path) => {
+      const value = wanted.get(path)
+      if (value === undefined) this.#restore(path)
+      else this.#keep(path, value)
+    })
   }
 
   /** What the host had, or has where nothing was changed; undefined where there is no such setting. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { silentLog } from '../../lib/log.ts'
+import { mac } from '../../net/mac-address.ts'
 import type { LocalPod } from '../desired/local-facts.ts'
 import { simulatedNode } from '../testing/simulated-node.ts'
 import type { PodLinkSettings } from './pod-links.ts'
@@ -17,6 +18,7 @@ function node() {
   const want = (): void => links.want({ pods, settings })
   return {
     ...simulated,
+    links,
     setPods: (...all: readonly LocalPod[]): void => {
       pods = all
       want()
@@ -78,15 +80,49 @@ describe('links of pods', () => {
     expect(mtus('a')).toEqual([1500, 1500])
   })
 
-  it('stay as they are where they cannot be changed, and are tried again when all is read again', async () => {
-    const { clock, attach, setPods, ends, set } = node()
-    const a = attach('a')
-    setPods({ ...a, networkNamespace: '/run/netns/gone' })
+  it('that cannot be changed are a problem, keep no other from its turn, and are tried again', async () => {
+    const { clock, attach, setPods, ends, set, links } = node()
+    const [a, b] = [attach('a'), attach('b')]
+    setPods({ ...a, networkNamespace: '/run/netns/gone' }, b)
     set({ segmentOctets: 180_000 })
     await clock.advance(5_000)
     expect(ends('a')).toEqual(both(1500, 65_536))
-    setPods(a)
-    await clock.advance(90_000)
+    expect(ends('b')).toEqual(both(1500, 180_000))
+    expect(links.problems()).toEqual([expect.stringContaining('/run/netns/gone')])
+    setPods(a, b)
+    await clock.advance(5_000)
     expect(ends('a')).toEqual(both(1500, 180_000))
+    expect(links.problems()).toEqual([])
+  })
+
+  it('are a problem until both ends are changed, though the host’s is already', async () => {
+    const { clock, attach, setPods, ends, set, links } = node()
+    const a = attach('a')
+    setPods(a)
+    set({ mtu: 1400 })
+    await clock.advance(100)
+    expect(ends('a')).toEqual(both(1400, 65_536))
+    setPods({ ...a, networkNamespace: '/run/netns/gone' })
+    set({ mtu: 1500 })
+    await clock.advance(60_000)
+    expect(ends('a')).toEqual([
+      [1500, 65_536],
+      [1400, 65_536],
+    ])
+    expect(links.problems()).toEqual([expect.stringContaining('/run/netns/gone')])
+    setPods(a)
+    await clock.advance(100)
+    expect(ends('a')).toEqual(both(1500, 65_536))
+    expect(links.problems()).toEqual([])
+  })
+
+  it('are up at the host’s end and have its MAC address, whoever changes them', async () => {
+    const { clock, kernel, attach, setPods } = node()
+    setPods(attach('a'))
+    await clock.advance(100)
+    const { index } = kernel.link('calia')!
+    kernel.changeLink(index, { up: false, macAddress: mac('02:00:00:00:00:01') })
+    await clock.advance(100)
+    expect(kernel.link('calia')).toMatchObject({ up: true, macAddress: 'ee:ee:ee:ee:ee:ee' })
   })
 })

@@ -1,6 +1,6 @@
-import { isKernelError, type Kernel, type Link, type Machine } from '../../kernel/kernel.ts'
-import { messageOf } from '../../lib/errors.ts'
+import type { Kernel, Link, Machine } from '../../kernel/kernel.ts'
 import type { Log } from '../../lib/log.ts'
+import { HOST_END_MAC } from '../../routes/host-end.ts'
 
 export interface PodLinkNeeds {
   /** The node's. */
@@ -29,41 +29,55 @@ export interface PodLinkSettings {
   readonly segmentOctets: number | undefined
 }
 
+/** What has its host end, beside what both ends have. */
+const HOST_END = { up: true, macAddress: HOST_END_MAC } as const
+
 /**
- * Makes both ends of a pod's link as they should be, and answers the host's, which is looked at for both.
- * The end that takes more is changed first, or the other last, so that nothing that is sent in between is
- * too large. What the kernel refuses is told, and taken for done until everything is read anew.
+ * Makes a host end as whoever made it did: up, with its MAC address. Answers it as it is then. Errors: the
+ * kernel's.
  */
-export function keepPodLink(
-  { kernel, machine, log }: PodLinkNeeds,
+export function keepHostEnd({ kernel, log }: Omit<PodLinkNeeds, 'machine'>, hostEnd: Link): Link {
+  const { up, macAddress } = hostEnd
+  if (up && macAddress === HOST_END.macAddress) return hostEnd
+  kernel.changeLink(hostEnd.index, {
+    ...(up ? {} : { up: true }),
+    ...(macAddress === HOST_END.macAddress ? {} : { macAddress: HOST_END.macAddress }),
+  })
+  log.warn('Restored a pod’s link that was changed', { link: hostEnd.name, up, macAddress })
+  return { ...hostEnd, ...HOST_END }
+}
+
+/**
+ * Makes both ends of a pod's link as they should be, and answers the host's, which is looked at for both
+ * unless `isUnsure`. The end that takes more is changed first, or the other last, so that nothing that is
+ * sent in between is too large. Errors: the kernel's, when one end may have been changed.
+ */
+export function keepBothEnds(
+  { kernel, machine }: Omit<PodLinkNeeds, 'log'>,
   hostEnd: Link,
   { networkNamespace, interfaceName, followsNodeMtu }: PodEnd,
   wanted: PodLinkSettings,
+  isUnsure: boolean,
 ): Link {
   const mtu = followsNodeMtu === true ? allowedMtu(hostEnd, wanted) : hostEnd.mtu
   // A kernel that does not tell of segments has no such setting.
   const segmentOctets = hostEnd.segmentOctets && (wanted.segmentOctets ?? hostEnd.segmentOctets)
-  if (mtu === hostEnd.mtu && segmentOctets === hostEnd.segmentOctets) return hostEnd
+  const isSame = mtu === hostEnd.mtu && segmentOctets === hostEnd.segmentOctets
+  if (isSame && !isUnsure) return hostEnd
   const change = {
-    ...(mtu === hostEnd.mtu ? {} : { mtu }),
+    ...(followsNodeMtu === true ? { mtu } : {}),
     ...(segmentOctets === undefined ? {} : { segmentOctets }),
   }
   const changeHostEnd = (): void => kernel.changeLink(hostEnd.index, change)
+  if (mtu > hostEnd.mtu) changeHostEnd()
+  const pod = machine.openNamespace(networkNamespace)
   try {
-    if (mtu > hostEnd.mtu) changeHostEnd()
-    const pod = machine.openNamespace(networkNamespace)
-    try {
-      const podEnd = pod.link(interfaceName)
-      if (podEnd !== undefined) pod.changeLink(podEnd.index, change)
-    } finally {
-      pod.close()
-    }
-    if (mtu <= hostEnd.mtu) changeHostEnd()
-  } catch (thrown) {
-    if (!isKernelError(thrown)) throw thrown
-    const error = messageOf(thrown)
-    log.warn('Failed to change the link of a pod', { link: hostEnd.name, ...change, error })
+    const podEnd = pod.link(interfaceName)
+    if (podEnd !== undefined) pod.changeLink(podEnd.index, change)
+  } finally {
+    pod.close()
   }
+  if (mtu <= hostEnd.mtu) changeHostEnd()
   return { ...hostEnd, ...change }
 }
 

@@ -1,6 +1,8 @@
 import type { HostSysctls } from './host-sysctls.ts'
+import { ipv4ConfPath } from './ipv4-conf-path.ts'
 
-/** Values of rp_filter (Documentation/networking/ip-sysctl.rst). */
+const RP_FILTER = 'rp_filter'
+/** Its values (Documentation/networking/ip-sysctl.rst). */
 const STRICT = 1
 const LOOSE = '2'
 
@@ -16,7 +18,7 @@ const LOOSE = '2'
 export function looseReversePaths(
   links: readonly string[],
 ): readonly (readonly [path: string, value: string])[] {
-  return links.map((name) => [pathOf(name), LOOSE])
+  return links.map((name) => [ipv4ConfPath(name, RP_FILTER), LOOSE])
 }
 
 /** Of these links those by which the host itself takes a packet only if it would answer by the same. */
@@ -24,15 +26,10 @@ export function strictLinks(
   sysctls: Pick<HostSysctls, 'original'>,
   links: readonly string[],
 ): readonly string[] {
-  const ofAll = Number(sysctls.original(pathOf('all')) ?? 0)
+  const ofAll = Number(sysctls.original(ipv4ConfPath('all', RP_FILTER)) ?? 0)
   return links.filter((name) => {
-    const own = sysctls.original(pathOf(name))
+    const own = sysctls.original(ipv4ConfPath(name, RP_FILTER))
     // The kernel takes the larger of both.
     return own !== undefined && Math.max(ofAll, Number(own)) === STRICT
   })
-}
-
-/** A dot of a link's name is a slash in the path of its settings (sysctl(8)). */
-function pathOf(link: string): string {
-  return `ipv4.conf.${link.replaceAll('.', '/')}.rp_filter`
 }

@@ -167,6 +167,53 @@ describe('routes of a node', () => {
     expect(hopsTo(AFAR)).toEqual(hops)
   })
 
+  it('into a tunnel are a problem while its outer packets cannot be sent', async () => {
+    const { clock, kernel, learned, routes, hopsTo, uplink } = node()
+    const { index: tunnelLinkIndex } = kernel.createLink({ kind: 'ipip', name: 'tunl0' })
+    kernel.changeLink(tunnelLinkIndex, { up: true })
+    const pools = DESIRED.surroundings.pools.map(
+      (pool) => ({ ...pool, ipipMode: 'Always' }) as const,
+    )
+    learned.set(AFAR, [ip('10.0.0.9')])
+    routes.want({ ...DESIRED, surroundings: { ...DESIRED.surroundings, pools, tunnelLinkIndex } })
+    await clock.advance(1_000)
+    expect(routes.problems()).toEqual([])
+    kernel.changeLink(uplink, { up: false })
+    await clock.advance(100)
+    expect(routes.problems()).toEqual([`no route to ${AFAR} via 10.0.0.9`])
+    expect(hopsTo(AFAR)).toHaveLength(1)
+    kernel.changeLink(uplink, { up: true })
+    await clock.advance(100)
+    expect(routes.problems()).toEqual([])
+  })
+
+  it('are worked out again when the rules change by which tables are asked', async () => {
+    const { clock, kernel, learned, routes, hopsTo } = node()
+    learned.set(NEAR, [ip('10.0.0.2')])
+    routes.want(DESIRED)
+    await clock.advance(1_000)
+    const main = kernel.rules(4).find(({ table }) => table === 254)!
+    kernel.deleteRule(main)
+    await clock.advance(100)
+    expect(routes.problems()).toEqual([`no route to ${NEAR} via 10.0.0.2`])
+    kernel.addRule(main)
+    await clock.advance(100)
+    expect([routes.problems(), hopsTo(NEAR)?.length]).toEqual([[], 1])
+  })
+
+  it('of a pod whose link has another name now are told of, and are back with its name', async () => {
+    const { clock, kernel, routes, attach, hopsTo } = node()
+    routes.want({ ...DESIRED, pods: [attach('a')] })
+    await clock.advance(100)
+    const { index } = kernel.link('calia')!
+    kernel.changeLink(index, { name: 'other' })
+    await clock.advance(100)
+    expect(routes.problems()).toEqual(['calia of 10.1.0.5 is missing'])
+    kernel.changeLink(index, { name: 'calia' })
+    await clock.advance(100)
+    expect([routes.problems(), hopsTo('10.1.0.5/32')]).toEqual([[], [{ linkIndex: index }]])
+  })
+
   it('of a pod whose link is missing are told of, by name', async () => {
     const { clock, kernel, routes, attach } = node()
     const pods = [attach('a')]

@@ -68,6 +68,8 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
   /** The kernel's table is being read, in as many passes as that takes. */
   #isReading = false
   #mustReadPods = true
+  /** Host ends of pods as last read, by index: they stay the pods' until somebody has read them again. */
+  #podLinks: ReadonlySet<number> = new Set()
   #mustResolve = true
   /** Links of routes that were read before the kernel told of the link: whose they are is not known yet. */
   readonly #unheardLinks = new Set<number>()
@@ -165,6 +167,7 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
       }
     }
     this.#missingLinks = missingLinks
+    this.#podLinks = new Set(wanted.values())
     this.#plan.setPods(wanted)
   }
 
@@ -184,11 +187,14 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
         if (event.change === 'removed') this.#mustReadTable = true
         this.#mustResolve = true
         return true
+      case 'rule':
+        // Which tables are asked decides how other nodes are reached.
+        this.#mustResolve = true
+        return true
       case 'forwarding':
       case 'neighbor':
       case 'overrun':
       case 'packetFilter':
-      case 'rule':
       case 'settings':
       case 'trafficControl':
         return false
@@ -201,7 +207,8 @@ export class RoutesReconciler implements Reconciler<DesiredRoutes, KernelEvent> 
     const isGone = !isUp && this.#linksUp.delete(link.index)
     if (isUp) this.#linksUp.add(link.index)
     if (this.#unheardLinks.delete(link.index)) this.#mustReadTable = true
-    if (isPodLink(link)) {
+    // One that has another name now was a pod's.
+    if (isPodLink(link) || this.#podLinks.has(link.index)) {
       if (isGone) this.#table.forgetLink(link.index)
       this.#mustReadPods = true
     } else {

@@ -65,6 +65,18 @@ it('writes the rest where one is refused, which is a problem and tried again', a
   expect(rows.problems()).toEqual([])
 })
 
+it('is a problem until what is desired has been written, and none when it is looked at again', async () => {
+  const { clock, rows } = node()
+  rows.want({ ...ROWS, tunnels: [{ kind: 'ipip' }] })
+  await clock.advance(20)
+  expect(rows.problems()).toEqual(['the node’s own addresses and blocks are being written'])
+  await clock.advance(100)
+  expect(rows.problems()).toEqual([])
+  rows.request()
+  await clock.advance(20)
+  expect(rows.problems()).toEqual([])
+})
+
 it('writes nothing while the datastore must not be written', async () => {
   const { clock, calls, told, rows } = node()
   rows.want(undefined)

@@ -48,14 +48,36 @@ export class OwnRowsReconciler implements Reconciler<OwnRows | undefined> {
     resyncMilliseconds: 600_000,
   } as const
   readonly #needs: OwnRowsNeeds
+  #desired: OwnRows | undefined
+  /** What is written, as far as is known. */
+  #written: OwnRows | undefined
+  #isWriting = false
 
   constructor(needs: OwnRowsNeeds) {
     this.#needs = needs
   }
 
-  /** Errors: the first of what the datastore refused; the rest is written all the same. */
   async reconcile(desired: OwnRows | undefined): Promise<ReconcileOutcome> {
+    this.#desired = desired
     if (desired === undefined) return 'done'
+    this.#isWriting = true
+    try {
+      await this.#write(desired)
+      this.#written = desired
+    } finally {
+      this.#isWriting = false
+    }
+    return 'done'
+  }
+
+  /** The datastore may take its time. What it refuses is said by whoever calls {@link reconcile}. */
+  problems(): readonly string[] {
+    const isBehind = this.#isWriting && this.#desired !== this.#written
+    return isBehind ? ['the node’s own addresses and blocks are being written'] : []
+  }
+
+  /** Errors: the first of what the datastore refused; the rest is written all the same. */
+  async #write(desired: OwnRows): Promise<void> {
     const { addresses, node, onIpipAddress } = this.#needs
     const errors: unknown[] = []
     const attempt = async (write: () => Promise<void>): Promise<void> => {
@@ -74,6 +96,5 @@ export class OwnRowsReconciler implements Reconciler<OwnRows | undefined> {
     }
     if (desired.isWithoutIpip) onIpipAddress(undefined)
     if (errors.length > 0) throw errors[0]
-    return 'done'
   }
 }

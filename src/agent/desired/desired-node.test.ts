@@ -74,7 +74,8 @@ describe('a node of a cluster with IPIP', () => {
       nodes: [{ metadata: { name: 'one' } }, { metadata: { name: 'two' } }],
     })
     expect(vxlan).toEqual({ device: undefined, uplink: 2, ends: [] })
-    expect(sysctls.looseLinks).toEqual(['eth0', 'tunl0'])
+    const links = ['eth0', 'tunl0']
+    expect(sysctls).toEqual({ forwardingLinks: links, looseLinks: links })
     expect(podLinks.settings).toMatchObject({ mtu: 1480, mtuMayGrow: true })
   })
 

@@ -85,8 +85,8 @@ export function sysctlsOf(self: string): RowRule<DesiredSysctls> {
         ...(hasVxlan ? [VXLAN_LINK] : []),
       ]
       const isUplink = ({ index }: { index: number }): boolean => uplinks.includes(index)
-      const ways = links.filter(isUplink).map(({ name }) => name)
-      return { looseLinks: tunnels.length === 0 ? [] : [...ways, ...tunnels] }
+      const forwardingLinks = [...links.filter(isUplink).map(({ name }) => name), ...tunnels]
+      return { forwardingLinks, looseLinks: tunnels.length === 0 ? [] : forwardingLinks }
     },
   )
   return ({ view, uplinks, hasVxlan, local: { host } }) =>

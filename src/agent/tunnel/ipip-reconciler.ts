@@ -18,6 +18,7 @@ import {
   type TunnelKind,
   type TunnelPrograms,
 } from './tunnel-device.ts'
+import { withoutUplink } from './without-uplink.ts'
 
 /** A node's tunl0. */
 export interface DesiredIpip {
@@ -82,9 +83,10 @@ export class IpipReconciler implements Reconciler<DesiredIpip, KernelEvent> {
     try {
       const { use, refused } = ensureTunnelDevice(this.#needs, desired.device)
       this.#use = use
-      if (use?.kind === 'ebpf') this.#equip(use, desired)
+      const problems = [...refused]
+      if (use?.kind === 'ebpf') problems.push(...this.#equip(use, desired))
       else if (use !== undefined && desired.isUnfiltered) this.#guard(use, desired)
-      if (refused.length > 0) failure = refused.join('; ')
+      if (problems.length > 0) failure = problems.join('; ')
     } catch (thrown) {
       if (!isKernelError(thrown)) throw thrown
       failure = thrown.message
@@ -126,11 +128,18 @@ export class IpipReconciler implements Reconciler<DesiredIpip, KernelEvent> {
     return isConcerned
   }
 
+  /** Whether it is an end of the tunnel, whatever its name is now, or a link beneath. */
+  #isOfUse(index: number): boolean {
+    const { link } = this.#use ?? {}
+    const isEnd = link !== undefined && (index === link.index || index === link.peerIndex)
+    return isEnd || this.#desired?.underlays.includes(index) === true
+  }
+
   #concerns(event: KernelEvent): boolean {
-    const { underlays = [], ownAddress } = this.#desired ?? {}
+    const { ownAddress } = this.#desired ?? {}
     switch (event.kind) {
       case 'link':
-        return event.link.name.startsWith(TUNNEL_LINK) || underlays.includes(event.link.index)
+        return event.link.name.startsWith(TUNNEL_LINK) || this.#isOfUse(event.link.index)
       case 'address':
         return (
           event.address.linkIndex === this.#use?.link.index || event.address.address === ownAddress
@@ -179,13 +188,17 @@ export class IpipReconciler implements Reconciler<DesiredIpip, KernelEvent> {
     this.#pathMtus.close()
   }
 
-  #equip(use: TunnelInUse, desired: DesiredIpip): void {
+  /** Answers what keeps the programs from their work. */
+  #equip(use: TunnelInUse, desired: DesiredIpip): readonly string[] {
     const { programs } = this.#needs
-    const { ownAddress } = desired
-    if (programs === undefined || ownAddress === undefined || !this.#mustTell(use, desired)) return
-    programs.equip(use.link, endsOf(desired, ownAddress))
-    this.#nodes = new Set(nodePrefixes(desired.nodes, 4))
-    this.#watchPaths(programs, ownAddress)
+    const { ownAddress, underlays } = desired
+    if (programs === undefined || ownAddress === undefined) return []
+    if (this.#mustTell(use, desired)) {
+      programs.equip(use.link, endsOf(desired, ownAddress))
+      this.#nodes = new Set(nodePrefixes(desired.nodes, 4))
+      this.#watchPaths(programs, ownAddress)
+    }
+    return underlays.length === 0 ? [withoutUplink(ownAddress)] : []
   }
 
   /** A kernel that takes no programs either goes on without: packets of nodes are what matters. */

@@ -82,6 +82,9 @@ describe('the reconciler of tunl0', () => {
     kernel.deleteLink(made.index)
     await clock.advance(100)
     expect(host.link).toBe(kernel.link('tunl0')!.index)
+    kernel.changeLink(host.link!, { name: 'other' })
+    await clock.advance(100)
+    expect(host.link).toBe(kernel.link('tunl0')!.index)
   })
 
   it('tells programs of the nodes when they are others, and again when somebody may have taken them', async () => {
@@ -104,6 +107,22 @@ describe('the reconciler of tunl0', () => {
     kernel.changeLink(kernel.link('tunl0')!.index, { up: false })
     await clock.advance(1_000)
     expect(host.equipped.length).toBeGreaterThan(before)
+  })
+
+  it('has a problem while programs have no link to hang at, and the kernel’s own device has none', async () => {
+    const said = ['no link has 10.0.0.1, the address of this node (spec.bgp.ipv4Address)']
+    for (const [kind, problems] of [
+      ['ebpf', said],
+      ['kernel', []],
+    ] as const) {
+      const { clock, ipip } = ipipNode(kind)
+      ipip.want({ ...IPIP, underlays: [] })
+      await clock.advance(1_000)
+      expect(ipip.problems()).toEqual(problems)
+      ipip.want(IPIP)
+      await clock.advance(1_000)
+      expect(ipip.problems()).toEqual([])
+    }
   })
 
   it('believes of nodes alone that the path to them is narrow, and for ten minutes', async () => {
@@ -180,6 +199,12 @@ describe('the reconciler of vxlan.calico', () => {
     kernel.deleteForwardingEntry({ linkIndex: index, macAddress })
     await clock.advance(100)
     expect(kernel.forwardingEntries(index)).toMatchObject([{ macAddress }])
+    kernel.changeLink(index, { name: 'other' })
+    await clock.advance(100)
+    expect(vxlan.problems()).toEqual(['Unable to create vxlan.calico: VNI 4096 is taken: EEXIST'])
+    kernel.changeLink(index, { name: 'vxlan.calico' })
+    await clock.advance(100)
+    expect(vxlan.problems()).toEqual([])
     routes.want({})
     vxlan.want({ ...desired, device: undefined })
     await clock.advance(1_000)
@@ -188,6 +213,18 @@ describe('the reconciler of vxlan.calico', () => {
     isBusy = false
     await clock.advance(100)
     expect(kernel.link('vxlan.calico')).toBeUndefined()
+  })
+
+  it('has a problem while the node’s own address is on no link', async () => {
+    const { clock, vxlan, desired } = vxlanNode()
+    vxlan.want({ ...desired, uplink: undefined })
+    await clock.advance(100)
+    expect(vxlan.problems()).toEqual([
+      'no link has 10.0.0.1, the address of this node (spec.bgp.ipv4Address)',
+    ])
+    vxlan.want(desired)
+    await clock.advance(100)
+    expect(vxlan.problems()).toEqual([])
   })
 
   it('asks nothing of a kernel where there is no VXLAN and was none', async () => {

@@ -7,6 +7,7 @@ import type { KernelView } from '../dataplane/kernel-view.ts'
 import { ensureVxlanDevice, removeVxlanDevice } from './vxlan-device.ts'
 import { VxlanPeers } from './vxlan-peers.ts'
 import type { TunnelEnd, VxlanDevice } from './vxlan-settings.ts'
+import { withoutUplink } from './without-uplink.ts'
 
 /** A node's vxlan.calico. */
 export interface DesiredVxlan {
@@ -37,7 +38,7 @@ export class VxlanReconciler implements Reconciler<DesiredVxlan, KernelEvent> {
   readonly #peers: VxlanPeers
   #uplink: number | undefined
   #link: Link | undefined
-  /** What the kernel would not have of it. */
+  /** What of it cannot be, one sentence each. */
   #refused: readonly string[] = []
   /** It is to go once no route leads there. */
   #isOver = false
@@ -59,7 +60,7 @@ export class VxlanReconciler implements Reconciler<DesiredVxlan, KernelEvent> {
       const { link, refused } = ensureVxlanDevice(kernel, device, uplink, log)
       this.#link = link
       this.#refused = refused
-    }
+    } else if (device !== undefined) this.#refused = [withoutUplink(device.localAddress)]
     this.#peers.setDesired(this.#link?.index, ends)
     this.#peers.write()
     onLink(this.#link?.index)
@@ -72,7 +73,12 @@ export class VxlanReconciler implements Reconciler<DesiredVxlan, KernelEvent> {
       case 'forwarding':
         return this.#peers.observe(event)
       case 'link':
-        return event.link.name === VXLAN_LINK || event.link.index === this.#uplink
+        // By its index too: somebody may have given it another name.
+        return (
+          event.link.name === VXLAN_LINK ||
+          event.link.index === this.#link?.index ||
+          event.link.index === this.#uplink
+        )
       case 'address':
         return event.address.linkIndex === this.#link?.index
       case 'overrun':

@@ -179,6 +179,45 @@ describe('the scheduler of reconcilers', () => {
     expect(done).toEqual(['0 filter 1', '0 refused 1', '10 filter 2'])
   })
 
+  it('settles what follows too, from one reconciler to another and back, but no more than a while', () => {
+    const { scheduler, done, add } = scheduled()
+    const derived = add('derived', {
+      reconcile: (facts) => {
+        done.push(`derived ${facts}`)
+        if (facts < 4) tunnel.want(facts)
+        return 'done'
+      },
+    })
+    const tunnel = add('tunnel', {
+      reconcile: (facts) => {
+        done.push(`tunnel ${facts}`)
+        derived.want(facts + 1)
+        return 'done'
+      },
+    })
+    derived.want(2)
+    scheduler.settle()
+    expect(done).toEqual(['derived 2', 'tunnel 2', 'derived 3', 'tunnel 3', 'derived 4'])
+    done.length = 0
+    const endless = add('endless', {
+      reconcile: (count) => {
+        done.push(`endless ${count}`)
+        endless.want(count + 1)
+        return 'done'
+      },
+    })
+    endless.want(1)
+    scheduler.settle()
+    expect(done.length).toBeLessThan(10)
+  })
+
+  it('settles one pass of what has more to do, so that others have their turn', () => {
+    const { scheduler, done, add } = scheduled()
+    add('routes', { outcome: () => 'more' }).want(1)
+    scheduler.settle()
+    expect(done).toEqual(['0 routes 1'])
+  })
+
   it('has one pass at a time of work that takes its time, and one more for all that came meanwhile', async () => {
     const { clock, scheduler, done, note, add } = scheduled()
     const rows = add('rows', {

@@ -27,6 +27,8 @@ export interface Reconciliation<Desired> {
 
 /** Between two turns, however much happens: changes come in crowds. */
 export const TURN_MILLISECONDS = 10
+/** What one reconciler finds out goes round by the desired state to another, and its answer back. */
+const SETTLING_TURNS = 5
 
 /**
  * Calls reconcilers when a pass of theirs is due: something else is desired, an event concerns them, a
@@ -63,9 +65,16 @@ export class Scheduler<Event = never> {
     for (const entry of this.#entries) entry.forget()
   }
 
-  /** Does now what was asked for and waits for its time, so that {@link problems} are about what stays. */
+  /**
+   * Does now what was asked for and waits for its time, and what follows from that, so that
+   * {@link problems} are about what stays. What has more to do than one pass goes on in the next turn.
+   */
   settle(): void {
-    this.#turn((entry) => entry.isRequested)
+    for (let turn = 0; turn < SETTLING_TURNS; turn++) {
+      const isFirst = turn === 0
+      this.#turn((entry) => entry.isRequested && (isFirst || entry.isWhole))
+      if (!this.#entries.some((entry) => entry.isRequested && entry.isWhole)) return
+    }
   }
 
   /** Of all reconcilers. Only reads. */

@@ -14,6 +14,9 @@ const INSIDE_SUFFIX = '-inside'
  */
 export function createTunnelPair(kernel: LinuxKernel, name: string, mtu?: number): Link {
   const inside = `${name}${INSIDE_SUFFIX}`
+  // Of a pair whose other end somebody gave another name, which goes with it.
+  const left = kernel.link(inside)
+  if (left?.kind === 'veth') kernel.deleteLink(left.index)
   const made = kernel.createLink({
     kind: 'veth',
     name,
