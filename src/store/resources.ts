@@ -222,7 +222,10 @@ export class Resources {
 
   /** Throws ResourceAlreadyExists. The draft must have no resourceVersion. */
   async create<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
-    const { resource } = this.#prepare(draft)
+    return this.#create(this.#read(draft).resource)
+  }
+
+  async #create<K extends Kind>(resource: ResourceOf<K>): Promise<ResourceOf<K>> {
     const { metadata } = resource
     if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '') {
       throw invalid(
@@ -250,7 +253,7 @@ export class Resources {
     draft: Draft<K>,
     stored: StoredResource<K> | undefined,
   ): Promise<ResourceOf<K>> {
-    const { resource, written } = this.#prepare(draft, problemsIn(stored))
+    const { document, resource } = this.#read(draft, problemsIn(stored))
     const { metadata } = resource
     const { holdsMetadata } = storageOf(draft.kind)
     for (const field of holdsMetadata ? REQUIRED : REQUIRED_OF_ALL) {
@@ -266,7 +269,7 @@ export class Resources {
     // What stands there and cannot be read forbids nothing.
     const before = resourceIn(stored)
     if (before !== undefined) checkChange(before, resource)
-    metadata.resourceVersion = await this.#store.update(written)
+    metadata.resourceVersion = await this.#store.update(writtenForm(document, resource))
     return resource
   }
 
@@ -275,11 +278,13 @@ export class Resources {
    * must still hold. Parts that do not count may stay if they stand in the store as they are.
    */
   async apply<K extends Kind>(draft: Draft<K>): Promise<ResourceOf<K>> {
-    const { name, namespace } = this.#placeOf(draft)
+    const { name, namespace, resource } = this.#placeOf(draft)
     for (let tries = 1; ; tries++) {
       const stored = await this.#find(draft.kind, name, namespace)
       try {
-        if (stored === undefined) return await this.create(draft)
+        if (stored === undefined) {
+          return await (resource === undefined ? this.create(draft) : this.#create(resource))
+        }
         const { resourceVersion } = stored
         const given = this.#given(resourceIn(stored)?.metadata)
         const metadata = { ...given, resourceVersion, ...defined(draft.metadata), name }
@@ -303,7 +308,7 @@ export class Resources {
   async checkDocument(draft: Draft): Promise<void> {
     if (await this.#isStored(draft)) return
     const { name, namespace } = this.#placeOf(draft)
-    this.#prepare(draft, problemsIn(await this.#find(draft.kind, name, namespace)))
+    this.#read(draft, problemsIn(await this.#find(draft.kind, name, namespace)))
   }
 
   /** Whether the store says the same, with defaults filled in on both sides. */
@@ -319,7 +324,8 @@ export class Resources {
 
   #formOf(draft: Draft, known: readonly StoredProblem[]): Resource {
     try {
-      return this.#prepare(draft, known).written
+      const { document, resource } = this.#read(draft, known)
+      return writtenForm(document, resource)
     } catch (thrown) {
       if (!(thrown instanceof InvalidResource)) throw thrown
       return documentOf(draft) as Resource
@@ -437,24 +443,34 @@ export class Resources {
     )
   }
 
-  /** @param known what may stay as it is, since it stands in the store */
-  #prepare<K extends Kind>(
+  /**
+   * What a draft says. Throws InvalidResource.
+   *
+   * @param known what may stay as it is, since it stands in the store
+   */
+  #read<K extends Kind>(
     draft: Draft<K>,
     known: readonly StoredProblem[] = [],
-  ): { readonly resource: ResourceOf<K>; readonly written: ResourceOf<K> } {
+  ): { readonly document: Document; readonly resource: ResourceOf<K> } {
     const namespace = inNamespace(draft.kind, draft.metadata.namespace)
     const metadata = namespace === undefined ? draft.metadata : { ...draft.metadata, namespace }
     const document = documentOf({ ...draft, metadata })
-    const resource = readChanged<K>(document, known)
-    return { resource, written: writtenForm(document, resource) }
+    return { document, resource: readChanged<K>(document, known) }
   }
 
-  /** Where a draft belongs, also one in which something is wrong. */
-  #placeOf(draft: Draft): { readonly name: string; readonly namespace: string | undefined } {
+  /** Where a draft belongs, also one in which something is wrong; and what it says, where nothing is. */
+  #placeOf<K extends Kind>(
+    draft: Draft<K>,
+  ): {
+    readonly name: string
+    readonly namespace: string | undefined
+    readonly resource?: ResourceOf<K>
+  } {
     try {
       // The name may follow from the rest.
-      const { name, namespace } = this.#prepare(draft).resource.metadata
-      return { name, namespace }
+      const { resource } = this.#read(draft)
+      const { name, namespace } = resource.metadata
+      return { name, namespace, resource }
     } catch (thrown) {
       const { name, namespace } = draft.metadata
       if (!(thrown instanceof InvalidResource) || typeof name !== 'string') throw thrown

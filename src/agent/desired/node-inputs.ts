@@ -39,66 +39,100 @@ export interface NodeInputs {
 
 /** Reads {@link NodeInputs}, each when it is asked for, and remembers them. @param self name of the Node */
 export function nodeInputs(self: string): (view: ClusterView, local: LocalFacts) => NodeInputs {
-  const nodes = rememberedNodes()
-  const ownRow = derived([], (_, { own }: { own: Node | undefined }) => (own ? [own] : []))
-  const ownAddress = derived([], (_, { own }: { own: Node | undefined }) => own && nodeAddress(own))
-  const uplinks = derived([], (_, { addresses, own }: UplinkFacts) =>
-    linksWith(addresses, own?.address),
-  )
-  const pools = derived(['IPPool'], poolEncapsulations)
-  const mtus = derived(['FelixConfiguration', 'IPPool'], (view, facts: MtuFacts) =>
-    nodeMtus(view, self, facts.links, facts.uplinks[0]),
-  )
-  const hasVxlan = derived(
-    ['IPPool', 'FelixConfiguration', 'Node'],
-    (view, { formerPools }: Pick<LocalFacts, 'formerPools'>) => takesVxlan(view, self, formerPools),
-  )
-  const ends = derived(['Node'], (view) => tunnelEnds(view, self))
-  const rules = derived(['IPPool', 'BGPConfiguration'], (view, facts: RuleFacts) =>
-    exportRules(withNodes(view, facts.ownRow), self, facts.blocks),
-  )
-  const confirmedBlocks = derived([], (_, { blocks }: { blocks: readonly OwnBlock[] }) =>
-    blocks.filter(({ state }) => state === 'confirmed').map(({ cidr }) => cidr),
-  )
-  return (view, local) => {
-    const { blocks = NO_BLOCKS, formerPools, host } = local
-    return {
-      view,
-      local,
-      get own() {
-        return view.get('Node', self)
-      },
-      get ownRow() {
-        return ownRow(view, { own: this.own })
-      },
-      get nodes() {
-        return nodes(view.list('Node'))
-      },
-      get ownAddress() {
-        return ownAddress(view, { own: this.own })
-      },
-      get uplinks() {
-        return uplinks(view, { addresses: host.addresses, own: this.ownAddress })
-      },
-      get pools() {
-        return pools(view, {})
-      },
-      get mtus() {
-        return mtus(view, { links: host.links, uplinks: this.uplinks })
-      },
-      get hasVxlan() {
-        return hasVxlan(view, { formerPools })
-      },
-      get ends() {
-        return this.hasVxlan ? ends(view, {}) : undefined
-      },
-      get rules() {
-        return rules(view, { ownRow: this.ownRow, blocks })
-      },
-      get confirmedBlocks() {
-        return confirmedBlocks(view, { blocks })
-      },
-    }
+  const rules = inputRules(self)
+  return (view, local) => new DerivedInputs(self, rules, view, local)
+}
+
+type InputRules = ReturnType<typeof inputRules>
+
+/** How each of the inputs follows from others. */
+function inputRules(self: string) {
+  return {
+    nodes: rememberedNodes(),
+    ownRow: derived([], (_, { own }: { own: Node | undefined }) => (own ? [own] : [])),
+    ownAddress: derived([], (_, { own }: { own: Node | undefined }) => own && nodeAddress(own)),
+    uplinks: derived([], (_, { addresses, own }: UplinkFacts) =>
+      linksWith(addresses, own?.address),
+    ),
+    pools: derived(['IPPool'], poolEncapsulations),
+    mtus: derived(['FelixConfiguration', 'IPPool'], (view, facts: MtuFacts) =>
+      nodeMtus(view, self, facts.links, facts.uplinks[0]),
+    ),
+    hasVxlan: derived(
+      ['IPPool', 'FelixConfiguration', 'Node'],
+      (view, { formerPools }: Pick<LocalFacts, 'formerPools'>) =>
+        takesVxlan(view, self, formerPools),
+    ),
+    ends: derived(['Node'], (view) => tunnelEnds(view, self)),
+    rules: derived(['IPPool', 'BGPConfiguration'], (view, facts: RuleFacts) =>
+      exportRules(withNodes(view, facts.ownRow), self, facts.blocks),
+    ),
+    confirmedBlocks: derived([], (_, { blocks }: { blocks: readonly OwnBlock[] }) =>
+      blocks.filter(({ state }) => state === 'confirmed').map(({ cidr }) => cidr),
+    ),
+  }
+}
+
+/** A class: an object with as many accessors of its own costs more than what most of them answer. */
+class DerivedInputs implements NodeInputs {
+  readonly view: ClusterView
+  readonly local: LocalFacts
+  readonly #self: string
+  readonly #rules: InputRules
+
+  constructor(self: string, rules: InputRules, view: ClusterView, local: LocalFacts) {
+    this.#self = self
+    this.#rules = rules
+    this.view = view
+    this.local = local
+  }
+
+  get own() {
+    return this.view.get('Node', this.#self)
+  }
+
+  get ownRow() {
+    return this.#rules.ownRow(this.view, { own: this.own })
+  }
+
+  get nodes() {
+    return this.#rules.nodes(this.view.list('Node'))
+  }
+
+  get ownAddress() {
+    return this.#rules.ownAddress(this.view, { own: this.own })
+  }
+
+  get uplinks() {
+    const { addresses } = this.local.host
+    return this.#rules.uplinks(this.view, { addresses, own: this.ownAddress })
+  }
+
+  get pools() {
+    return this.#rules.pools(this.view, {})
+  }
+
+  get mtus() {
+    const { links } = this.local.host
+    return this.#rules.mtus(this.view, { links, uplinks: this.uplinks })
+  }
+
+  get hasVxlan() {
+    return this.#rules.hasVxlan(this.view, { formerPools: this.local.formerPools })
+  }
+
+  get ends() {
+    return this.hasVxlan ? this.#rules.ends(this.view, {}) : undefined
+  }
+
+  get rules() {
+    const { blocks = NO_BLOCKS } = this.local
+    return this.#rules.rules(this.view, { ownRow: this.ownRow, blocks })
+  }
+
+  get confirmedBlocks() {
+    const { blocks = NO_BLOCKS } = this.local
+    return this.#rules.confirmedBlocks(this.view, { blocks })
   }
 }
 

@@ -284,9 +284,10 @@ export class Sysctl {
   }
 
   #field(path: string): { values: Record<string, number>; key: string } | undefined {
-    const family = NEIGHBORS_MAX[path]
-    if (family !== undefined && this.neighborTables !== undefined) {
-      return { values: this.neighborTables[family], key: 'gc_thresh3' }
+    // Only one namespace has it: for the paths of all others nothing is looked up by the whole text.
+    const family = this.neighborTables && NEIGHBORS_MAX[path]
+    if (family !== undefined) {
+      return { values: this.neighborTables![family], key: 'gc_thresh3' }
     }
     const named = this.#ofLink(path)
     const values: Record<string, number> | undefined = named?.conf[GROUPS[named.group]]
