@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { interfaceName } from '../model/interface-name.ts'
 import { type Attachment, attachmentKey } from './attachment.ts'
 
@@ -49,6 +49,6 @@ function isFormerContainer(owner: Attachment, of: Named): boolean {
 }
 
 function ownName(of: Named): string {
-  const digest = createHash('sha1').update(attachmentKey(of)).digest('hex')
+  const digest = hash('sha1', attachmentKey(of))
   return `cali${digest.slice(0, 11)}`
 }

@@ -45,18 +45,17 @@ function sharedObject(
   before: Readonly<Record<string, unknown>>,
   next: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
-  const entries = Object.entries(next)
-  let isSame = entries.length === Object.keys(before).length
+  const keys = Object.keys(next)
+  let isSame = keys.length === Object.keys(before).length
   let isMixed = false
-  for (const entry of entries) {
-    const [key, value] = entry
+  const values = keys.map((key) => {
     // A label of a stored object may be called "__proto__".
     const isKnown = Object.hasOwn(before, key)
-    const kept = shareEqual(isKnown ? before[key] : undefined, value)
+    const kept = shareEqual(isKnown ? before[key] : undefined, next[key])
     if (!isKnown || !Object.is(kept, before[key])) isSame = false
-    if (!Object.is(kept, value)) isMixed = true
-    entry[1] = kept
-  }
+    if (!Object.is(kept, next[key])) isMixed = true
+    return kept
+  })
   if (isSame) return before
-  return isMixed ? Object.fromEntries(entries) : next
+  return isMixed ? Object.fromEntries(keys.map((key, at) => [key, values[at]])) : next
 }

@@ -25,14 +25,17 @@ function notAMacAddress(text: string): RangeError {
   return new RangeError(`Expected a MAC address such as ee:ee:ee:ee:ee:ee, found ${found(text)}`)
 }
 
+/** What is written for each octet. */
+const PAIRS = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, '0'))
+
 /** The address of its six octets, or of the first six of more. Throws RangeError on fewer. */
 export function macFromOctets(octets: Uint8Array): MacAddress {
   if (octets.length < 6) {
     throw new RangeError(`Expected 6 octets of a MAC address, found ${octets.length}`)
   }
-  return Array.from(octets.subarray(0, 6), (octet) => octet.toString(16).padStart(2, '0')).join(
-    ':',
-  ) as MacAddress
+  let text = PAIRS[octets[0]!]!
+  for (let at = 1; at < 6; at++) text += `:${PAIRS[octets[at]!]}`
+  return text as MacAddress
 }
 
 /** Throws RangeError on text that is no MAC address. */

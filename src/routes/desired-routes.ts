@@ -9,7 +9,15 @@ import {
   prefixLength,
 } from '../net/prefix.ts'
 import { NORMAL_METRIC } from './foreign-routes.ts'
-import { followsBlocks, hopTo, type RemoteNode, type Surroundings } from './encapsulation.ts'
+import {
+  followsBlocks,
+  hopTo,
+  isOfBlocks,
+  type PoolEncapsulation,
+  poolOf,
+  type RemoteNode,
+  type Surroundings,
+} from './encapsulation.ts'
 
 /** Everything that the routes of a node follow from. */
 export interface RouteInputs {
@@ -44,14 +52,15 @@ export function desiredRoute(destination: Prefix, inputs: RouteInputs): Route | 
   const linkIndex = inputs.pods.get(destination)
   if (linkIndex !== undefined) return linkRoute(destination, linkIndex)
   // A blackhole of one address would hide the pod itself.
-  const isOfAgent = followsBlocks(destination, inputs.surroundings)
+  const pool = poolOf(destination, inputs.surroundings.pools)
+  const isOfAgent = isOfBlocks(pool)
   if (inputs.blocks.has(destination) && !isHostPrefix(destination)) {
     return blackhole(destination, isOfAgent ? ROUTE_PROTOCOL.felix : ROUTE_PROTOCOL.bird)
   }
-  if (isOfAgent) return remoteRoute(destination, inputs)
+  if (isOfAgent) return remoteRoute(destination, pool, inputs)
   const nextHops = inputs.learned.get(destination)
   if (nextHops !== undefined && whyPassedOver(destination, inputs) !== undefined) return undefined
-  if (nextHops !== undefined) return learnedRoute(destination, nextHops, inputs)
+  if (nextHops !== undefined) return learnedRoute(destination, pool, nextHops, inputs)
   return destination === POD_GATEWAY_PREFIX ? podGatewayRoute(inputs) : undefined
 }
 
@@ -180,10 +189,11 @@ function blackhole(block: Prefix, protocol: number): Route {
 /** `10.211.3.0/24 via 10.211.3.1 dev vxlan.calico proto 80 onlink`, or `via 172.16.170.129 dev ens33 …`. */
 function remoteRoute(
   destination: Prefix,
+  pool: PoolEncapsulation | undefined,
   { remote, surroundings }: RouteInputs,
 ): Route | undefined {
   const node = remote.get(destination)
-  const hop = node && hopTo(destination, node, surroundings)
+  const hop = node && hopTo(pool, node, surroundings)
   if (hop === undefined) return undefined
   return {
     destination,
@@ -199,6 +209,7 @@ function remoteRoute(
 /** `10.211.1.0/24 via 172.16.170.129 dev ens33 proto bird`, or `… dev tunl0 onlink`. */
 function learnedRoute(
   prefix: Prefix,
+  pool: PoolEncapsulation | undefined,
   nextHops: readonly IpAddress[],
   { surroundings }: RouteInputs,
 ): Route | undefined {
@@ -207,7 +218,7 @@ function learnedRoute(
   let mtu: number | undefined
   for (const nextHop of nextHops) {
     if (leadsBack(prefix, nextHop, surroundings)) continue
-    const hop = hopTo(prefix, { address: nextHop, tunnelAddress: undefined }, surroundings)
+    const hop = hopTo(pool, { address: nextHop, tunnelAddress: undefined }, surroundings)
     if (hop === undefined) continue
     hops = hops.length === 0 ? [hop] : [...hops, hop]
     const isTunnelled = hop.linkIndex === surroundings.tunnelLinkIndex
@@ -222,7 +233,7 @@ function learnedRoute(
     protocol: ROUTE_PROTOCOL.bird,
     scope: 'global',
     // Pools are the cluster's alone. Elsewhere the host must be free to add what it likes, and win.
-    priority: surroundings.pools.some(({ cidr }) => covers(cidr, prefix)) ? 0 : NORMAL_METRIC,
+    priority: pool === undefined ? NORMAL_METRIC : 0,
     nextHops: hops,
     ...(mtu === undefined ? {} : { mtu }),
   }

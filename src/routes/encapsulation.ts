@@ -48,12 +48,19 @@ export interface RemoteNode {
  * VXLAN, as in Calico, where BGP may be absent and is not listened to.
  */
 export function followsBlocks(prefix: Prefix, { pools }: Pick<Surroundings, 'pools'>): boolean {
-  const pool = poolOf(prefix, pools)
+  return isOfBlocks(poolOf(prefix, pools))
+}
+
+/** {@link followsBlocks} of what is in a pool, or in none. */
+export function isOfBlocks(pool: PoolEncapsulation | undefined): boolean {
   return pool !== undefined && pool.vxlanMode !== 'Never'
 }
 
 /** The longest that matches. Calico lets no two overlap, but data of before may. */
-function poolOf(prefix: Prefix, pools: readonly PoolEncapsulation[]) {
+export function poolOf(
+  prefix: Prefix,
+  pools: readonly PoolEncapsulation[],
+): PoolEncapsulation | undefined {
   let longest: PoolEncapsulation | undefined
   for (const pool of pools) {
     if (!covers(pool.cidr, prefix)) continue
@@ -62,19 +69,23 @@ function poolOf(prefix: Prefix, pools: readonly PoolEncapsulation[]) {
   return longest
 }
 
-/** How packets to a prefix go to the node that has it; undefined while they cannot. */
+/**
+ * How packets to a prefix go to the node that has it; undefined while they cannot.
+ *
+ * @param pool that the prefix is in: {@link poolOf}
+ */
 export function hopTo(
-  prefix: Prefix,
+  pool: PoolEncapsulation | undefined,
   { address, tunnelAddress }: RemoteNode,
   surroundings: Surroundings,
 ): NextHop | undefined {
-  switch (encapsulationOf(prefix, address, surroundings)) {
+  switch (encapsulationOf(pool, address, surroundings)) {
     case 'ipip':
       return onlinkHop(address, surroundings.tunnelLinkIndex)
     case 'vxlan':
       return onlinkHop(tunnelAddress, surroundings.vxlanLinkIndex)
     case 'none':
-      return followsBlocks(prefix, surroundings)
+      return isOfBlocks(pool)
         ? onlinkHop(address, surroundings.uplinkIndex)
         : directHop(address, surroundings)
   }
@@ -85,11 +96,10 @@ export function hopTo(
  * else through the tunnel (Calico's kernel export filter, and Felix's for VXLAN).
  */
 function encapsulationOf(
-  prefix: Prefix,
+  pool: PoolEncapsulation | undefined,
   nextHop: IpAddress,
-  { pools, nodeNetworks }: Surroundings,
+  { nodeNetworks }: Surroundings,
 ): 'none' | 'ipip' | 'vxlan' {
-  const pool = poolOf(prefix, pools)
   if (pool === undefined) return 'none'
   const kind = pool.vxlanMode === 'Never' ? 'ipip' : 'vxlan'
   switch (kind === 'vxlan' ? pool.vxlanMode : pool.ipipMode) {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { messageOf } from '../../lib/errors.ts'
 import { namespaceProfile } from '../../model/interface-name.ts'
 import { validResource } from '../../model/parse-resource.ts'
@@ -35,7 +35,7 @@ const SLUG_MAX = 40
  */
 function storedContainerId(id: string): string {
   if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(id) && id.length <= CONTAINER_ID_MAX) return id
-  const digest = createHash('sha1').update(id).digest('hex').slice(0, 11)
+  const digest = hash('sha1', id).slice(0, 11)
   const like = id
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')

@@ -136,14 +136,14 @@ export interface LinkConf {
   readonly settled4: Set<string>
 }
 
-const GROUPS = {
-  'ipv4.conf': 'conf4',
-  'ipv6.conf': 'conf6',
-  'ipv4.neigh': 'neigh4',
-  'ipv6.neigh': 'neigh6',
-} as const satisfies Readonly<Record<string, keyof LinkConf>>
+type Part = 'conf4' | 'conf6' | 'neigh4' | 'neigh6'
 
-type Group = keyof typeof GROUPS
+const GROUPS: ReadonlyMap<string, Part> = new Map([
+  ['ipv4.conf', 'conf4'],
+  ['ipv6.conf', 'conf6'],
+  ['ipv4.neigh', 'neigh4'],
+  ['ipv6.neigh', 'neigh6'],
+])
 
 /** A link that is given an address does not follow the defaults any more (ipv4_devconf_setall). */
 export function settleConf4({ settled4 }: LinkConf): void {
@@ -290,10 +290,9 @@ export class Sysctl {
       return { values: this.neighborTables![family], key: 'gc_thresh3' }
     }
     const named = this.#ofLink(path)
-    const values: Record<string, number> | undefined = named?.conf[GROUPS[named.group]]
-    return named === undefined || values === undefined || !(named.key in values)
-      ? undefined
-      : { values, key: named.key }
+    if (named === undefined) return undefined
+    const values: Record<string, number> = named.conf[named.part]
+    return named.key in values ? { values, key: named.key } : undefined
   }
 
   #fixed(path: string): string | undefined {
@@ -302,27 +301,24 @@ export class Sysctl {
   }
 
   /** The link that "ipv4.conf.eth0.rp_filter" is about, and what of it. */
-  #ofLink(path: string): { group: Group; conf: LinkConf; key: string } | undefined {
+  #ofLink(path: string): { group: string; part: Part; conf: LinkConf; key: string } | undefined {
     // Cut by hand: a node asks this some ten times for each of its pods.
     const linkAt = path.indexOf('.', path.indexOf('.') + 1) + 1
     const keyAt = path.indexOf('.', linkAt) + 1
     const group = path.slice(0, linkAt - 1)
-    if (linkAt === 0 || keyAt === 0 || !isGroup(group)) return undefined
+    const part = GROUPS.get(group)
+    if (linkAt === 0 || keyAt === 0 || part === undefined) return undefined
     const [link, key] = [path.slice(linkAt, keyAt - 1), path.slice(keyAt)]
     // neigh/default is there in the machine's first namespace only, and there is no neigh/all.
-    const isConf = group.endsWith('conf')
+    const isConf = part === 'conf4' || part === 'conf6'
     const conf =
       isConf && link === 'all'
         ? this.all
         : isConf && link === 'default'
           ? this.default
           : this.#links.get(link.includes('/') ? link.replaceAll('/', '.') : link)
-    return conf === undefined ? undefined : { group, conf, key }
+    return conf === undefined ? undefined : { group, part, conf, key }
   }
-}
-
-function isGroup(text: string): text is Group {
-  return Object.hasOwn(GROUPS, text)
 }
 
 function isGlobal(path: string): path is GlobalSysctl {
